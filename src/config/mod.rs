@@ -1,0 +1,1 @@
+//! The configuration: file, defaults, environment, validation, migration of old names.

@@ -1,0 +1,1 @@
+//! Running the daemon: start, signals, stop.

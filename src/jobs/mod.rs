@@ -1,0 +1,1 @@
+//! Long work: the job queue actor and its ledger.

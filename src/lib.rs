@@ -1,0 +1,16 @@
+//! promptd: every version of every prompt is one plain JSON file, and what was acknowledged survives a crash.
+
+#[cfg(panic = "abort")]
+compile_error!("promptd needs unwinding: a panic in one actor must not end the daemon");
+
+pub mod cli;
+pub mod client;
+pub mod config;
+pub mod daemon;
+pub mod dify;
+pub mod http;
+pub mod jobs;
+pub mod model;
+pub mod optimizer;
+pub mod storage;
+pub mod versions;

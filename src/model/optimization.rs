@@ -1,0 +1,74 @@
+//! The record of one rewriting of a prompt.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::Timestamp;
+
+/// How a prompt was rewritten. The names are those that the Python system's files may carry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OptimizationStrategy {
+    /// Precise words, short sentences.
+    ClarityFocus,
+    /// Fewer words.
+    EfficiencyFocus,
+    /// Headings and lists.
+    StructureFocus,
+    /// Chosen by the scores.
+    Auto,
+    /// By a language model, in general.
+    LlmGuided,
+    /// By a language model, for clarity.
+    LlmClarity,
+    /// By a language model, for brevity.
+    LlmEfficiency,
+    /// By a language model, then by rules.
+    Hybrid,
+}
+
+/// One change that a rewriting made.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct OptimizationChange {
+    /// Which rule made it.
+    pub rule_id: String,
+    /// What it did, in a sentence.
+    pub description: String,
+    /// Start and end in the original text, in characters.
+    #[serde(default)]
+    #[schema(value_type = Option<Vec<i64>>)]
+    pub location: Option<(i64, i64)>,
+    /// The text before.
+    #[serde(default)]
+    pub before: Option<String>,
+    /// The text after.
+    #[serde(default)]
+    pub after: Option<String>,
+}
+
+/// What came of rewriting a prompt.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct OptimizationResult {
+    /// The prompt that was rewritten.
+    pub prompt_id: String,
+    /// Its text before.
+    pub original_prompt: String,
+    /// Its text after.
+    pub optimized_prompt: String,
+    /// How it was rewritten.
+    pub strategy: OptimizationStrategy,
+    /// Points of overall score gained; may be negative.
+    pub improvement_score: f64,
+    /// 0 to 1.
+    #[schema(minimum = 0, maximum = 1)]
+    pub confidence: f64,
+    /// The changes, in order.
+    #[serde(default)]
+    pub changes: Vec<OptimizationChange>,
+    /// Whatever else is worth keeping, as free JSON.
+    #[serde(default)]
+    pub metadata: Map<String, Value>,
+    /// When it was made.
+    #[serde(default = "Timestamp::now")]
+    pub optimized_at: Timestamp,
+}

@@ -1,0 +1,1 @@
+//! Where versions are kept: one interface and its backends.

@@ -1,0 +1,1 @@
+//! What a prompt history means: numbering, compare, rollback, best, labels.
