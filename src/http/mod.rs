@@ -1,1 +1,2 @@
-//! The HTTP API over the Unix socket.
+//! HTTP.
+pub mod wire;

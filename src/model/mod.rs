@@ -5,6 +5,7 @@
 //! The shapes are those of the Python system (docs/format.md lists them field by field).
 
 mod analysis;
+mod author;
 mod checksum;
 mod document;
 mod label;
@@ -17,12 +18,16 @@ mod version;
 mod version_ref;
 
 pub use analysis::{IssueSeverity, IssueType, PromptAnalysis, PromptIssue, PromptSuggestion, SuggestionType};
+pub use author::Author;
 pub use checksum::{Checksum, ChecksumError, Integrity};
 pub use document::{DocumentError, PromptVersion};
+pub(crate) use document::{refuse_unknown_fields, render};
 pub use label::{InvalidLabel, Label, MAX_LABEL_LEN};
 pub use optimization::{OptimizationChange, OptimizationResult, OptimizationStrategy};
+pub(crate) use prompt::default_role;
 pub use prompt::{InvalidPrompt, MAX_PROMPT_CHARS, Prompt};
 pub use prompt_id::{InvalidPromptId, MAX_PROMPT_ID_LEN, PromptId};
+pub(crate) use shard::sha256_hex;
 pub use shard::{InvalidShardDepth, ShardDepth, ShardId};
 pub use timestamp::{InvalidTimestamp, Timestamp};
 pub use version::{Bump, InvalidVersion, MAX_COMPONENT, MAX_VERSION_LEN, Version};

@@ -1,1 +1,193 @@
-//! Where versions are kept: one interface and its backends.
+//! Where versions are kept: one interface, [`VersionStorage`], and its backends.
+//!
+//! [`memory::MemoryStorage`] keeps everything in memory and is the oracle that [`filesystem::FileSystemStorage`] is
+//! tested against. Only `versions` uses this module; the wire and the command line know nothing of it.
+//!
+//! What every backend promises: an answer to a write means that the write is done for good; a read never waits for a
+//! write; a version's content never changes through this interface; a number once used is never chosen again.
+
+mod entry;
+mod error;
+pub mod filesystem;
+pub mod memory;
+mod progress;
+mod report;
+mod request;
+mod stored;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::model::{Author, Label, PromptId, Version};
+
+pub use entry::{LabelEntry, LabelMove, PromptEntry, TrashedVersion};
+pub use error::StorageError;
+pub use progress::Progress;
+pub use report::{Problem, VerifyReport};
+pub use request::{Numbering, PromptPage, PutOutcome, PutVersion, Sameness, SetLabel};
+pub use stored::{Fingerprint, RESERVED_METADATA, StoredVersion};
+
+/// One point in the history of a whole store: every change raises the counter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Revision {
+    /// Changes at every start, since a counter says nothing across starts.
+    pub epoch: u64,
+    /// Raised by every change in this run.
+    pub counter: u64,
+}
+
+impl std::fmt::Display for Revision {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:016x}.{}", self.epoch, self.counter)
+    }
+}
+
+/// Keeps versions of prompts.
+///
+/// Methods without `async` answer from memory at once. Reads of content wait for at most one disk read.
+#[async_trait]
+pub trait VersionStorage: Send + Sync + std::fmt::Debug + 'static {
+    /// Returns what is known of a prompt, or `None` when it has neither versions nor trash.
+    fn prompt(&self, id: &PromptId) -> Option<Arc<PromptEntry>>;
+
+    /// Returns the prompts of one page, in the order of their ids.
+    fn prompts(&self, page: &PromptPage) -> Vec<Arc<PromptEntry>>;
+
+    /// Returns the number of prompts with versions, and of versions.
+    fn totals(&self) -> (u64, u64);
+
+    /// Returns the revision that every change so far is part of.
+    fn revision(&self) -> Revision;
+
+    /// Returns one version.
+    ///
+    /// # Errors
+    /// `NotFound`, `Corrupt`, `Edited` (when so configured), or what the disk says.
+    async fn read(&self, id: &PromptId, version: &Version) -> Result<Arc<StoredVersion>, StorageError>;
+
+    /// Returns several versions of a prompt in the order asked for; what cannot be read is an error in its place.
+    async fn read_many(
+        &self,
+        id: &PromptId,
+        versions: &[Version],
+    ) -> Vec<Result<Arc<StoredVersion>, StorageError>>;
+
+    /// Stores a version. When this answers, the version is durable and visible to every read.
+    ///
+    /// # Errors
+    /// `Conflict`, `Deleted`, `StaleLatest`, `InvalidDocument`, `TooLarge`, or what the disk says. After `Interrupted` the
+    /// version may or may not be there; putting it again is safe.
+    async fn put(&self, id: &PromptId, request: PutVersion) -> Result<PutOutcome, StorageError>;
+
+    /// Moves versions to the trash; an empty list means all of them. Durable when this answers.
+    ///
+    /// # Errors
+    /// `NotFound`; `Labelled` when a label points at one of them and `force` is not set (with `force` the label is removed).
+    async fn delete(
+        &self,
+        id: &PromptId,
+        versions: &[Version],
+        force: bool,
+        author: &Author,
+    ) -> Result<Vec<Version>, StorageError>;
+
+    /// Brings a version back from the trash.
+    ///
+    /// # Errors
+    /// `NotFound` when the trash does not hold it.
+    async fn restore(&self, id: &PromptId, version: &Version, author: &Author) -> Result<(), StorageError>;
+
+    /// Forgets a prompt altogether: versions, labels, trash and used numbers. Cannot be undone.
+    ///
+    /// # Errors
+    /// `NotFound`; `Labelled` when it carries labels and `force` is not set.
+    async fn purge(&self, id: &PromptId, force: bool) -> Result<(), StorageError>;
+
+    /// Forgets one version that lies in the trash. Its number stays used. Cannot be undone.
+    ///
+    /// # Errors
+    /// `NotFound` when the trash does not hold it.
+    async fn purge_trashed(&self, id: &PromptId, version: &Version) -> Result<(), StorageError>;
+
+    /// Lists what lies in the trash, the prompts in order, from after the given one.
+    ///
+    /// # Errors
+    /// What the disk says.
+    async fn trash(
+        &self,
+        after: Option<(&PromptId, &Version)>,
+        prompt: Option<&PromptId>,
+        limit: usize,
+    ) -> Result<Vec<TrashedVersion>, StorageError>;
+
+    /// Sets a label, or moves it.
+    ///
+    /// # Errors
+    /// `NotFound` when the version is absent; `PreconditionFailed` when the label is not where the caller expects it.
+    async fn set_label(&self, id: &PromptId, request: SetLabel) -> Result<LabelEntry, StorageError>;
+
+    /// Removes a label.
+    ///
+    /// # Errors
+    /// `NotFound` when it is not set; `PreconditionFailed` when it is not where the caller expects it.
+    async fn remove_label(
+        &self,
+        id: &PromptId,
+        label: &Label,
+        expected: Option<&Version>,
+        author: &Author,
+    ) -> Result<(), StorageError>;
+
+    /// Returns every move of every label of a prompt, the oldest first.
+    ///
+    /// # Errors
+    /// `NotFound`, or what the disk says.
+    async fn label_history(&self, id: &PromptId) -> Result<Vec<LabelMove>, StorageError>;
+
+    /// Reads everything and reports what is not as it should be. Changes nothing.
+    ///
+    /// # Errors
+    /// What the disk says when it cannot be read at all, or `Interrupted` when it was cancelled.
+    async fn verify(&self, progress: &Progress) -> Result<VerifyReport, StorageError>;
+
+    /// Looks at every directory again and writes the index anew. Returns the number of prompts and versions found.
+    ///
+    /// # Errors
+    /// What the disk says, or `Interrupted` when it was cancelled.
+    async fn rebuild_index(&self, progress: &Progress) -> Result<(u64, u64), StorageError>;
+
+    /// Returns one JSON object of everything an operator asks about the storage.
+    async fn status(&self) -> serde_json::Value;
+
+    /// Tells whether every part of the storage is up; `Err` names what is not.
+    ///
+    /// # Errors
+    /// A sentence for the operator.
+    fn health(&self) -> Result<(), String>;
+
+    /// Ends all writes, makes everything durable and stops. Later calls answer `Unavailable`.
+    async fn close(&self);
+}
+
+/// Checks that a label is where the caller expects it; `None` means that the caller does not care.
+pub(crate) fn check_label(
+    label: &Label,
+    current: Option<&LabelEntry>,
+    expected: Option<Option<&Version>>,
+) -> Result<(), StorageError> {
+    let current = current.map(|entry| &entry.version);
+    match expected {
+        Some(expected) if expected != current => {
+            let shown =
+                |version: Option<&Version>| version.map_or_else(|| "nowhere".to_owned(), ToString::to_string);
+            let message = format!(
+                "label {label} points at {}, not at {}",
+                shown(current),
+                shown(expected)
+            );
+            Err(StorageError::PreconditionFailed(message))
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,262 @@
+//! The JSON that travels over the socket, beside the version documents themselves. Used by the server and by clients.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::model::{Author, Checksum, Integrity, Label, PromptId, Timestamp, Version};
+use crate::storage::{LabelEntry, LabelMove, PromptEntry, StoredVersion};
+
+/// The header that carries the revision of the store in every answer.
+pub const REVISION_HEADER: &str = "promptd-revision";
+
+/// One page of a list.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Page<T> {
+    /// What is on it.
+    pub items: Vec<T>,
+    /// Where the next page begins; null on the last one.
+    #[schema(required)]
+    pub next_cursor: Option<String>,
+}
+
+/// What is known of a prompt.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct PromptSummary {
+    /// Its name.
+    pub prompt_id: PromptId,
+    /// The version that `latest` means.
+    #[schema(required)]
+    pub latest_version: Option<Version>,
+    /// How many versions it has.
+    pub version_count: u64,
+    /// Where its labels point.
+    pub labels: BTreeMap<Label, Version>,
+    /// When its first version was made.
+    #[schema(required)]
+    pub created_at: Option<Timestamp>,
+    /// When its latest version was made.
+    #[schema(required)]
+    pub updated_at: Option<Timestamp>,
+    /// What it is for, as its manifest says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// Tags, as its manifest says.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
+}
+
+/// What is known of a version without its text.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct VersionSummary {
+    /// The prompt.
+    pub prompt_id: PromptId,
+    /// The number.
+    pub version: Version,
+    /// The version it was made from.
+    #[schema(required)]
+    pub parent_version: Option<Version>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// Who made it.
+    #[schema(required)]
+    pub author: Option<String>,
+    /// Its overall score.
+    #[schema(minimum = 0, maximum = 100)]
+    pub overall_score: f64,
+    /// Whether the file is as promptd wrote it.
+    pub integrity: Integrity,
+    /// The checksum of the content as it now is; also its entity tag.
+    pub checksum: Checksum,
+}
+
+/// The body of `POST /v1/prompts/{id}/rollback`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RollbackRequest {
+    /// The version to go back to: a number, a range, a label, `latest` or `best`.
+    #[schema(min_length = 1, max_length = 128, example = "1.0.0")]
+    pub to: String,
+}
+
+/// The body of `PUT /v1/prompts/{id}/labels/{label}`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LabelRequest {
+    /// The version to point at: a number, a range, another label, `latest` or `best`.
+    #[schema(min_length = 1, max_length = 128, example = "1.0.0")]
+    pub version: String,
+}
+
+/// A label and where it points.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct LabelView {
+    /// The label.
+    pub label: Label,
+    /// The version.
+    pub version: Version,
+    /// Since when.
+    pub set_at: Timestamp,
+    /// By whom it was put there.
+    pub set_by: Author,
+}
+
+/// The labels of a prompt and their history.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct LabelsView {
+    /// Where they point now.
+    pub labels: Vec<LabelView>,
+    /// Every move, the oldest first.
+    pub history: Vec<LabelMove>,
+}
+
+/// The body of `POST /v1/analyze`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AnalyzeRequest {
+    /// The text; may be empty.
+    #[schema(max_length = 100000)]
+    pub text: String,
+}
+
+/// The answer to `DELETE /v1/prompts/{id}`: what went to the trash.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct DeletedVersions {
+    /// The prompt.
+    pub prompt_id: PromptId,
+    /// The versions that were deleted; empty after a purge.
+    pub versions: Vec<Version>,
+    /// Whether the prompt was forgotten altogether.
+    pub purged: bool,
+}
+
+/// What state a job is in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum JobState {
+    /// It waits for its turn.
+    Queued,
+    /// It works.
+    Running,
+    /// It is done.
+    Succeeded,
+    /// It ended with an error.
+    Failed,
+    /// It was cancelled.
+    Cancelled,
+}
+
+/// How far a job is.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct JobProgress {
+    /// Steps done.
+    pub done: u64,
+    /// Steps in all; 0 while that is not known.
+    pub total: u64,
+    /// What a step is: `prompts`, `versions`.
+    pub unit: String,
+}
+
+/// A job, as clients see it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct JobView {
+    /// Its id.
+    pub job_id: String,
+    /// Its kind: `import`, `verify`, `rebuild_index`.
+    pub kind: String,
+    /// Its state.
+    pub state: JobState,
+    /// How far it is.
+    pub progress: JobProgress,
+    /// What came of it, once it succeeded.
+    #[schema(required)]
+    pub result: Option<Value>,
+    /// Why it failed.
+    #[schema(required)]
+    pub error: Option<String>,
+    /// When it was submitted.
+    pub created_at: Timestamp,
+    /// When it began to work.
+    #[schema(required)]
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    #[schema(required)]
+    pub finished_at: Option<Timestamp>,
+    /// Who submitted it.
+    pub author: Author,
+}
+
+/// The body of `POST /v1/jobs`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct JobRequest {
+    /// `import`, `verify` or `rebuild_index`.
+    #[schema(max_length = 64, example = "verify")]
+    pub kind: String,
+    /// What the kind needs: for `import` `{name, content}`, one workflow document; nothing for the others.
+    #[serde(default)]
+    pub params: Map<String, Value>,
+}
+
+impl JobState {
+    /// Tells whether the job has ended.
+    #[must_use]
+    pub const fn is_final(self) -> bool {
+        matches!(self, Self::Succeeded | Self::Failed | Self::Cancelled)
+    }
+}
+
+impl From<&PromptEntry> for PromptSummary {
+    fn from(entry: &PromptEntry) -> Self {
+        Self {
+            prompt_id: entry.id.clone(),
+            latest_version: entry.latest().cloned(),
+            version_count: entry.versions.len() as u64,
+            labels: entry
+                .labels
+                .iter()
+                .map(|(label, target)| (label.clone(), target.version.clone()))
+                .collect(),
+            created_at: entry.created_at.clone(),
+            updated_at: entry.updated_at.clone(),
+            description: entry.description.clone(),
+            tags: entry.tags.clone(),
+        }
+    }
+}
+
+impl VersionSummary {
+    /// Makes the summary of a stored version.
+    #[must_use]
+    pub fn of(id: &PromptId, stored: &StoredVersion) -> Self {
+        Self {
+            prompt_id: id.clone(),
+            version: stored.version.clone(),
+            parent_version: stored.parent_version.clone(),
+            created_at: stored.created_at.clone(),
+            author: stored.author.clone(),
+            overall_score: stored.overall_score,
+            integrity: stored.integrity,
+            checksum: stored.checksum.clone(),
+        }
+    }
+}
+
+impl LabelView {
+    /// Makes the view of a label.
+    #[must_use]
+    pub fn of(label: &Label, entry: &LabelEntry) -> Self {
+        let LabelEntry {
+            version,
+            set_at,
+            set_by,
+        } = entry.clone();
+        Self {
+            label: label.clone(),
+            version,
+            set_at,
+            set_by,
+        }
+    }
+}

@@ -1,0 +1,531 @@
+//! The seam: every system call that the store makes on files, and nothing else.
+//!
+//! All paths are relative to the store. [`RealDisk`] resolves each of them beneath the store's own descriptor with
+//! `openat2(RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS)`, so that no planted symlink leads out of it.
+
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{
+    AtFlags, Dir, FileType, FlockOperation, Mode, OFlags, RenameFlags, ResolveFlags, Stat, StatVfsMountFlags,
+};
+use rustix::io::Errno;
+
+/// The mode of files that the store makes.
+const FILE_MODE: Mode = Mode::from_raw_mode(0o640);
+/// The mode of directories that the store makes.
+const DIR_MODE: Mode = Mode::from_raw_mode(0o750);
+
+/// What tells one state of a file or directory from another without reading it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Stamp {
+    /// The inode.
+    pub ino: u64,
+    /// The size in bytes.
+    pub size: u64,
+    /// Time of last change of the content, in nanoseconds since 1970.
+    pub mtime: i64,
+    /// Time of last change of the inode, in nanoseconds since 1970. No program can set it back.
+    pub ctime: i64,
+}
+
+/// What a directory entry is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EntryKind {
+    /// A regular file.
+    File,
+    /// A directory.
+    Dir,
+    /// A symlink: never followed.
+    Symlink,
+    /// A FIFO, socket or device: never opened for waiting.
+    Other,
+}
+
+/// A file that was read whole.
+#[derive(Debug, Clone)]
+pub struct FileContent {
+    /// Its content.
+    pub bytes: Vec<u8>,
+    /// Its state when it was read.
+    pub stamp: Stamp,
+}
+
+/// Room on the file system.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Space {
+    /// Bytes that an unprivileged user may still write.
+    pub free: u64,
+    /// Bytes in all.
+    pub total: u64,
+    /// Whether the file system is mounted read-only.
+    pub read_only: bool,
+}
+
+/// A file that is being made.
+pub trait NewFile: Send {
+    /// Writes all bytes, however many calls that takes.
+    ///
+    /// # Errors
+    /// What `write` says.
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()>;
+
+    /// Makes the content durable. After an error the file must be thrown away: a second try can succeed falsely.
+    ///
+    /// # Errors
+    /// What `fsync` says.
+    fn sync(&mut self) -> io::Result<()>;
+}
+
+/// The file system, as the store uses it.
+pub trait Disk: Send + Sync + std::fmt::Debug {
+    /// Makes a file that must not exist.
+    ///
+    /// # Errors
+    /// What `openat2` says.
+    fn create_new(&self, path: &Path) -> io::Result<Box<dyn NewFile>>;
+
+    /// Reads a regular file of at most `max` bytes. Never waits on a FIFO or device.
+    ///
+    /// # Errors
+    /// `InvalidInput` when it is no regular file, `FileTooLarge` when it is larger, or what the system says.
+    fn read(&self, path: &Path, max: u64) -> io::Result<FileContent>;
+
+    /// Returns the kind and state of an entry without following symlinks; `None` when it is absent.
+    ///
+    /// # Errors
+    /// What `statx` says.
+    fn stat(&self, path: &Path) -> io::Result<Option<(EntryKind, Stamp)>>;
+
+    /// Lists a directory in no particular order.
+    ///
+    /// # Errors
+    /// What `getdents` says.
+    fn list(&self, path: &Path) -> io::Result<Vec<(OsString, EntryKind)>>;
+
+    /// Makes a directory; `false` when it was there.
+    ///
+    /// # Errors
+    /// What `mkdirat` says.
+    fn make_dir(&self, path: &Path) -> io::Result<bool>;
+
+    /// Renames, failing when the target exists.
+    ///
+    /// # Errors
+    /// `AlreadyExists`, or what `renameat2` says.
+    fn rename_new(&self, from: &Path, to: &Path) -> io::Result<()>;
+
+    /// Renames, replacing the target.
+    ///
+    /// # Errors
+    /// What `renameat` says.
+    fn rename_over(&self, from: &Path, to: &Path) -> io::Result<()>;
+
+    /// Gives a file a second name, failing when that name exists.
+    ///
+    /// # Errors
+    /// `AlreadyExists`, or what `linkat` says.
+    fn link(&self, from: &Path, to: &Path) -> io::Result<()>;
+
+    /// Removes a name that is no directory.
+    ///
+    /// # Errors
+    /// What `unlinkat` says.
+    fn unlink(&self, path: &Path) -> io::Result<()>;
+
+    /// Removes an empty directory.
+    ///
+    /// # Errors
+    /// What `unlinkat` says.
+    fn remove_dir(&self, path: &Path) -> io::Result<()>;
+
+    /// Makes the entries of a directory durable.
+    ///
+    /// # Errors
+    /// What `fsync` says.
+    fn sync_dir(&self, path: &Path) -> io::Result<()>;
+
+    /// Makes everything on the file system durable.
+    ///
+    /// # Errors
+    /// What `syncfs` says.
+    fn sync_all(&self) -> io::Result<()>;
+
+    /// Returns the room on the file system.
+    ///
+    /// # Errors
+    /// What `statvfs` says.
+    fn space(&self) -> io::Result<Space>;
+}
+
+/// The file system of this machine, beneath one directory.
+#[derive(Debug)]
+pub struct RealDisk {
+    root: OwnedFd,
+    path: PathBuf,
+}
+
+impl RealDisk {
+    /// Opens the directory of a store, making it when it is absent.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the store's own directory is made here, before there is a root to be beneath"
+        )]
+        std::fs::DirBuilder::new().recursive(true).create(path)?;
+        let root = rustix::fs::open(
+            path,
+            OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC,
+            Mode::empty(),
+        )?;
+        Ok(Self {
+            root,
+            path: path.to_owned(),
+        })
+    }
+
+    /// Returns the directory of the store.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Takes the lock that keeps a second daemon out; it is held as long as the file returned.
+    ///
+    /// # Errors
+    /// `WouldBlock` when another process holds it, or what the system says.
+    pub fn lock(&self, path: &Path) -> io::Result<File> {
+        let fd = self.open_at(path, OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC, FILE_MODE)?;
+        rustix::fs::flock(&fd, FlockOperation::NonBlockingLockExclusive)?;
+        Ok(File::from(fd))
+    }
+
+    fn open_at(&self, path: &Path, flags: OFlags, mode: Mode) -> io::Result<OwnedFd> {
+        let path = if path.as_os_str().is_empty() {
+            Path::new(".")
+        } else {
+            path
+        };
+        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
+        loop {
+            // RESOLVE_BENEATH answers EAGAIN when a rename elsewhere raced with the walk.
+            match rustix::fs::openat2(&self.root, path, flags, mode, resolve) {
+                Err(Errno::AGAIN | Errno::INTR) => {}
+                other => return Ok(other?),
+            }
+        }
+    }
+
+    /// Opens the directory that holds a path, and returns the last name beside it.
+    fn parent_of<'a>(&self, path: &'a Path) -> io::Result<(OwnedFd, &'a OsStr)> {
+        let name = path
+            .file_name()
+            .ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?;
+        let parent = path.parent().unwrap_or(Path::new(""));
+        Ok((
+            self.open_at(
+                parent,
+                OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
+                Mode::empty(),
+            )?,
+            name,
+        ))
+    }
+
+    fn open_dir(&self, path: &Path) -> io::Result<OwnedFd> {
+        self.open_at(
+            path,
+            OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC,
+            Mode::empty(),
+        )
+    }
+}
+
+struct RealNewFile(File);
+
+impl NewFile for RealNewFile {
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.0.write_all(bytes)
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        self.0.sync_all()
+    }
+}
+
+impl Disk for RealDisk {
+    fn create_new(&self, path: &Path) -> io::Result<Box<dyn NewFile>> {
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        Ok(Box::new(RealNewFile(File::from(
+            self.open_at(path, flags, FILE_MODE)?,
+        ))))
+    }
+
+    fn read(&self, path: &Path, max: u64) -> io::Result<FileContent> {
+        // O_NONBLOCK: opening a FIFO that somebody planted must not wait for a writer.
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
+        let mut file = File::from(self.open_at(path, flags, Mode::empty())?);
+        let stat = rustix::fs::fstat(&file)?;
+        if kind_of(&stat) != EntryKind::File {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
+        }
+        let stamp = stamp_of(&stat);
+        if stamp.size > max {
+            return Err(io::Error::new(
+                io::ErrorKind::FileTooLarge,
+                format!("{} bytes, the limit is {max}", stamp.size),
+            ));
+        }
+        let mut bytes = Vec::with_capacity(usize::try_from(stamp.size).unwrap_or(0) + 1);
+        // One byte more than the limit shows a file that grew while it was read.
+        (&mut file).take(max + 1).read_to_end(&mut bytes)?;
+        if bytes.len() as u64 > max {
+            return Err(io::Error::new(
+                io::ErrorKind::FileTooLarge,
+                format!("more than {max} bytes"),
+            ));
+        }
+        Ok(FileContent { bytes, stamp })
+    }
+
+    fn stat(&self, path: &Path) -> io::Result<Option<(EntryKind, Stamp)>> {
+        let found = if path.as_os_str().is_empty() {
+            rustix::fs::fstat(&self.root)
+        } else {
+            match self.parent_of(path) {
+                Ok((parent, name)) => rustix::fs::statat(parent, name, AtFlags::SYMLINK_NOFOLLOW),
+                Err(e) if is_absent(&e) => return Ok(None),
+                Err(e) => return Err(e),
+            }
+        };
+        match found {
+            Ok(stat) => Ok(Some((kind_of(&stat), stamp_of(&stat)))),
+            Err(Errno::NOENT | Errno::NOTDIR) => Ok(None),
+            Err(e) => Err(e.into()),
+        }
+    }
+
+    fn list(&self, path: &Path) -> io::Result<Vec<(OsString, EntryKind)>> {
+        let fd = self.open_dir(path)?;
+        let mut entries = Vec::new();
+        for entry in Dir::read_from(&fd)? {
+            let entry = entry?;
+            let name = OsStr::from_bytes(entry.file_name().to_bytes());
+            if name == "." || name == ".." {
+                continue;
+            }
+            let kind = match entry.file_type() {
+                // Some file systems do not say the kind in the directory itself.
+                FileType::Unknown => rustix::fs::statat(fd.as_fd(), name, AtFlags::SYMLINK_NOFOLLOW)
+                    .map_or(EntryKind::Other, |stat| kind_of(&stat)),
+                known => kind_from(known),
+            };
+            entries.push((name.to_owned(), kind));
+        }
+        Ok(entries)
+    }
+
+    fn make_dir(&self, path: &Path) -> io::Result<bool> {
+        let (parent, name) = self.parent_of(path)?;
+        match rustix::fs::mkdirat(parent, name, DIR_MODE) {
+            Ok(()) => Ok(true),
+            Err(Errno::EXIST) => Ok(false),
+            Err(e) => Err(e.into()),
+        }
+    }
+
+    fn rename_new(&self, from: &Path, to: &Path) -> io::Result<()> {
+        let ((from_dir, from_name), (to_dir, to_name)) = (self.parent_of(from)?, self.parent_of(to)?);
+        match rustix::fs::renameat_with(&from_dir, from_name, &to_dir, to_name, RenameFlags::NOREPLACE) {
+            // File systems without RENAME_NOREPLACE: a hard link refuses an existing name as well.
+            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
+                rustix::fs::linkat(&from_dir, from_name, &to_dir, to_name, AtFlags::empty())?;
+                Ok(rustix::fs::unlinkat(&from_dir, from_name, AtFlags::empty())?)
+            }
+            other => Ok(other?),
+        }
+    }
+
+    fn rename_over(&self, from: &Path, to: &Path) -> io::Result<()> {
+        let ((from_dir, from_name), (to_dir, to_name)) = (self.parent_of(from)?, self.parent_of(to)?);
+        Ok(rustix::fs::renameat(from_dir, from_name, to_dir, to_name)?)
+    }
+
+    fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
+        let ((from_dir, from_name), (to_dir, to_name)) = (self.parent_of(from)?, self.parent_of(to)?);
+        Ok(rustix::fs::linkat(
+            from_dir,
+            from_name,
+            to_dir,
+            to_name,
+            AtFlags::empty(),
+        )?)
+    }
+
+    fn unlink(&self, path: &Path) -> io::Result<()> {
+        let (parent, name) = self.parent_of(path)?;
+        Ok(rustix::fs::unlinkat(parent, name, AtFlags::empty())?)
+    }
+
+    fn remove_dir(&self, path: &Path) -> io::Result<()> {
+        let (parent, name) = self.parent_of(path)?;
+        Ok(rustix::fs::unlinkat(parent, name, AtFlags::REMOVEDIR)?)
+    }
+
+    fn sync_dir(&self, path: &Path) -> io::Result<()> {
+        Ok(rustix::fs::fsync(self.open_dir(path)?)?)
+    }
+
+    fn sync_all(&self) -> io::Result<()> {
+        Ok(rustix::fs::syncfs(&self.root)?)
+    }
+
+    fn space(&self) -> io::Result<Space> {
+        let stat = rustix::fs::fstatvfs(&self.root)?;
+        Ok(Space {
+            free: stat.f_bavail.saturating_mul(stat.f_frsize),
+            total: stat.f_blocks.saturating_mul(stat.f_frsize),
+            read_only: stat.f_flag.contains(StatVfsMountFlags::RDONLY),
+        })
+    }
+}
+
+fn is_absent(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+    )
+}
+
+fn kind_of(stat: &Stat) -> EntryKind {
+    kind_from(FileType::from_raw_mode(stat.st_mode))
+}
+
+fn kind_from(file_type: FileType) -> EntryKind {
+    match file_type {
+        FileType::RegularFile => EntryKind::File,
+        FileType::Directory => EntryKind::Dir,
+        FileType::Symlink => EntryKind::Symlink,
+        _ => EntryKind::Other,
+    }
+}
+
+fn stamp_of(stat: &Stat) -> Stamp {
+    let nanos = |seconds: i64, fraction: u64| {
+        seconds
+            .saturating_mul(1_000_000_000)
+            .saturating_add(i64::try_from(fraction).unwrap_or(0))
+    };
+    Stamp {
+        ino: stat.st_ino,
+        size: u64::try_from(stat.st_size).unwrap_or(0),
+        mtime: nanos(stat.st_mtime, stat.st_mtime_nsec),
+        ctime: nanos(stat.st_ctime, stat.st_ctime_nsec),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn disk() -> (tempfile::TempDir, RealDisk) {
+        let dir = tempfile::tempdir().unwrap();
+        let disk = RealDisk::open(dir.path()).unwrap();
+        (dir, disk)
+    }
+
+    fn write(disk: &RealDisk, path: &str, bytes: &[u8]) {
+        let mut file = disk.create_new(Path::new(path)).unwrap();
+        file.write_all(bytes).unwrap();
+        file.sync().unwrap();
+    }
+
+    #[test]
+    fn a_rename_never_replaces_a_version() {
+        let (_dir, disk) = disk();
+        write(&disk, "a", b"one");
+        write(&disk, "b", b"two");
+        let error = disk.rename_new(Path::new("a"), Path::new("b")).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(disk.read(Path::new("b"), 10).unwrap().bytes, b"two");
+    }
+
+    #[test]
+    fn no_path_leads_out_of_the_store() {
+        let (dir, disk) = disk();
+        std::os::unix::fs::symlink("/etc", dir.path().join("out")).unwrap();
+        for path in ["../x", "/etc/passwd", "out/passwd", "out"] {
+            assert!(disk.read(Path::new(path), 1 << 20).is_err(), "{path}");
+        }
+        assert_eq!(
+            disk.stat(Path::new("out")).unwrap().unwrap().0,
+            EntryKind::Symlink
+        );
+        assert!(disk.create_new(Path::new("out/x")).is_err());
+    }
+
+    #[test]
+    fn a_fifo_never_blocks_a_reader() {
+        let (dir, disk) = disk();
+        rustix::fs::mknodat(
+            rustix::fs::CWD,
+            dir.path().join("pipe"),
+            FileType::Fifo,
+            Mode::from_raw_mode(0o600),
+            0,
+        )
+        .unwrap();
+        assert_eq!(
+            disk.read(Path::new("pipe"), 10).unwrap_err().kind(),
+            io::ErrorKind::InvalidInput
+        );
+    }
+
+    #[test]
+    fn a_file_over_the_limit_is_not_read() {
+        let (_dir, disk) = disk();
+        write(&disk, "big", &[b'x'; 11]);
+        assert_eq!(
+            disk.read(Path::new("big"), 10).unwrap_err().kind(),
+            io::ErrorKind::FileTooLarge
+        );
+        assert_eq!(disk.read(Path::new("big"), 11).unwrap().bytes.len(), 11);
+    }
+
+    #[test]
+    fn the_lock_keeps_a_second_holder_out_until_it_is_dropped() {
+        let (_dir, disk) = disk();
+        let held = disk.lock(Path::new(".lock")).unwrap();
+        assert_eq!(
+            disk.lock(Path::new(".lock")).unwrap_err().kind(),
+            io::ErrorKind::WouldBlock
+        );
+        drop(held);
+        assert!(disk.lock(Path::new(".lock")).is_ok());
+    }
+
+    #[test]
+    fn files_are_0640_and_directories_0750() {
+        use std::os::unix::fs::PermissionsExt;
+        let (dir, disk) = disk();
+        write(&disk, "f", b"");
+        assert!(disk.make_dir(Path::new("d")).unwrap());
+        assert!(!disk.make_dir(Path::new("d")).unwrap());
+        let mode = |name: &str| {
+            std::fs::metadata(dir.path().join(name))
+                .unwrap()
+                .permissions()
+                .mode()
+                & 0o777
+        };
+        // A stricter umask may take bits away, never add any.
+        assert_eq!((mode("f") & !0o640, mode("d") & !0o750), (0, 0));
+    }
+}

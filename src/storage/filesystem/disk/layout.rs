@@ -1,0 +1,162 @@
+//! Where everything is: names and paths in a store (docs/format.md).
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+
+use crate::model::{PromptId, ShardDepth, ShardId, Version};
+
+/// Format version, store id, shard depth.
+pub const METADATA_FILE: &str = ".metadata.json";
+/// The projection of the catalog.
+pub const INDEX_FILE: &str = ".index.json";
+/// Held for the daemon's life.
+pub const LOCK_FILE: &str = ".lock";
+/// Deleted versions.
+pub const TRASH_DIR: &str = ".trash";
+/// The job ledger.
+pub const JOBS_DIR: &str = ".jobs";
+/// Temporary files of a shard.
+pub const TMP_DIR: &str = ".tmp";
+/// What recovery set aside, inside [`TMP_DIR`].
+pub const QUARANTINE_DIR: &str = "quarantine";
+/// Labels and used numbers of a prompt.
+pub const MANIFEST_FILE: &str = ".manifest.json";
+/// The ending of the note beside a deleted version that says who deleted it and when.
+const DELETED_SUFFIX: &str = ".deleted";
+
+/// Computes paths, relative to the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Layout {
+    /// How deep prompts are sharded.
+    pub depth: ShardDepth,
+}
+
+impl Layout {
+    /// Returns the shard of a prompt.
+    #[must_use]
+    pub fn shard_of(self, id: &PromptId) -> ShardId {
+        self.depth.shard_of(id)
+    }
+
+    /// Returns the directory of a shard; empty (the store itself) in a flat store.
+    #[must_use]
+    pub fn shard_dir(self, shard: &ShardId) -> PathBuf {
+        PathBuf::from(shard.as_str())
+    }
+
+    /// Returns the directory of a prompt.
+    #[must_use]
+    pub fn prompt_dir(self, id: &PromptId) -> PathBuf {
+        self.shard_dir(&self.shard_of(id)).join(id.as_str())
+    }
+
+    /// Returns the file of a version.
+    #[must_use]
+    pub fn version_file(self, id: &PromptId, version: &Version) -> PathBuf {
+        self.prompt_dir(id).join(format!("{version}.json"))
+    }
+
+    /// Returns the manifest of a prompt.
+    #[must_use]
+    pub fn manifest_file(self, id: &PromptId) -> PathBuf {
+        self.prompt_dir(id).join(MANIFEST_FILE)
+    }
+
+    /// Returns the directory of a shard's temporary files.
+    #[must_use]
+    pub fn tmp_dir(self, shard: &ShardId) -> PathBuf {
+        self.shard_dir(shard).join(TMP_DIR)
+    }
+
+    /// Returns the directory of a shard's deleted versions.
+    #[must_use]
+    pub fn trash_dir(self, shard: &ShardId) -> PathBuf {
+        Path::new(TRASH_DIR).join(shard.as_str())
+    }
+
+    /// Returns the place of a deleted version; `copy` tells apart leftovers of one name.
+    #[must_use]
+    pub fn trash_file(self, id: &PromptId, version: &Version, copy: u32) -> PathBuf {
+        let copy = if copy == 0 {
+            String::new()
+        } else {
+            format!("~{copy}")
+        };
+        self.trash_dir(&self.shard_of(id))
+            .join(format!("{id}@{version}{copy}.json"))
+    }
+
+    /// Returns the note that says who deleted a version and when.
+    #[must_use]
+    pub fn trash_note(self, id: &PromptId, version: &Version) -> PathBuf {
+        self.trash_dir(&self.shard_of(id))
+            .join(format!("{id}@{version}{DELETED_SUFFIX}"))
+    }
+}
+
+/// Reads a file name as that of a version: exactly `<canonical version>.json`.
+#[must_use]
+pub fn version_of_file_name(name: &OsStr) -> Option<Version> {
+    Version::new(name.to_str()?.strip_suffix(".json")?).ok()
+}
+
+/// Reads a file name in the trash as that of a deleted version; leftover copies (`~1`) give `None`.
+#[must_use]
+pub fn trashed_of_file_name(name: &OsStr) -> Option<(PromptId, Version)> {
+    let (id, version) = name.to_str()?.strip_suffix(".json")?.split_once('@')?;
+    Some((PromptId::new(id).ok()?, Version::new(version).ok()?))
+}
+
+/// Tells whether a name in the store is promptd's own or hidden, and so no prompt and no stray.
+#[must_use]
+pub fn is_hidden(name: &OsStr) -> bool {
+    name.as_encoded_bytes().first() == Some(&b'.')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_version_lies_where_the_format_says() {
+        let layout = Layout {
+            depth: ShardDepth::DEFAULT,
+        };
+        let (id, version) = (PromptId::new("wf_001_llm_1").unwrap(), Version::release(1, 2, 0));
+        assert_eq!(
+            layout.version_file(&id, &version),
+            Path::new("69/wf_001_llm_1/1.2.0.json")
+        );
+        assert_eq!(
+            layout.trash_file(&id, &version, 0),
+            Path::new(".trash/69/wf_001_llm_1@1.2.0.json")
+        );
+        let flat = Layout {
+            depth: ShardDepth::FLAT,
+        };
+        assert_eq!(
+            flat.version_file(&id, &version),
+            Path::new("wf_001_llm_1/1.2.0.json")
+        );
+        assert_eq!(flat.tmp_dir(&flat.shard_of(&id)), Path::new(".tmp"));
+    }
+
+    #[test]
+    fn names_read_back() {
+        let version = |name: &str| version_of_file_name(OsStr::new(name)).map(|v| v.to_string());
+        assert_eq!(version("1.2.0.json").as_deref(), Some("1.2.0"));
+        for odd in [
+            "01.0.0.json",
+            "1.0.0",
+            "1.0.0.json~",
+            ".1.0.0.json.swp",
+            "1.0.0.tmp.77",
+            "notes.json",
+        ] {
+            assert_eq!(version(odd), None, "{odd}");
+        }
+        assert!(trashed_of_file_name(OsStr::new("p@1.0.0-rc.1.json")).is_some());
+        assert!(trashed_of_file_name(OsStr::new("p@1.0.0~1.json")).is_none());
+        assert!(trashed_of_file_name(OsStr::new("p@1.0.0.deleted")).is_none());
+    }
+}

@@ -1,0 +1,34 @@
+//! Everything that touches the file system. Synchronous; knows no tokio and no actors.
+//!
+//! [`Disk`] is the seam: [`RealDisk`] makes the system calls, tests put a faulty disk in its place. Above it stand the
+//! write protocol ([`commit`]), recovery ([`recover`]), scanning and the small files of the store. The protocol and its
+//! reasons are written down in docs/durability.md and docs/format.md.
+
+mod commit;
+#[expect(
+    clippy::module_inception,
+    reason = "the seam is named after what it stands for: the disk"
+)]
+mod disk;
+mod fault;
+mod index_file;
+mod layout;
+mod manifest;
+mod open;
+mod recover;
+mod scan;
+mod shard_disk;
+mod trash;
+mod version_file;
+
+pub use disk::{Disk, EntryKind, FileContent, NewFile, RealDisk, Space, Stamp};
+pub use fault::DiskFault;
+pub use index_file::{IndexHints, IndexSource, PromptHint, load_index, write_index};
+pub use layout::Layout;
+pub use manifest::{LabelRecord, Manifest};
+pub(crate) use open::list_shards;
+pub use open::{OpenError, OpenedStore, StoreMetadata, open_store};
+pub use recover::{RecoveredShard, recover_shard};
+pub use scan::{Slot, scan_prompt, scan_shard_names};
+pub use shard_disk::{DiskLimits, Prepared, ShardDisk};
+pub use version_file::{ReadFailure, read_version};

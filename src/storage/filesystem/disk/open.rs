@@ -1,0 +1,340 @@
+//! Opening a store: one daemon, a known format, a known layout.
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::model::{PromptId, ShardDepth, ShardId, Timestamp};
+
+use crate::storage::Problem;
+
+use super::layout::{LOCK_FILE, METADATA_FILE, is_hidden, version_of_file_name};
+use super::{Disk, EntryKind, Layout, RealDisk};
+
+/// The format that this version of promptd writes. A store of a newer format is refused.
+const FORMAT_VERSION: u32 = 1;
+/// The largest metadata file that is read, in bytes.
+const MAX_METADATA_BYTES: u64 = 64 << 10;
+
+/// `.metadata.json`: what a store is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StoreMetadata {
+    /// The format of the store.
+    pub format_version: u32,
+    /// Tells stores apart.
+    pub store_id: String,
+    /// How deep prompts are sharded.
+    pub shard_depth: ShardDepth,
+    /// When the store was made, or first opened by promptd.
+    pub created_at: Timestamp,
+    /// Keys that this version does not know; kept.
+    #[serde(flatten)]
+    pub rest: Map<String, Value>,
+}
+
+/// A store that this process owns.
+#[derive(Debug)]
+pub struct OpenedStore {
+    /// Its file system.
+    pub disk: Arc<RealDisk>,
+    /// What it is.
+    pub metadata: StoreMetadata,
+    /// Its shards that exist now.
+    pub shards: Vec<ShardId>,
+    /// What lies in the store itself and is not served.
+    pub problems: Vec<Problem>,
+    /// Held for the daemon's life.
+    pub lock: File,
+}
+
+/// Why a store could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The directory cannot be used.
+    #[error("cannot use the store {path}: {source}", path = .path.display())]
+    Directory {
+        /// The directory.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Another daemon has it.
+    #[error("another promptd{pid} has the store {path} open: stop it first, or choose another --store", path = .path.display())]
+    Locked {
+        /// The directory.
+        path: PathBuf,
+        /// ` (pid N)` when it is known.
+        pid: String,
+    },
+    /// A newer format.
+    #[error("the store {path} has format {found}; this promptd knows formats up to {FORMAT_VERSION}: use a newer promptd", path = .path.display())]
+    NewerFormat {
+        /// The directory.
+        path: PathBuf,
+        /// Its format.
+        found: u32,
+    },
+    /// The metadata cannot be understood.
+    #[error("{path} is damaged: {reason}; mend it (docs/format.md) or move it away to have the layout found again", path = .path.display())]
+    Metadata {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+/// Opens a store, making it when it is absent or empty. `depth` is the layout of a new one.
+///
+/// A directory that the Python system wrote is opened in place; its layout is told by whether the SHA-256 of the prompt
+/// ids agrees with the names of their parents.
+///
+/// # Errors
+/// [`OpenError`] says what to do.
+pub fn open_store(path: &Path, depth: ShardDepth) -> Result<OpenedStore, OpenError> {
+    let directory = |source| OpenError::Directory {
+        path: path.to_owned(),
+        source,
+    };
+    let disk = RealDisk::open(path).map_err(directory)?;
+    let lock = take_lock(&disk, path)?;
+    // What is about to be trusted becomes durable first: a run killed between rename and fsync leaves names that are
+    // visible but would not survive a power failure.
+    if let Err(e) = disk.sync_all() {
+        tracing::error!(error = %e, "syncfs failed: durability of what was written before is not certain");
+    }
+    let metadata = match read_metadata(&disk, path)? {
+        Some(metadata) => metadata,
+        None => make_metadata(&disk, find_depth(&disk, depth).map_err(directory)?).map_err(directory)?,
+    };
+    let layout = Layout {
+        depth: metadata.shard_depth,
+    };
+    let (shards, problems) = list_shards(&disk, layout).map_err(directory)?;
+    Ok(OpenedStore {
+        disk: Arc::new(disk),
+        metadata,
+        shards,
+        problems,
+        lock,
+    })
+}
+
+fn take_lock(disk: &RealDisk, path: &Path) -> Result<File, OpenError> {
+    let lock_path = Path::new(LOCK_FILE);
+    match disk.lock(lock_path) {
+        Ok(mut lock) => {
+            // For people who wonder who holds it; the lock itself is what counts.
+            let note = lock
+                .set_len(0)
+                .and_then(|()| writeln!(lock, "{}", std::process::id()));
+            if let Err(e) = note {
+                tracing::debug!(error = %e, "the pid could not be written into the lock file");
+            }
+            Ok(lock)
+        }
+        Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
+            let pid = disk
+                .read(lock_path, 64)
+                .ok()
+                .and_then(|content| String::from_utf8(content.bytes).ok());
+            let pid = pid
+                .map(|text| format!(" (pid {})", text.trim()))
+                .unwrap_or_default();
+            Err(OpenError::Locked {
+                path: path.to_owned(),
+                pid,
+            })
+        }
+        Err(source) => Err(OpenError::Directory {
+            path: path.join(LOCK_FILE),
+            source,
+        }),
+    }
+}
+
+fn read_metadata(disk: &dyn Disk, path: &Path) -> Result<Option<StoreMetadata>, OpenError> {
+    let damaged = |reason: String| OpenError::Metadata {
+        path: path.join(METADATA_FILE),
+        reason,
+    };
+    let bytes = match disk.read(Path::new(METADATA_FILE), MAX_METADATA_BYTES) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+        other => other.map_err(|e| damaged(e.to_string()))?.bytes,
+    };
+    let value: Value = serde_json::from_slice(&bytes).map_err(|e| damaged(e.to_string()))?;
+    // The format is looked at first: a newer one may have another shape.
+    let found = value
+        .get("format_version")
+        .and_then(Value::as_u64)
+        .unwrap_or(u64::from(FORMAT_VERSION));
+    if found > u64::from(FORMAT_VERSION) {
+        return Err(OpenError::NewerFormat {
+            path: path.to_owned(),
+            found: u32::try_from(found).unwrap_or(u32::MAX),
+        });
+    }
+    serde_json::from_value(value)
+        .map(Some)
+        .map_err(|e| damaged(e.to_string()))
+}
+
+fn make_metadata(disk: &dyn Disk, shard_depth: ShardDepth) -> io::Result<StoreMetadata> {
+    let metadata = StoreMetadata {
+        format_version: FORMAT_VERSION,
+        store_id: uuid::Uuid::new_v4().to_string(),
+        shard_depth,
+        created_at: Timestamp::now(),
+        rest: Map::new(),
+    };
+    let mut bytes = serde_json::to_vec_pretty(&metadata)?;
+    bytes.push(b'\n');
+    let (tmp, target) = (Path::new(".metadata.json.tmp"), Path::new(METADATA_FILE));
+    match disk.unlink(tmp) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+        _ => {}
+    }
+    let mut file = disk.create_new(tmp)?;
+    file.write_all(&bytes)?;
+    file.sync()?;
+    drop(file);
+    disk.rename_over(tmp, target)?;
+    disk.sync_dir(Path::new(""))?;
+    Ok(metadata)
+}
+
+/// Tells the layout of a directory without metadata: each directory that holds version files, or whose children hash to
+/// its name, is a vote; without any vote the store is new.
+fn find_depth(disk: &dyn Disk, default: ShardDepth) -> io::Result<ShardDepth> {
+    let mut votes: BTreeMap<ShardDepth, usize> = BTreeMap::new();
+    for (name, kind) in disk.list(Path::new(""))? {
+        if kind != EntryKind::Dir || is_hidden(&name) {
+            continue;
+        }
+        // A directory that cannot be read has no vote; the scan reports it.
+        let children = disk.list(Path::new(&name)).unwrap_or_default();
+        if let Some(depth) = vote(&name, &children) {
+            *votes.entry(depth).or_default() += 1;
+        }
+    }
+    Ok(votes
+        .into_iter()
+        .max_by_key(|(depth, count)| (*count, std::cmp::Reverse(*depth)))
+        .map_or(default, |(depth, _)| depth))
+}
+
+fn vote(name: &OsStr, children: &[(std::ffi::OsString, EntryKind)]) -> Option<ShardDepth> {
+    let holds_versions = children
+        .iter()
+        .any(|(child, kind)| *kind == EntryKind::File && version_of_file_name(child).is_some());
+    if holds_versions {
+        return Some(ShardDepth::FLAT);
+    }
+    let depth = ShardDepth::new(u8::try_from(name.len()).ok()?).ok()?;
+    let shard = depth.shard_named(name.to_str()?)?;
+    let ids = children.iter().filter(|(_, kind)| *kind == EntryKind::Dir);
+    let agrees = |child: &OsStr| {
+        child
+            .to_str()
+            .and_then(|text| PromptId::new(text).ok())
+            .is_some_and(|id| depth.shard_of(&id) == shard)
+    };
+    ids.map(|(child, _)| child)
+        .any(|child| agrees(child))
+        .then_some(depth)
+}
+
+/// Lists the shards of a store and what is in the store itself but is no shard.
+///
+/// # Errors
+/// What listing says.
+pub(crate) fn list_shards(disk: &dyn Disk, layout: Layout) -> io::Result<(Vec<ShardId>, Vec<Problem>)> {
+    if layout.depth == ShardDepth::FLAT {
+        return Ok((layout.depth.shard_named("").into_iter().collect(), Vec::new()));
+    }
+    let (mut shards, mut problems) = (Vec::new(), Vec::new());
+    for (name, kind) in disk.list(Path::new(""))? {
+        let shard = name.to_str().and_then(|text| layout.depth.shard_named(text));
+        match (shard, kind) {
+            (Some(shard), EntryKind::Dir) => shards.push(shard),
+            _ if is_hidden(&name) || name == OsStr::new("lost+found") => {}
+            _ => problems.push(Problem::new(
+                Path::new(&name),
+                "foreign-name",
+                "not a shard directory: not served",
+            )),
+        }
+    }
+    shards.sort_unstable();
+    Ok((shards, problems))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check_depth(files: &[&str], expected: u8) {
+        let dir = tempfile::tempdir().unwrap();
+        for file in files {
+            let path = dir.path().join(file);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, "{}").unwrap();
+        }
+        let opened = open_store(dir.path(), ShardDepth::DEFAULT).unwrap();
+        assert_eq!(u8::from(opened.metadata.shard_depth), expected, "{files:?}");
+    }
+
+    #[test]
+    fn the_layout_of_a_foreign_store_is_found() {
+        check_depth(&[], 2);
+        check_depth(&["wf_001_llm_1/1.0.0.json"], 0);
+        check_depth(&["69/wf_001_llm_1/1.0.0.json"], 2);
+        check_depth(&["6/wf_001_llm_1/1.0.0.json"], 1);
+        // A prompt called `69` in a flat store is no shard.
+        check_depth(&["69/1.0.0.json"], 0);
+        // A directory that only looks like a shard: `b` does not hash to 69.
+        check_depth(&["69/b/1.0.0.json", "prompt_001/1.0.0.json"], 0);
+    }
+
+    #[test]
+    fn a_second_opening_is_refused_and_names_the_first() {
+        let dir = tempfile::tempdir().unwrap();
+        let _held = open_store(dir.path(), ShardDepth::DEFAULT).unwrap();
+        let error = open_store(dir.path(), ShardDepth::DEFAULT)
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains(&format!("pid {}", std::process::id())), "{error}");
+    }
+
+    #[test]
+    fn the_stores_own_layout_wins_over_the_configured_one_and_survives() {
+        let dir = tempfile::tempdir().unwrap();
+        drop(open_store(dir.path(), ShardDepth::FLAT).unwrap());
+        let again = open_store(dir.path(), ShardDepth::DEFAULT).unwrap();
+        assert_eq!(again.metadata.shard_depth, ShardDepth::FLAT);
+    }
+
+    #[test]
+    fn a_newer_format_is_refused_and_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(METADATA_FILE);
+        let text = r#"{"format_version": 2, "something": "new"}"#;
+        std::fs::write(&path, text).unwrap();
+        assert!(matches!(
+            open_store(dir.path(), ShardDepth::DEFAULT),
+            Err(OpenError::NewerFormat { found: 2, .. })
+        ));
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
+        std::fs::write(&path, "{").unwrap();
+        assert!(matches!(
+            open_store(dir.path(), ShardDepth::DEFAULT),
+            Err(OpenError::Metadata { .. })
+        ));
+    }
+}

@@ -1,0 +1,236 @@
+//! Finding out what is there: one prompt directory, or the names in one shard.
+
+use std::ffi::OsStr;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::model::{PromptId, ShardId, Timestamp, Version};
+use crate::storage::{Problem, PromptEntry, StoredVersion};
+
+use super::layout::{MANIFEST_FILE, is_hidden, version_of_file_name};
+use super::version_file::read_regular;
+use super::{Disk, EntryKind, Layout, Manifest, ReadFailure, Stamp, read_version};
+
+/// The largest manifest that is read, in bytes.
+pub(super) const MAX_MANIFEST_BYTES: u64 = 16 << 20;
+
+/// What is known of one prompt directory.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Slot {
+    /// The prompt, as readers see it.
+    pub entry: Arc<PromptEntry>,
+    /// The state of the directory when it was listed.
+    pub dir: Option<Stamp>,
+    /// The state of the manifest when it was read; `None` when there is none.
+    pub manifest: Option<Stamp>,
+    /// What is wrong in it.
+    pub problems: Vec<Problem>,
+}
+
+impl Slot {
+    /// Makes the slot of a prompt that has nothing on disk yet.
+    #[must_use]
+    pub fn empty(id: PromptId) -> Self {
+        Self {
+            entry: Arc::new(PromptEntry::empty(id)),
+            dir: None,
+            manifest: None,
+            problems: Vec::new(),
+        }
+    }
+}
+
+/// Lists a prompt directory and reads its manifest, its first and its latest version.
+///
+/// Other versions are known by name alone; they are checked when they are read. A latest version that is damaged is
+/// reported, and the one before it is the latest. `trash` are the prompt's numbers in the trash.
+///
+/// # Errors
+/// What listing the directory says; `NotFound` when it is gone.
+pub fn scan_prompt(
+    disk: &dyn Disk,
+    layout: Layout,
+    id: &PromptId,
+    trash: Vec<Version>,
+    max_bytes: u64,
+) -> io::Result<Slot> {
+    let path = layout.prompt_dir(id);
+    // The state is taken before the listing: a change in between makes the stamp stale, and so is seen.
+    let dir = disk.stat(&path)?.map(|(_, stamp)| stamp);
+    let mut entry = PromptEntry {
+        trash,
+        ..PromptEntry::empty(id.clone())
+    };
+    let mut problems = Vec::new();
+    let mut has_manifest = false;
+    for (name, kind) in disk.list(&path)? {
+        let place = path.join(&name);
+        match (version_of_file_name(&name), kind) {
+            (Some(version), EntryKind::File) => entry.versions.push(version),
+            (Some(_), _) => problems.push(Problem::new(
+                &place,
+                "not-a-file",
+                "only regular files are served",
+            )),
+            (None, _) if name == OsStr::new(MANIFEST_FILE) => has_manifest = true,
+            (None, _) if is_hidden(&name) || looks_temporary(&name) => {}
+            (None, _) => problems.push(Problem::new(
+                &place,
+                "foreign-name",
+                "not the name of a version: not served",
+            )),
+        }
+    }
+    entry.versions.sort_unstable();
+    let manifest = if has_manifest {
+        read_manifest_into(disk, layout, &mut entry, &mut problems)
+    } else {
+        None
+    };
+    read_times(disk, layout, &mut entry, &mut problems, max_bytes);
+    Ok(Slot {
+        entry: Arc::new(entry),
+        dir,
+        manifest,
+        problems,
+    })
+}
+
+/// Reads the manifest of a prompt; `None` when there is none.
+///
+/// # Errors
+/// [`ReadFailure`] when it is damaged or cannot be read.
+pub(super) fn read_manifest(
+    disk: &dyn Disk,
+    layout: Layout,
+    id: &PromptId,
+) -> Result<Option<(Manifest, Stamp)>, ReadFailure> {
+    match read_regular(disk, &layout.manifest_file(id), MAX_MANIFEST_BYTES) {
+        Ok((bytes, stamp)) => Ok(Some((
+            Manifest::parse(&bytes, id).map_err(ReadFailure::Corrupt)?,
+            stamp,
+        ))),
+        Err(ReadFailure::Absent) => Ok(None),
+        Err(failure) => Err(failure),
+    }
+}
+
+fn read_manifest_into(
+    disk: &dyn Disk,
+    layout: Layout,
+    entry: &mut PromptEntry,
+    problems: &mut Vec<Problem>,
+) -> Option<Stamp> {
+    let place = layout.manifest_file(&entry.id);
+    match read_manifest(disk, layout, &entry.id) {
+        Ok(Some((manifest, stamp))) => {
+            manifest.apply_to(entry);
+            for (label, target) in &manifest.labels {
+                if !entry.has(&target.version) {
+                    let message = format!("label {label} points at {}, which is not there", target.version);
+                    problems.push(Problem::new(&place, "dangling-label", message));
+                }
+            }
+            Some(stamp)
+        }
+        Ok(None) => None,
+        Err(ReadFailure::Corrupt(reason) | ReadFailure::Refused(reason)) => {
+            problems.push(Problem::new(&place, "corrupt-manifest", reason));
+            None
+        }
+        Err(ReadFailure::Absent) => None,
+    }
+}
+
+fn read_times(
+    disk: &dyn Disk,
+    layout: Layout,
+    entry: &mut PromptEntry,
+    problems: &mut Vec<Problem>,
+    max_bytes: u64,
+) {
+    entry.updated_at = time_of(disk, layout, entry, problems, max_bytes, |entry| {
+        entry.latest().cloned()
+    });
+    entry.created_at = time_of(disk, layout, entry, problems, max_bytes, |entry| {
+        entry.versions.first().cloned()
+    });
+}
+
+/// Reads the time of the chosen version; a damaged one is taken off the list, reported, and the choice made again.
+fn time_of(
+    disk: &dyn Disk,
+    layout: Layout,
+    entry: &mut PromptEntry,
+    problems: &mut Vec<Problem>,
+    max_bytes: u64,
+    choose: impl Fn(&PromptEntry) -> Option<Version>,
+) -> Option<Timestamp> {
+    while let Some(version) = choose(entry) {
+        match read_version(disk, layout, &entry.id, &version, max_bytes) {
+            Ok((StoredVersion { created_at, .. }, _)) => return Some(created_at),
+            Err(ReadFailure::Corrupt(reason)) => {
+                let place = layout.version_file(&entry.id, &version);
+                problems.push(Problem::new(&place, "corrupt-version", reason));
+                entry.note_used(&version);
+                entry.versions.retain(|other| *other != version);
+            }
+            // What cannot be read now is not damaged: it stays listed.
+            Err(ReadFailure::Absent | ReadFailure::Refused(_)) => return None,
+        }
+    }
+    None
+}
+
+/// Lists the prompt directories of a shard by name, and what there is that is none.
+///
+/// # Errors
+/// What listing the directory says.
+pub fn scan_shard_names(
+    disk: &dyn Disk,
+    layout: Layout,
+    shard: &ShardId,
+) -> io::Result<(Vec<PromptId>, Vec<Problem>)> {
+    let path = layout.shard_dir(shard);
+    let mut ids = Vec::new();
+    let mut problems = Vec::new();
+    let entries = match disk.list(&path) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Vec::new(),
+        other => other?,
+    };
+    for (name, kind) in entries {
+        let place = path.join(&name);
+        let id = name.to_str().and_then(|text| PromptId::new(text).ok());
+        match (id, kind) {
+            _ if is_hidden(&name) => {}
+            (Some(id), EntryKind::Dir) if layout.shard_of(&id) == *shard => ids.push(id),
+            (Some(id), EntryKind::Dir) => {
+                let right = layout.prompt_dir(&id);
+                let message = format!("this prompt belongs into {}: not served here", right.display());
+                problems.push(Problem::new(&place, "misplaced", message));
+            }
+            (None, EntryKind::Dir) if name == OsStr::new("lost+found") => {}
+            (None, EntryKind::Dir) => {
+                let message = "not a valid prompt id: not served; 'promptctl import dir' brings it in under a valid name";
+                problems.push(Problem::new(&place, "foreign-name", message));
+            }
+            (_, _) => problems.push(Problem::new(
+                &place,
+                "foreign-name",
+                "not a prompt directory: not served",
+            )),
+        }
+    }
+    Ok((ids, problems))
+}
+
+/// Tells whether a name is what editors and the Python system leave behind while they save.
+fn looks_temporary(name: &OsStr) -> bool {
+    let text = name.to_string_lossy();
+    text.ends_with('~')
+        || text.ends_with(".swp")
+        || text.ends_with(".bak")
+        || text.contains(".tmp.")
+        || text.ends_with(".tmp")
+}

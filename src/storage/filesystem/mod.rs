@@ -1,0 +1,3 @@
+//! The file system backend.
+
+pub mod disk;

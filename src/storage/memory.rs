@@ -1,0 +1,456 @@
+//! Everything in memory: for tests, for trying things out, and as the oracle for the file system backend.
+//!
+//! One mutex over one map, and no cleverness: what this backend answers is by definition right.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use serde_json::json;
+
+use crate::model::{Author, Integrity, Label, PromptId, Timestamp, Version};
+use crate::versions::numbering::next_version_after;
+
+use super::{
+    LabelEntry, LabelMove, Numbering, Progress, PromptEntry, PromptPage, PutOutcome, PutVersion, Revision,
+    Sameness, SetLabel, StorageError, StoredVersion, TrashedVersion, VerifyReport, VersionStorage,
+};
+
+/// Keeps everything in memory; nothing survives the process.
+#[derive(Debug)]
+pub struct MemoryStorage {
+    prompts: Mutex<BTreeMap<PromptId, MemoryPrompt>>,
+    epoch: u64,
+    changes: AtomicU64,
+    max_file_bytes: u64,
+}
+
+#[derive(Debug, Default)]
+struct MemoryPrompt {
+    versions: BTreeMap<Version, Arc<StoredVersion>>,
+    trash: BTreeMap<Version, (Arc<StoredVersion>, TrashedVersion)>,
+    labels: BTreeMap<Label, LabelEntry>,
+    label_history: Vec<LabelMove>,
+    highest_used: Option<Version>,
+}
+
+impl MemoryStorage {
+    /// Makes an empty storage. `max_file_bytes` is the largest version that it takes.
+    #[must_use]
+    pub fn new(max_file_bytes: u64) -> Self {
+        let epoch = uuid::Uuid::new_v4().as_u64_pair().0;
+        Self {
+            prompts: Mutex::default(),
+            epoch,
+            changes: AtomicU64::new(0),
+            max_file_bytes,
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<PromptId, MemoryPrompt>> {
+        self.prompts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn changed(&self) {
+        self.changes.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Runs a change on a prompt that exists.
+    fn change<T>(
+        &self,
+        id: &PromptId,
+        change: impl FnOnce(&mut MemoryPrompt) -> Result<T, StorageError>,
+    ) -> Result<T, StorageError> {
+        let mut prompts = self.lock();
+        let prompt = prompts
+            .get_mut(id)
+            .ok_or_else(|| StorageError::PromptNotFound(id.clone()))?;
+        let done = change(prompt)?;
+        self.changed();
+        Ok(done)
+    }
+}
+
+impl MemoryPrompt {
+    fn entry(&self, id: &PromptId) -> PromptEntry {
+        let mut entry = PromptEntry {
+            versions: self.versions.keys().cloned().collect(),
+            trash: self.trash.keys().cloned().collect(),
+            labels: self.labels.clone(),
+            highest_used: self.highest_used.clone(),
+            ..PromptEntry::empty(id.clone())
+        };
+        entry.created_at = self
+            .versions
+            .first_key_value()
+            .map(|(_, stored)| stored.created_at.clone());
+        entry.updated_at = entry
+            .latest()
+            .and_then(|latest| self.versions.get(latest))
+            .map(|s| s.created_at.clone());
+        entry
+    }
+
+    fn note_used(&mut self) {
+        let used = self
+            .versions
+            .keys()
+            .chain(self.trash.keys())
+            .chain(&self.highest_used)
+            .max();
+        self.highest_used = used.cloned();
+    }
+
+    fn move_label(&mut self, label: &Label, to: Option<LabelEntry>, author: &Author) {
+        let (now, at) = (to.as_ref().map(|entry| entry.version.clone()), Timestamp::now());
+        let before = match to {
+            Some(entry) => self.labels.insert(label.clone(), entry),
+            None => self.labels.remove(label),
+        };
+        let from = before.map(|entry| entry.version);
+        self.label_history.push(LabelMove {
+            label: label.clone(),
+            from,
+            to: now,
+            at,
+            by: author.clone(),
+        });
+    }
+}
+
+#[async_trait]
+impl VersionStorage for MemoryStorage {
+    fn prompt(&self, id: &PromptId) -> Option<Arc<PromptEntry>> {
+        let entry = self.lock().get(id)?.entry(id);
+        (!entry.is_gone()).then(|| Arc::new(entry))
+    }
+
+    fn prompts(&self, page: &PromptPage) -> Vec<Arc<PromptEntry>> {
+        self.lock()
+            .iter()
+            .filter(|(id, prompt)| !prompt.versions.is_empty() && id.as_str().starts_with(&page.prefix))
+            .filter(|(id, _)| page.after.as_ref().is_none_or(|after| *id > after))
+            .filter(|(_, prompt)| {
+                page.label
+                    .as_ref()
+                    .is_none_or(|label| prompt.labels.contains_key(label))
+            })
+            .take(page.limit)
+            .map(|(id, prompt)| Arc::new(prompt.entry(id)))
+            .collect()
+    }
+
+    fn totals(&self) -> (u64, u64) {
+        let prompts = self.lock();
+        let alive = prompts.values().filter(|prompt| !prompt.versions.is_empty());
+        alive.fold((0, 0), |(count, versions), prompt| {
+            (count + 1, versions + prompt.versions.len() as u64)
+        })
+    }
+
+    fn revision(&self) -> Revision {
+        Revision {
+            epoch: self.epoch,
+            counter: self.changes.load(Ordering::Relaxed),
+        }
+    }
+
+    async fn read(&self, id: &PromptId, version: &Version) -> Result<Arc<StoredVersion>, StorageError> {
+        let prompts = self.lock();
+        let prompt = prompts
+            .get(id)
+            .ok_or_else(|| StorageError::PromptNotFound(id.clone()))?;
+        let absent = || StorageError::VersionNotFound {
+            id: id.clone(),
+            version: version.clone(),
+        };
+        prompt.versions.get(version).cloned().ok_or_else(absent)
+    }
+
+    async fn read_many(
+        &self,
+        id: &PromptId,
+        versions: &[Version],
+    ) -> Vec<Result<Arc<StoredVersion>, StorageError>> {
+        let mut read = Vec::with_capacity(versions.len());
+        for version in versions {
+            read.push(self.read(id, version).await);
+        }
+        read
+    }
+
+    async fn put(&self, id: &PromptId, request: PutVersion) -> Result<PutOutcome, StorageError> {
+        let PutVersion {
+            mut document,
+            numbering,
+            sameness,
+            ..
+        } = request;
+        let mut prompts = self.lock();
+        let entry = prompts
+            .get(id)
+            .map(|prompt| prompt.entry(id))
+            .unwrap_or_else(|| PromptEntry::empty(id.clone()));
+        match numbering {
+            Numbering::Exact if entry.has(&document.version) => {
+                return Err(StorageError::Conflict {
+                    id: id.clone(),
+                    version: document.version,
+                });
+            }
+            Numbering::Exact if entry.has_trashed(&document.version) => {
+                return Err(StorageError::Deleted {
+                    id: id.clone(),
+                    version: document.version,
+                });
+            }
+            Numbering::Exact => {}
+            Numbering::Next(bump) => {
+                let latest = entry
+                    .latest()
+                    .and_then(|latest| prompts.get(id)?.versions.get(latest));
+                let wanted = super::Fingerprint::of(&document);
+                let same = latest.is_some_and(|latest| match sameness {
+                    Sameness::Never => false,
+                    Sameness::Text => latest.fingerprint.text == wanted.text,
+                    Sameness::Content => latest.fingerprint.content == wanted.content,
+                });
+                if let (true, Some(latest)) = (same, latest) {
+                    return Ok(PutOutcome::Unchanged(latest.version.clone()));
+                }
+                document.version = next_version_after(entry.used(), bump)
+                    .ok_or_else(|| StorageError::NumbersExhausted(id.clone()))?;
+                document.parent_version = document.parent_version.or_else(|| entry.latest().cloned());
+            }
+        }
+        let stored = Arc::new(StoredVersion::seal(&mut document)?);
+        let size = stored.bytes.len() as u64;
+        if size > self.max_file_bytes {
+            return Err(StorageError::TooLarge {
+                size,
+                limit: self.max_file_bytes,
+            });
+        }
+        prompts
+            .entry(id.clone())
+            .or_default()
+            .versions
+            .insert(document.version, Arc::clone(&stored));
+        self.changed();
+        Ok(PutOutcome::Created(stored))
+    }
+
+    async fn delete(
+        &self,
+        id: &PromptId,
+        versions: &[Version],
+        force: bool,
+        author: &Author,
+    ) -> Result<Vec<Version>, StorageError> {
+        self.change(id, |prompt| {
+            let doomed: Vec<Version> = if versions.is_empty() {
+                prompt.versions.keys().cloned().collect()
+            } else {
+                versions.to_vec()
+            };
+            if doomed.is_empty() {
+                return Err(StorageError::PromptNotFound(id.clone()));
+            }
+            let entry = prompt.entry(id);
+            for version in &doomed {
+                let (id, version) = (id.clone(), version.clone());
+                match entry.label_on(&version) {
+                    _ if !entry.has(&version) => return Err(StorageError::VersionNotFound { id, version }),
+                    Some(label) if !force => {
+                        return Err(StorageError::Labelled {
+                            id,
+                            version,
+                            label: label.clone(),
+                        });
+                    }
+                    _ => {}
+                }
+            }
+            prompt.note_used();
+            for version in &doomed {
+                let labels: Vec<Label> = prompt
+                    .labels
+                    .iter()
+                    .filter(|(_, e)| e.version == *version)
+                    .map(|(l, _)| l.clone())
+                    .collect();
+                labels
+                    .iter()
+                    .for_each(|label| prompt.move_label(label, None, author));
+                if let Some(stored) = prompt.versions.remove(version) {
+                    let note = TrashedVersion {
+                        prompt_id: id.clone(),
+                        version: version.clone(),
+                        deleted_at: Some(Timestamp::now()),
+                        deleted_by: Some(author.clone()),
+                        deleted_from: "memory".into(),
+                    };
+                    prompt.trash.insert(version.clone(), (stored, note));
+                }
+            }
+            Ok(doomed)
+        })
+    }
+
+    async fn restore(&self, id: &PromptId, version: &Version, _author: &Author) -> Result<(), StorageError> {
+        let absent = || StorageError::NotInTrash {
+            id: id.clone(),
+            version: version.clone(),
+        };
+        let restored = self.change(id, |prompt| {
+            let (stored, _) = prompt.trash.remove(version).ok_or_else(absent)?;
+            prompt.versions.insert(version.clone(), stored);
+            Ok(())
+        });
+        restored.map_err(|e| {
+            if matches!(e, StorageError::PromptNotFound(_)) {
+                absent()
+            } else {
+                e
+            }
+        })
+    }
+
+    async fn purge(&self, id: &PromptId, force: bool) -> Result<(), StorageError> {
+        let mut prompts = self.lock();
+        let prompt = prompts
+            .get(id)
+            .ok_or_else(|| StorageError::PromptNotFound(id.clone()))?;
+        if let Some((label, entry)) = prompt.labels.first_key_value().filter(|_| !force) {
+            let (id, version, label) = (id.clone(), entry.version.clone(), label.clone());
+            return Err(StorageError::Labelled { id, version, label });
+        }
+        prompts.remove(id);
+        self.changed();
+        Ok(())
+    }
+
+    async fn purge_trashed(&self, id: &PromptId, version: &Version) -> Result<(), StorageError> {
+        let absent = || StorageError::NotInTrash {
+            id: id.clone(),
+            version: version.clone(),
+        };
+        let purged = self.change(id, |prompt| {
+            prompt.note_used();
+            prompt.trash.remove(version).map(drop).ok_or_else(absent)
+        });
+        purged.map_err(|e| {
+            if matches!(e, StorageError::PromptNotFound(_)) {
+                absent()
+            } else {
+                e
+            }
+        })
+    }
+
+    async fn trash(
+        &self,
+        after: Option<(&PromptId, &Version)>,
+        prompt: Option<&PromptId>,
+        limit: usize,
+    ) -> Result<Vec<TrashedVersion>, StorageError> {
+        let prompts = self.lock();
+        let all = prompts
+            .iter()
+            .flat_map(|(id, prompt)| prompt.trash.iter().map(move |(v, (_, note))| (id, v, note)));
+        Ok(all
+            .filter(|(id, _, _)| prompt.is_none_or(|prompt| prompt == *id))
+            .filter(|(id, version, _)| after.is_none_or(|after| (*id, *version) > after))
+            .take(limit)
+            .map(|(_, _, note)| note.clone())
+            .collect())
+    }
+
+    async fn set_label(&self, id: &PromptId, request: SetLabel) -> Result<LabelEntry, StorageError> {
+        let SetLabel {
+            label,
+            version,
+            expected,
+            author,
+        } = request;
+        self.change(id, |prompt| {
+            if !prompt.versions.contains_key(&version) {
+                return Err(StorageError::VersionNotFound {
+                    id: id.clone(),
+                    version: version.clone(),
+                });
+            }
+            super::check_label(
+                &label,
+                prompt.labels.get(&label),
+                expected.as_ref().map(Option::as_ref),
+            )?;
+            let entry = LabelEntry {
+                version: version.clone(),
+                set_at: Timestamp::now(),
+                set_by: author.clone(),
+            };
+            prompt.move_label(&label, Some(entry.clone()), &author);
+            Ok(entry)
+        })
+    }
+
+    async fn remove_label(
+        &self,
+        id: &PromptId,
+        label: &Label,
+        expected: Option<&Version>,
+        author: &Author,
+    ) -> Result<(), StorageError> {
+        self.change(id, |prompt| {
+            let current = prompt.labels.get(label);
+            if current.is_none() {
+                return Err(StorageError::LabelNotFound {
+                    id: id.clone(),
+                    label: label.clone(),
+                });
+            }
+            super::check_label(label, current, expected.map(Some))?;
+            prompt.move_label(label, None, author);
+            Ok(())
+        })
+    }
+
+    async fn label_history(&self, id: &PromptId) -> Result<Vec<LabelMove>, StorageError> {
+        let prompts = self.lock();
+        let prompt = prompts
+            .get(id)
+            .ok_or_else(|| StorageError::PromptNotFound(id.clone()))?;
+        Ok(prompt.label_history.clone())
+    }
+
+    async fn verify(&self, progress: &Progress) -> Result<VerifyReport, StorageError> {
+        let prompts = self.lock();
+        let mut report = VerifyReport {
+            prompts: prompts.len() as u64,
+            ..VerifyReport::default()
+        };
+        for stored in prompts.values().flat_map(|prompt| prompt.versions.values()) {
+            report.versions += 1;
+            report.sealed += u64::from(stored.integrity == Integrity::Sealed);
+            progress.advance(1);
+        }
+        Ok(report)
+    }
+
+    async fn rebuild_index(&self, _progress: &Progress) -> Result<(u64, u64), StorageError> {
+        Ok(self.totals())
+    }
+
+    async fn status(&self) -> serde_json::Value {
+        let (prompts, versions) = self.totals();
+        json!({"backend": "memory", "prompts": prompts, "versions": versions})
+    }
+
+    fn health(&self) -> Result<(), String> {
+        Ok(())
+    }
+
+    async fn close(&self) {}
+}

@@ -1,0 +1,46 @@
+//! What is not as it should be in a store.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+/// Something in the store that is not as it should be. It is reported and left alone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Problem {
+    /// Where, relative to the store.
+    pub path: String,
+    /// What kind of problem, as a stable word: `corrupt-version`, `corrupt-manifest`, `edited`, `foreign-name`,
+    /// `misplaced`, `not-a-file`, `unreadable`, `quarantined`, `dangling-label`, `missing-parent`, `live-and-trashed`.
+    pub kind: String,
+    /// What is wrong, in a sentence.
+    pub message: String,
+}
+
+/// What a verification found.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct VerifyReport {
+    /// Prompts looked at.
+    pub prompts: u64,
+    /// Versions read.
+    pub versions: u64,
+    /// Of these, sealed ones whose checksum matches.
+    pub sealed: u64,
+    /// Of these, foreign ones without a checksum.
+    pub unsealed: u64,
+    /// Of these, ones that were changed by hand.
+    pub edited: u64,
+    /// What is not as it should be, in the order of the paths.
+    pub problems: Vec<Problem>,
+}
+
+impl Problem {
+    /// Makes a problem.
+    #[must_use]
+    pub fn new(path: &Path, kind: &str, message: impl Into<String>) -> Self {
+        Self {
+            path: path.display().to_string(),
+            kind: kind.to_owned(),
+            message: message.into(),
+        }
+    }
+}

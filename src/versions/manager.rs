@@ -1,0 +1,153 @@
+//! [`VersionManager`]: finding versions. The other files of this folder add writing to it.
+
+use std::sync::Arc;
+
+use crate::model::{PromptId, Version, VersionSelector};
+use crate::storage::{PromptEntry, PromptPage, StorageError, StoredVersion, VersionStorage};
+
+use super::VersionError;
+use super::compare::{Comparison, compare};
+
+/// How many damaged versions a computed reference (`latest`, a range) steps over before it gives up.
+const MAX_DAMAGED_STEPS: usize = 16;
+
+/// Gives prompts their histories. Cheap to clone; every method may be called from any task at any time.
+#[derive(Debug, Clone)]
+pub struct VersionManager {
+    pub(super) storage: Arc<dyn VersionStorage>,
+}
+
+impl VersionManager {
+    /// Makes a manager over a storage.
+    #[must_use]
+    pub fn new(storage: Arc<dyn VersionStorage>) -> Self {
+        Self { storage }
+    }
+
+    /// Returns the storage, for what needs no manager: status, health, verification.
+    #[must_use]
+    pub fn storage(&self) -> &Arc<dyn VersionStorage> {
+        &self.storage
+    }
+
+    /// Returns what is known of a prompt that has versions.
+    ///
+    /// # Errors
+    /// `not-found`.
+    pub fn prompt(&self, id: &PromptId) -> Result<Arc<PromptEntry>, VersionError> {
+        match self.storage.prompt(id) {
+            Some(entry) if !entry.versions.is_empty() => Ok(entry),
+            _ => Err(StorageError::PromptNotFound(id.clone()).into()),
+        }
+    }
+
+    /// Returns one page of prompts in the order of their ids.
+    #[must_use]
+    pub fn prompts(&self, page: &PromptPage) -> Vec<Arc<PromptEntry>> {
+        self.storage.prompts(page)
+    }
+
+    /// Returns the version that a reference points at. A computed reference steps over versions whose files are damaged.
+    ///
+    /// # Errors
+    /// `not-found`, `corrupt-version`, or what the storage says.
+    pub async fn get(
+        &self,
+        id: &PromptId,
+        selector: &VersionSelector,
+    ) -> Result<Arc<StoredVersion>, VersionError> {
+        let entry = self.prompt(id)?;
+        if *selector == VersionSelector::Best {
+            return self.best(id, &entry).await;
+        }
+        let mut entry = (*entry).clone();
+        let mut damage = None;
+        for _ in 0..MAX_DAMAGED_STEPS {
+            let Some(version) = resolve(&entry, selector) else {
+                break;
+            };
+            match self.storage.read(id, &version).await {
+                Err(error @ (StorageError::Corrupt { .. } | StorageError::VersionNotFound { .. }))
+                    if is_computed(selector) =>
+                {
+                    damage = Some(error);
+                    entry.versions.retain(|other| *other != version);
+                }
+                other => return Ok(other?),
+            }
+        }
+        match damage {
+            Some(error) => Err(error.into()),
+            None => Err(VersionError::NoMatch {
+                id: id.clone(),
+                selector: selector.clone(),
+            }),
+        }
+    }
+
+    /// Returns the number that a reference points at.
+    ///
+    /// # Errors
+    /// As [`Self::get`].
+    pub async fn resolve(&self, id: &PromptId, selector: &VersionSelector) -> Result<Version, VersionError> {
+        match selector {
+            VersionSelector::Exact(version) if self.prompt(id)?.has(version) => Ok(version.clone()),
+            _ => Ok(self.get(id, selector).await?.version.clone()),
+        }
+    }
+
+    /// Compares two versions of a prompt.
+    ///
+    /// # Errors
+    /// As [`Self::get`].
+    pub async fn compare(
+        &self,
+        id: &PromptId,
+        from: &VersionSelector,
+        to: &VersionSelector,
+    ) -> Result<Comparison, VersionError> {
+        let (from, to) = (self.get(id, from).await?, self.get(id, to).await?);
+        let (from, to) = (from.document()?, to.document()?);
+        // A word diff of two long texts takes milliseconds to tens of them: not on a thread that serves others.
+        tokio::task::spawn_blocking(move || compare(&from, &to))
+            .await
+            .map_err(|_| StorageError::Unavailable("the comparison failed".into()).into())
+    }
+
+    /// The version with the highest overall score; of equals the lowest number. Reads every version.
+    async fn best(&self, id: &PromptId, entry: &PromptEntry) -> Result<Arc<StoredVersion>, VersionError> {
+        let mut best: Option<Arc<StoredVersion>> = None;
+        for read in self.storage.read_many(id, &entry.versions).await {
+            match read {
+                Ok(version)
+                    if best
+                        .as_ref()
+                        .is_none_or(|best| version.overall_score > best.overall_score) =>
+                {
+                    best = Some(version);
+                }
+                Ok(_) | Err(StorageError::Corrupt { .. } | StorageError::VersionNotFound { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        best.ok_or_else(|| VersionError::NoMatch {
+            id: id.clone(),
+            selector: VersionSelector::Best,
+        })
+    }
+}
+
+fn resolve(entry: &PromptEntry, selector: &VersionSelector) -> Option<Version> {
+    match selector {
+        VersionSelector::Latest => entry.latest().cloned(),
+        VersionSelector::Exact(version) => Some(version.clone()),
+        VersionSelector::Range(range) => entry.highest_in(range).cloned(),
+        VersionSelector::Label(label) => entry.labels.get(label).map(|target| target.version.clone()),
+        VersionSelector::Best => None,
+    }
+}
+
+/// Exact numbers and labels name one version: damage there is an answer, not a reason to take another.
+fn is_computed(selector: &VersionSelector) -> bool {
+    matches!(selector, VersionSelector::Latest | VersionSelector::Range(_))
+}
