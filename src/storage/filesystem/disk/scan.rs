@@ -101,7 +101,7 @@ pub fn scan_prompt(
 ///
 /// # Errors
 /// [`ReadFailure`] when it is damaged or cannot be read.
-pub(super) fn read_manifest(
+pub(in crate::storage::filesystem) fn read_manifest(
     disk: &dyn Disk,
     layout: Layout,
     id: &PromptId,
