@@ -1,1 +1,23 @@
 //! Analysis of prompt texts: scores, issues, suggestions. Pure: no I/O, no clock but the time of analysis.
+//!
+//! The numbers are those of the Python system, to the last digit, so that scores stored by it and by promptd can be
+//! compared; each analysis names that profile in its metadata. What a text *says* (descriptions, suggestions) is ours.
+//!
+//! - [`analysis`]: the one entry point, [`analyze`].
+//! - `text`: what Python calls a space, a word character, a sentence.
+//! - `lexicon`: the word lists, and how they are searched.
+//! - `facts`: everything that is measured in a text, once.
+//! - `clarity`, `efficiency`: the two scores. `issues`, `suggestions`: what is said about them.
+
+pub mod analysis;
+mod clarity;
+mod efficiency;
+mod facts;
+#[cfg(test)]
+pub(crate) mod golden;
+mod issues;
+mod lexicon;
+mod suggestions;
+pub(crate) mod text;
+
+pub use analysis::analyze;
