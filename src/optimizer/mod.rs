@@ -8,6 +8,7 @@
 //! - `lexicon`: the word lists, and how they are searched.
 //! - `facts`: everything that is measured in a text, once.
 //! - `clarity`, `efficiency`: the two scores. `issues`, `suggestions`: what is said about them.
+//! - [`rules`]: when to optimise, by which strategy, and what a gain does to the version number.
 
 pub mod analysis;
 mod clarity;
@@ -17,7 +18,9 @@ mod facts;
 pub(crate) mod golden;
 mod issues;
 mod lexicon;
+pub mod rules;
 mod suggestions;
 pub(crate) mod text;
 
 pub use analysis::analyze;
+pub use rules::{LegacyMetrics, Scores, ScoringRules, TestFigures};
