@@ -9,6 +9,7 @@
 //! - `facts`: everything that is measured in a text, once.
 //! - `clarity`, `efficiency`: the two scores. `issues`, `suggestions`: what is said about them.
 //! - [`rules`]: when to optimise, by which strategy, and what a gain does to the version number.
+//! - [`variables`]: the names that a text refers to.
 
 pub mod analysis;
 mod clarity;
@@ -21,6 +22,8 @@ mod lexicon;
 pub mod rules;
 mod suggestions;
 pub(crate) mod text;
+pub mod variables;
 
 pub use analysis::analyze;
 pub use rules::{LegacyMetrics, Scores, ScoringRules, TestFigures};
+pub use variables::variables_in;
