@@ -1,1 +1,3 @@
 //! What a prompt history means: numbering, compare, rollback, best, labels.
+
+pub mod numbering;
