@@ -1,3 +1,4 @@
 //! What a prompt history means: numbering, compare, rollback, best, labels.
 
+pub mod compare;
 pub mod numbering;
