@@ -116,7 +116,9 @@ pub enum DifyError {
         at: Position,
     },
     /// More text than [`super::Limits::max_expanded_bytes`], counted after the expansion of aliases.
-    #[error("more than {limit} bytes of text at {at}, aliases expanded: write fewer aliases of long texts")]
+    #[error(
+        "more than {limit} bytes of text at {at}, aliases expanded: export a smaller app, or use fewer aliases"
+    )]
     TooMuchText {
         /// The limit.
         limit: usize,

@@ -187,3 +187,95 @@ fn odd_nodes_keep_what_tells_them_apart() {
     assert_eq!(found.prompts[12].node_id.as_deref(), Some("16"));
     assert_eq!(ids[12].as_str(), "hostile_16_job_prompt");
 }
+
+#[test]
+fn an_app_without_a_graph_keeps_every_form_of_its_prompt() {
+    let document = "app: {mode: chat}\nmodel_config:\n  model: {provider: p, name: m, completion_params: {stop: x}}\n  \
+                    pre_prompt: 'You grade {{topic}}.'\n  chat_prompt_config: {prompt: [{role: system, text: ''}, {role: \
+                    user, text: '{{#query#}}'}, {role: user}]}\n  completion_prompt_config: {prompt: {text: \
+                    '{{#histories#}} {{#query#}}'}}\n";
+    let found = found(document);
+    let shown: Vec<_> = found
+        .prompts
+        .iter()
+        .map(|p| {
+            (
+                p.kind.as_str(),
+                p.role.as_deref(),
+                p.special_references.len(),
+                p.variables.len(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        shown,
+        [
+            ("pre_prompt", Some("system"), 0, 1),
+            ("chat_prompt_config", Some("user"), 1, 0),
+            ("completion_prompt_config", None, 2, 0),
+        ]
+    );
+    let ids: Vec<String> = prompt_ids("grader", &found.prompts)
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    assert_eq!(
+        ids,
+        [
+            "grader_app_pre_prompt",
+            "grader_app_chat_1",
+            "grader_app_completion_text"
+        ]
+    );
+    assert_eq!(
+        found.empty[0].pointer,
+        "/model_config/chat_prompt_config/prompt/0/text"
+    );
+    assert_eq!(found.diagnostics[0].message, "the message has no text: skipped");
+    assert!(
+        found
+            .prompts
+            .iter()
+            .all(|p| p.model.as_ref().is_some_and(|m| m.name.as_deref() == Some("m")))
+    );
+}
+
+#[test]
+fn moving_nodes_and_parameters_renames_no_prompt() {
+    let nodes = [
+        "{id: one, data: {type: llm, prompt_template: [{role: system, text: A}, {id: m-1, role: user, text: B}]}}",
+        "{id: two, data: {type: parameter-extractor, parameters: [{name: x, description: C}, {name: y, description: D}]}}",
+        "{id: two, data: {type: parameter-extractor, title: t, parameters: [{name: x, description: E}]}}",
+        "{id: three, data: {type: agent, agent_parameters: {query: {value: F}, instruction: {value: G}}}}",
+        "{id: four, data: {type: question-classifier, instruction: H, classes: [{id: '1', name: I}, {id: '2', name: J}]}}",
+    ];
+    let named = |order: &[usize]| -> std::collections::BTreeMap<String, String> {
+        let list: Vec<&str> = order.iter().map(|i| nodes[*i]).collect();
+        let found = found(&format!("graph: {{nodes: [{}]}}", list.join(", ")));
+        let ids = prompt_ids("w", &found.prompts);
+        ids.iter()
+            .map(ToString::to_string)
+            .zip(found.prompts.into_iter().map(|p| p.text))
+            .collect()
+    };
+    let expected = named(&[0, 1, 2, 3, 4]);
+    assert_eq!(expected.len(), 10);
+    assert_eq!(named(&[4, 3, 2, 1, 0]), expected);
+    assert_eq!(named(&[2, 0, 4, 1, 3]), expected);
+}
+
+#[test]
+fn the_model_of_an_agent_is_found_in_its_parameters() {
+    let found = found(SECRETS);
+    let models: Vec<_> = found
+        .prompts
+        .iter()
+        .map(|p| {
+            p.model
+                .as_ref()
+                .and_then(|m| m.name.as_deref())
+                .unwrap_or_default()
+        })
+        .collect();
+    assert_eq!(models, ["gpt-4o", "gpt-4o", "m", "m"]);
+}

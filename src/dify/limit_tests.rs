@@ -58,7 +58,7 @@ fn deep_nesting_is_refused_without_using_the_stack() {
     let block: String = (0..5_000)
         .map(|level| format!("{}a:\n", " ".repeat(level)))
         .collect();
-    check_fast(&block[..block.len().min(10_000_000)], "too-deep");
+    check_fast(&block[..10_000_000], "too-deep");
 }
 
 #[test]
@@ -151,7 +151,7 @@ fn an_over_long_text_is_skipped_and_reported() {
 }
 
 #[test]
-fn a_hundred_thousand_small_nodes_are_read_in_bounded_time() {
+fn nine_thousand_twin_nodes_are_named_in_bounded_time() {
     let node = "    - {id: n, data: {type: llm, prompt_template: [{role: user, text: hello}]}}\n";
     let document = format!("workflow:\n  graph:\n    nodes:\n{}", node.repeat(9_000));
     let start = Instant::now();

@@ -1,6 +1,8 @@
 //! Documents that are refused with what to do about it, and odd ones that are not.
 
-use super::{DifyError, ExtractOptions, Limits, extract, parse_document};
+use proptest::prelude::*;
+
+use super::{DifyError, ExtractOptions, Limits, extract, parse_document, prompt_ids};
 
 fn refused(document: &[u8]) -> DifyError {
     extract(document, &ExtractOptions::default()).unwrap_err()
@@ -145,6 +147,31 @@ fn byte_order_mark_line_ends_and_json_make_no_difference() {
 }
 
 #[test]
+fn tags_decide_what_is_text() {
+    for (value, expected) in [
+        ("! 12", Some("text")),
+        ("!!str 12", Some("text")),
+        ("!<tag:yaml.org,2002:str> on", Some("text")),
+        ("!!int '12'", Some("a number")),
+        ("!!null x", Some("null")),
+        ("!!binary aGk=", Some("binary data")),
+        ("!!set {a, b}", Some("a mapping")),
+        ("!!omap [a: 1]", Some("a list")),
+        ("!!float", Some("a number")),
+        ("!!other x", None),
+        ("!!other [x]", None),
+    ] {
+        let found = parse_document(format!("a: {value}\n").as_bytes(), &Limits::default());
+        let shown = found
+            .as_ref()
+            .ok()
+            .and_then(|d| d.root.get("a"))
+            .map(super::Node::describe);
+        assert_eq!(shown, expected, "{value}");
+    }
+}
+
+#[test]
 fn merge_keys_and_aliases_mean_what_they_mean_to_the_loader() {
     let source = b"a: &a {x: 1, y: 2}\nb: &b {y: 3, z: 4}\none: {<<: *a, y: 9}\nmany: {<<: [*b, *a], w: 0}\n'<<': text\n\
                    plain: <<\n";
@@ -229,4 +256,38 @@ fn line_breaks_that_readers_disagree_on_are_reported() {
     let found = extract(workflow("'a\u{2028}b'").as_bytes(), &ExtractOptions::default()).unwrap();
     assert_eq!((found.diagnostics.len(), found.diagnostics[0].line), (1, Some(1)));
     assert_eq!(found.prompts.len(), 1);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_bytes_give_a_reason_when_they_give_no_prompt(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        match extract(&bytes, &ExtractOptions::default()) {
+            Ok(found) => prop_assert!(!found.prompts.is_empty() || !found.diagnostics.is_empty()),
+            Err(error) => prop_assert!(error.to_string().starts_with(|c: char| c.is_lowercase())),
+        }
+    }
+
+    #[test]
+    fn a_damaged_document_gives_valid_prompts_or_an_error(
+        cut in any::<prop::sample::Index>(),
+        len in 0usize..20,
+        patch in "[-:\\[\\]{}'\"|>&*!#%@`,? \n\ta<~é]{0,6}",
+    ) {
+        let source: Vec<char> = include_str!("../../tests/fixtures/dify/hostile.yml").chars().collect();
+        let from = cut.index(source.len());
+        let rest = source.iter().skip(from + len);
+        let document: String = source[..from].iter().copied().chain(patch.chars()).chain(rest.copied()).collect();
+        match extract(document.as_bytes(), &ExtractOptions::default()) {
+            Ok(found) => {
+                prop_assert_eq!(prompt_ids("w", &found.prompts).len(), found.prompts.len());
+                let root = parse_document(document.as_bytes(), &Limits::default()).unwrap().root;
+                for prompt in &found.prompts {
+                    prop_assert_eq!(root.pointer(&prompt.pointer).and_then(|n| n.as_text()), Some(prompt.text.as_str()));
+                }
+            }
+            Err(error) => prop_assert!(!error.to_string().is_empty()),
+        }
+    }
 }

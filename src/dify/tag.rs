@@ -1,5 +1,6 @@
 //! Explicit tags: `!!str` and the others that a safe YAML 1.1 loader knows.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use serde_saphyr::granit_parser::Tag;
@@ -31,7 +32,7 @@ fn tagged(tag: &Tag, text: &str, at: Position) -> Result<Resolved, DifyError> {
     if tag.to_string() == "!" {
         return Ok(Resolved::Text);
     }
-    Ok(match tag.core_suffix() {
+    Ok(match yaml_type(tag).as_deref() {
         Some("str") => Resolved::Text,
         Some("null") => Resolved::Null,
         Some("bool") => Resolved::Other(ScalarType::Bool),
@@ -48,10 +49,16 @@ fn tagged(tag: &Tag, text: &str, at: Position) -> Result<Resolved, DifyError> {
 /// Refuses a list or mapping under a tag that the loader of Dify does not know.
 pub(super) fn known_collection_tag(tag: Option<&Tag>, at: Position) -> Result<(), DifyError> {
     let known = |tag: &Tag| {
-        tag.to_string() == "!" || matches!(tag.core_suffix(), Some("seq" | "map" | "set" | "omap" | "pairs"))
+        let collections = ["seq", "map", "set", "omap", "pairs"];
+        tag.to_string() == "!" || yaml_type(tag).is_some_and(|name| collections.contains(&&*name))
     };
     match tag {
         Some(tag) if !known(tag) => Err(DifyError::UnknownTag { at }),
         _ => Ok(()),
     }
+}
+
+/// Returns the name of a type of YAML 1.1 (<https://yaml.org/type/>).
+fn yaml_type(tag: &Tag) -> Option<Cow<'_, str>> {
+    tag.suffix_in_namespace("tag:yaml.org,2002:")
 }
