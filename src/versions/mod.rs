@@ -1,4 +1,15 @@
-//! What a prompt history means: numbering, compare, rollback, best, labels.
+//! What a prompt's history means: numbering, compare, rollback, best, labels. The only user of `storage`.
 
 pub mod compare;
+mod create;
+mod error;
+mod history;
+mod labels;
+mod manager;
 pub mod numbering;
+mod trash;
+
+pub use create::{Created, NewPrompt, NewVersion};
+pub use error::VersionError;
+pub use history::{HistoryPage, Order};
+pub use manager::VersionManager;

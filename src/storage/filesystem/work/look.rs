@@ -169,9 +169,8 @@ fn publish(
     suspects.extend(known_corrupt(before));
     check_files(context, &mut after, suspects.into_iter().take(MAX_CHECKED_FILES));
     let entry = Arc::make_mut(&mut after.entry);
-    if let Some(used) = before.entry.used().max() {
-        entry.note_used(used);
-    }
+    // What was removed outside stays used.
+    entry.highest_used.note_all(before.entry.used());
     entry.latest_fingerprint = before
         .entry
         .latest_fingerprint

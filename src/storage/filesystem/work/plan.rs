@@ -143,7 +143,7 @@ mod tests {
             "write 1.0.2 from 1.0.0",
         );
         let mut gone = entry(&["1.0.0"], &[]);
-        gone.highest_used = Some(Version::release(1, 0, 7));
+        gone.note_used(&Version::release(1, 0, 7));
         check(&gone, next("b", Some(("1.0.0", "a"))), "write 1.0.8 from 1.0.0");
     }
 

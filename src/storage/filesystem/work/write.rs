@@ -277,7 +277,7 @@ impl ChangeOf<'_> {
 
     /// Writes a manifest, with the highest number that the prompt has used.
     fn write_manifest(&mut self, manifest: &mut Manifest, entry: &PromptEntry) -> Result<(), StorageError> {
-        manifest.highest_used = entry.used().chain(&manifest.highest_used).max().cloned();
+        manifest.highest_used.note_all(entry.used());
         let disk = Arc::clone(&self.context.disk);
         disk.write_manifest(self.id, manifest)
             .map_err(|fault| self.effects.fault(&disk, fault))
@@ -314,9 +314,9 @@ impl ChangeOf<'_> {
                 return Ok(());
             }
         };
-        if let Some(used) = before.entry.used().max() {
-            Arc::make_mut(&mut slot.entry).note_used(used);
-        }
+        Arc::make_mut(&mut slot.entry)
+            .highest_used
+            .note_all(before.entry.used());
         let gone = slot.entry.is_gone() && slot.manifest.is_none();
         self.effects
             .changes
