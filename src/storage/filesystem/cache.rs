@@ -16,7 +16,7 @@ const ENTRY_OVERHEAD: u64 = 768;
 
 /// A version and the state of its file when it was read or written.
 #[derive(Debug, Clone)]
-pub struct CachedVersion {
+pub(super) struct CachedVersion {
     /// The version.
     pub stored: Arc<StoredVersion>,
     /// The state of the file.
@@ -24,11 +24,11 @@ pub struct CachedVersion {
 }
 
 /// Which version.
-pub type CacheKey = (PromptId, Version);
+pub(super) type CacheKey = (PromptId, Version);
 
 /// Caches versions. Versions are immutable, so entries leave only for room or when their file changed outside.
 #[derive(Debug)]
-pub struct VersionCache {
+pub(super) struct VersionCache {
     cache: Option<Cache<CacheKey, CachedVersion, ByBytes>>,
 }
 
@@ -44,7 +44,7 @@ impl Weighter<CacheKey, CachedVersion> for ByBytes {
 impl VersionCache {
     /// Makes a cache for about `entries` versions within `max_bytes`, or none at all.
     #[must_use]
-    pub fn new(enabled: bool, entries: usize, max_bytes: u64, max_file_bytes: u64) -> Self {
+    pub(super) fn new(enabled: bool, entries: usize, max_bytes: u64, max_file_bytes: u64) -> Self {
         if !enabled || max_bytes == 0 {
             return Self { cache: None };
         }
@@ -68,13 +68,13 @@ impl VersionCache {
 
     /// Returns a version from the cache alone.
     #[must_use]
-    pub fn get(&self, key: &CacheKey) -> Option<CachedVersion> {
+    pub(super) fn get(&self, key: &CacheKey) -> Option<CachedVersion> {
         self.cache.as_ref()?.get(key)
     }
 
     /// Returns a version without counting it as a hit or a miss.
     #[must_use]
-    pub fn peek(&self, key: &CacheKey) -> Option<CachedVersion> {
+    pub(super) fn peek(&self, key: &CacheKey) -> Option<CachedVersion> {
         self.cache.as_ref()?.peek(key)
     }
 
@@ -82,7 +82,7 @@ impl VersionCache {
     ///
     /// # Errors
     /// What the loader says; nothing is cached then.
-    pub async fn get_or_load(
+    pub(super) async fn get_or_load(
         &self,
         key: &CacheKey,
         load: impl Future<Output = Result<CachedVersion, StorageError>>,
@@ -94,14 +94,14 @@ impl VersionCache {
     }
 
     /// Puts a version into the cache.
-    pub fn insert(&self, key: CacheKey, value: CachedVersion) {
+    pub(super) fn insert(&self, key: CacheKey, value: CachedVersion) {
         if let Some(cache) = &self.cache {
             cache.insert(key, value);
         }
     }
 
     /// Drops a version whose file changed or went. A load that is on its way will not be kept either.
-    pub fn remove(&self, key: &CacheKey) {
+    pub(super) fn remove(&self, key: &CacheKey) {
         if let Some(cache) = &self.cache {
             cache.remove(key);
         }
@@ -109,7 +109,7 @@ impl VersionCache {
 
     /// Returns entries, bytes, hits and misses.
     #[must_use]
-    pub fn stats(&self) -> serde_json::Value {
+    pub(super) fn stats(&self) -> serde_json::Value {
         let Some(cache) = &self.cache else {
             return serde_json::json!({"enabled": false});
         };

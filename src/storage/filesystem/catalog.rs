@@ -14,7 +14,7 @@ use super::disk::Slot;
 
 /// What exists in a whole store.
 #[derive(Debug)]
-pub struct Catalog {
+pub(super) struct Catalog {
     shards: RwLock<BTreeMap<ShardId, Arc<ShardCatalog>>>,
     epoch: u64,
     changes: Arc<AtomicU64>,
@@ -22,7 +22,7 @@ pub struct Catalog {
 
 /// What exists in one shard.
 #[derive(Debug)]
-pub struct ShardCatalog {
+pub(super) struct ShardCatalog {
     slots: RwLock<BTreeMap<PromptId, Slot>>,
     problems: RwLock<Vec<Problem>>,
     prompts: AtomicU64,
@@ -31,12 +31,12 @@ pub struct ShardCatalog {
 }
 
 /// A change of one prompt: its new slot, or `None` when nothing is left of it.
-pub type Change = (PromptId, Option<Slot>);
+pub(super) type Change = (PromptId, Option<Slot>);
 
 impl Catalog {
     /// Makes an empty catalog.
     #[must_use]
-    pub fn new() -> Self {
+    pub(super) fn new() -> Self {
         let epoch = uuid::Uuid::new_v4().as_u64_pair().0;
         Self {
             shards: RwLock::default(),
@@ -46,7 +46,7 @@ impl Catalog {
     }
 
     /// Returns the part of a shard, making it when it is new.
-    pub fn shard(&self, id: &ShardId) -> Arc<ShardCatalog> {
+    pub(super) fn shard(&self, id: &ShardId) -> Arc<ShardCatalog> {
         if let Some(shard) = self.shards.read().unwrap_or_else(PoisonError::into_inner).get(id) {
             return Arc::clone(shard);
         }
@@ -60,7 +60,7 @@ impl Catalog {
 
     /// Returns every part.
     #[must_use]
-    pub fn parts(&self) -> Vec<Arc<ShardCatalog>> {
+    pub(super) fn parts(&self) -> Vec<Arc<ShardCatalog>> {
         self.shards
             .read()
             .unwrap_or_else(PoisonError::into_inner)
@@ -71,7 +71,7 @@ impl Catalog {
 
     /// Returns one page of prompts that have versions, in the order of their ids over all shards.
     #[must_use]
-    pub fn page(&self, page: &PromptPage) -> Vec<Arc<PromptEntry>> {
+    pub(super) fn page(&self, page: &PromptPage) -> Vec<Arc<PromptEntry>> {
         let mut found: Vec<Arc<PromptEntry>> =
             self.parts().iter().flat_map(|shard| shard.page(page)).collect();
         found.sort_unstable_by(|a, b| a.id.cmp(&b.id));
@@ -81,7 +81,7 @@ impl Catalog {
 
     /// Returns the number of prompts with versions, and of versions.
     #[must_use]
-    pub fn totals(&self) -> (u64, u64) {
+    pub(super) fn totals(&self) -> (u64, u64) {
         self.parts().iter().fold((0, 0), |(prompts, versions), shard| {
             (
                 prompts + shard.prompts.load(Ordering::Relaxed),
@@ -92,7 +92,7 @@ impl Catalog {
 
     /// Returns the revision.
     #[must_use]
-    pub fn revision(&self) -> Revision {
+    pub(super) fn revision(&self) -> Revision {
         Revision {
             epoch: self.epoch,
             counter: self.changes.load(Ordering::Acquire),
@@ -114,7 +114,7 @@ impl ShardCatalog {
 
     /// Returns what is known of a prompt.
     #[must_use]
-    pub fn slot(&self, id: &PromptId) -> Option<Slot> {
+    pub(super) fn slot(&self, id: &PromptId) -> Option<Slot> {
         self.slots
             .read()
             .unwrap_or_else(PoisonError::into_inner)
@@ -124,7 +124,7 @@ impl ShardCatalog {
 
     /// Returns the entry of a prompt.
     #[must_use]
-    pub fn entry(&self, id: &PromptId) -> Option<Arc<PromptEntry>> {
+    pub(super) fn entry(&self, id: &PromptId) -> Option<Arc<PromptEntry>> {
         self.slots
             .read()
             .unwrap_or_else(PoisonError::into_inner)
@@ -134,7 +134,7 @@ impl ShardCatalog {
 
     /// Returns everything in the shard.
     #[must_use]
-    pub fn slots(&self) -> Vec<Slot> {
+    pub(super) fn slots(&self) -> Vec<Slot> {
         self.slots
             .read()
             .unwrap_or_else(PoisonError::into_inner)
@@ -145,7 +145,7 @@ impl ShardCatalog {
 
     /// Returns the ids of everything in the shard.
     #[must_use]
-    pub fn ids(&self) -> Vec<PromptId> {
+    pub(super) fn ids(&self) -> Vec<PromptId> {
         self.slots
             .read()
             .unwrap_or_else(PoisonError::into_inner)
@@ -156,7 +156,7 @@ impl ShardCatalog {
 
     /// Returns what is wrong in the shard: first outside of prompt directories, then inside.
     #[must_use]
-    pub fn problems(&self) -> Vec<Problem> {
+    pub(super) fn problems(&self) -> Vec<Problem> {
         let mut problems = self
             .problems
             .read()
@@ -168,7 +168,7 @@ impl ShardCatalog {
     }
 
     /// Replaces everything with what a recovery found.
-    pub fn replace(&self, slots: BTreeMap<PromptId, Slot>, problems: Vec<Problem>) {
+    pub(super) fn replace(&self, slots: BTreeMap<PromptId, Slot>, problems: Vec<Problem>) {
         let (prompts, versions) = slots.values().fold((0, 0), |(prompts, versions), slot| {
             let count = slot.entry.versions.len() as u64;
             (prompts + u64::from(count > 0), versions + count)
@@ -181,12 +181,12 @@ impl ShardCatalog {
     }
 
     /// Replaces what is wrong outside of prompt directories.
-    pub fn set_problems(&self, problems: Vec<Problem>) {
+    pub(super) fn set_problems(&self, problems: Vec<Problem>) {
         *self.problems.write().unwrap_or_else(PoisonError::into_inner) = problems;
     }
 
     /// Applies changes.
-    pub fn apply(&self, changes: Vec<Change>) {
+    pub(super) fn apply(&self, changes: Vec<Change>) {
         let mut slots = self.slots.write().unwrap_or_else(PoisonError::into_inner);
         for (id, change) in changes {
             let before = slots.get(&id).map_or(0, |slot| slot.entry.versions.len() as u64);
@@ -233,7 +233,7 @@ fn add(counter: &AtomicU64, before: u64, after: u64) {
 
 /// Tells why a version that is not in the list cannot be read, when the shard knows that its file is damaged.
 #[must_use]
-pub fn known_damage(slot: &Slot, version: &Version) -> Option<Problem> {
+pub(super) fn known_damage(slot: &Slot, version: &Version) -> Option<Problem> {
     let ending = format!("/{version}.json");
     slot.problems
         .iter()

@@ -25,9 +25,8 @@ use cache::VersionCache;
 use catalog::Catalog;
 use disk::{Disk, IndexHints, Layout, OpenedStore, RealDisk, load_index, open_store};
 
-pub use actors::RestartPolicy;
 pub use disk::{DiskLimits, OpenError};
-pub use options::{ExternalEdit, FileSystemOptions, WatchMode, WatchOptions};
+pub use options::{ExternalEdit, FileSystemOptions, RestartPolicy, WatchMode, WatchOptions};
 
 /// Reads of the disk at the same time; more wait.
 const MAX_CONCURRENT_READS: usize = 64;

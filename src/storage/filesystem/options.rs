@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use crate::model::ShardDepth;
 
-use super::actors::RestartPolicy;
 use super::disk::DiskLimits;
 
 /// What to do with a version file that was changed by hand after it was sealed.
@@ -40,6 +39,19 @@ pub struct WatchOptions {
     pub debounce: Duration,
     /// How many changed paths are remembered before everything is scanned instead.
     pub max_events: usize,
+}
+
+/// How often and how fast a child is started again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RestartPolicy {
+    /// So many restarts within the window are normal; one more and the child rests for a whole window.
+    pub max_restarts: usize,
+    /// The window.
+    pub window: Duration,
+    /// The pause before the first restart; it doubles with each further one in the window.
+    pub min_backoff: Duration,
+    /// The longest pause between normal restarts.
+    pub max_backoff: Duration,
 }
 
 /// How a file system storage behaves. The configuration file documents every value.
@@ -109,6 +121,17 @@ impl Default for FileSystemOptions {
             },
             restart: RestartPolicy::default(),
             drain_timeout: Duration::from_secs(20),
+        }
+    }
+}
+
+impl Default for RestartPolicy {
+    fn default() -> Self {
+        Self {
+            max_restarts: 5,
+            window: Duration::from_secs(60),
+            min_backoff: Duration::from_millis(10),
+            max_backoff: Duration::from_secs(5),
         }
     }
 }

@@ -110,10 +110,10 @@ fn verify_prompt(shared: &Shared, id: &PromptId, limits: DiskLimits, report: &mu
             Err(ReadFailure::Corrupt(reason)) => {
                 report
                     .problems
-                    .push(Problem::new(&place, "corrupt-version", reason))
+                    .push(Problem::new(&place, "corrupt-version", reason));
             }
             Err(ReadFailure::Refused(message)) => {
-                report.problems.push(Problem::new(&place, "unreadable", message))
+                report.problems.push(Problem::new(&place, "unreadable", message));
             }
             Err(ReadFailure::Absent) => {}
         }

@@ -22,7 +22,7 @@ use super::watcher::WatchStatus;
 
 /// One child of the supervisor.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum ChildId {
+pub(crate) enum ChildId {
     /// The actor of one shard directory.
     Shard(ShardId),
     /// The index actor.
@@ -46,7 +46,7 @@ impl fmt::Display for ChildId {
 
 /// What every actor of one storage needs. Shared; nothing in it belongs to one actor's state.
 #[derive(Debug)]
-pub struct Shared {
+pub(crate) struct Shared {
     /// The directory of the store; for watches, which need full paths.
     pub root: PathBuf,
     /// Unique to this start of the daemon.
@@ -87,7 +87,7 @@ pub struct Shared {
 
 impl Shared {
     /// Returns the handle of a shard; a shard that is new is started.
-    pub fn shard(&self, id: &ShardId) -> Arc<ShardHandle> {
+    pub(crate) fn shard(&self, id: &ShardId) -> Arc<ShardHandle> {
         let (handle, is_new) = self.shards.get_or_make(id, || {
             let (disk, run) = (Arc::clone(&self.disk), Arc::clone(&self.run));
             let disk = ShardDisk::new(disk, self.layout, id.clone(), self.options.disk, run);
@@ -100,7 +100,7 @@ impl Shared {
     }
 
     /// Starts shards whose directories appeared.
-    pub async fn find_new_shards(&self) {
+    pub(crate) async fn find_new_shards(&self) {
         let (disk, layout) = (Arc::clone(&self.disk), self.layout);
         let listed = tokio::task::spawn_blocking(move || list_shards(&*disk, layout)).await;
         if let Ok(Ok((shards, problems))) = listed {
@@ -110,7 +110,7 @@ impl Shared {
     }
 
     /// Says that the index differs from the catalog; the index actor writes it in its own time.
-    pub fn index_changed(&self) {
+    pub(crate) fn index_changed(&self) {
         if !self.index_is_stale.swap(true, Ordering::AcqRel)
             && let Some(index) = &*self.index.borrow()
         {
@@ -120,12 +120,12 @@ impl Shared {
     }
 
     /// Returns what the index said at start.
-    pub fn current_hints(&self) -> Arc<IndexHints> {
+    pub(crate) fn current_hints(&self) -> Arc<IndexHints> {
         Arc::clone(&self.hints.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Tells whether the storage is stopping.
-    pub fn is_stopping(&self) -> bool {
+    pub(crate) fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::Acquire)
     }
 }

@@ -20,7 +20,7 @@ const REST_FACTOR: u32 = 20;
 
 /// What the index actor is told.
 #[derive(Debug)]
-pub enum IndexMessage {
+pub(crate) enum IndexMessage {
     /// The catalog changed.
     Changed,
     /// The gathering time is over.
@@ -31,7 +31,7 @@ pub enum IndexMessage {
 
 /// What the index actor last did.
 #[derive(Debug, Clone, Default, Serialize)]
-pub struct IndexStatus {
+pub(crate) struct IndexStatus {
     /// What was found at start.
     pub found: Option<String>,
     /// Size of the file, in bytes.
@@ -46,11 +46,11 @@ pub struct IndexStatus {
 
 /// The index actor.
 #[derive(Debug)]
-pub struct Index;
+pub(super) struct Index;
 
 /// What the actor owns.
 #[derive(Debug)]
-pub struct IndexState {
+pub(super) struct IndexState {
     shared: Arc<Shared>,
     is_scheduled: bool,
     pause: Duration,
@@ -59,7 +59,7 @@ pub struct IndexState {
 impl IndexStatus {
     /// Notes what was found at start.
     #[must_use]
-    pub fn found(source: &IndexSource) -> Self {
+    pub(crate) fn found(source: &IndexSource) -> Self {
         let found = match source {
             IndexSource::Loaded => "loaded".to_owned(),
             IndexSource::Missing => "missing: rebuilt".to_owned(),

@@ -16,14 +16,14 @@ const ROUND: Duration = Duration::from_secs(60);
 
 /// What the janitor is told.
 #[derive(Debug)]
-pub enum JanitorMessage {
+pub(super) enum JanitorMessage {
     /// Make a round.
     Round,
 }
 
 /// The janitor.
 #[derive(Debug)]
-pub struct Janitor;
+pub(super) struct Janitor;
 
 impl Actor for Janitor {
     type Msg = JanitorMessage;
@@ -113,10 +113,10 @@ async fn forget_old(shared: &Shared, shard: &Arc<ShardHandle>) {
             .await
         {
             Ok(_) => {
-                tracing::info!(prompt_id = %id, count, "deleted versions beyond trash_max_age_days were forgotten")
+                tracing::info!(prompt_id = %id, count, "deleted versions beyond trash_max_age_days were forgotten");
             }
             Err(error) => {
-                tracing::warn!(prompt_id = %id, %error, "old versions in the trash could not be forgotten")
+                tracing::warn!(prompt_id = %id, %error, "old versions in the trash could not be forgotten");
             }
         }
     }

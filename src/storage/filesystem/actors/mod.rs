@@ -13,9 +13,9 @@ mod supervisor;
 mod watch_inbox;
 mod watcher;
 
-pub(super) use child::{ChildId, Shared};
+pub(super) use child::Shared;
 pub(super) use index::{IndexMessage, IndexStatus};
-pub use restart::{RestartDecision, RestartHistory, RestartPolicy};
-pub(super) use shard_handle::{ShardHandle, ShardTable};
+#[cfg(test)]
+pub(super) use shard::ShardMessage;
+pub(super) use shard_handle::ShardTable;
 pub(super) use supervisor::{Supervisor, SupervisorMessage};
-pub(super) use watcher::WatchStatus;

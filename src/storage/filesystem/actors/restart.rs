@@ -5,22 +5,11 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// How often and how fast a child is started again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RestartPolicy {
-    /// So many restarts within the window are normal; one more and the child rests for a whole window.
-    pub max_restarts: usize,
-    /// The window.
-    pub window: Duration,
-    /// The pause before the first restart; it doubles with each further one in the window.
-    pub min_backoff: Duration,
-    /// The longest pause between normal restarts.
-    pub max_backoff: Duration,
-}
+use crate::storage::filesystem::options::RestartPolicy;
 
 /// What to do about a child that ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RestartDecision {
+pub(super) enum RestartDecision {
     /// Start it again after a pause.
     Restart {
         /// The pause.
@@ -35,24 +24,13 @@ pub enum RestartDecision {
 
 /// The ends of one child within the window.
 #[derive(Debug, Clone, Default)]
-pub struct RestartHistory {
+pub(super) struct RestartHistory {
     ends: VecDeque<Instant>,
-}
-
-impl Default for RestartPolicy {
-    fn default() -> Self {
-        Self {
-            max_restarts: 5,
-            window: Duration::from_secs(60),
-            min_backoff: Duration::from_millis(10),
-            max_backoff: Duration::from_secs(5),
-        }
-    }
 }
 
 impl RestartHistory {
     /// Records that the child ended now, and decides.
-    pub fn ended(&mut self, policy: &RestartPolicy, now: Instant) -> RestartDecision {
+    pub(super) fn ended(&mut self, policy: &RestartPolicy, now: Instant) -> RestartDecision {
         while self
             .ends
             .front()
@@ -77,7 +55,7 @@ impl RestartHistory {
 impl RestartDecision {
     /// Returns the pause.
     #[must_use]
-    pub const fn pause(self) -> Duration {
+    pub(super) const fn pause(self) -> Duration {
         match self {
             Self::Restart { after } | Self::Rest { after } => after,
         }

@@ -29,7 +29,7 @@ type Reply = oneshot::Sender<Result<WriteDone, StorageError>>;
 
 /// What a shard actor is told.
 #[derive(Debug)]
-pub enum ShardMessage {
+pub(crate) enum ShardMessage {
     /// Make a change.
     Write {
         /// Of which prompt.
@@ -69,7 +69,7 @@ struct Waiting {
 
 /// What came of the work in flight.
 #[derive(Debug)]
-pub struct Ended {
+pub(crate) struct Ended {
     effects: Effects,
     answers: Vec<(Reply, Result<WriteDone, StorageError>, OwnedSemaphorePermit)>,
     looked: Vec<oneshot::Sender<()>>,
@@ -84,11 +84,11 @@ enum Work {
 
 /// The actor of one shard.
 #[derive(Debug)]
-pub struct Shard;
+pub(super) struct Shard;
 
 /// What the actor owns.
 #[derive(Debug)]
-pub struct ShardActorState {
+pub(super) struct ShardActorState {
     shared: Arc<Shared>,
     handle: Arc<ShardHandle>,
     waiting: VecDeque<Waiting>,

@@ -20,7 +20,7 @@ use super::shard::ShardMessage;
 
 /// A shard as seen from outside: the current actor, the queue's permits, the write token.
 #[derive(Debug)]
-pub struct ShardHandle {
+pub(crate) struct ShardHandle {
     /// Which shard.
     pub id: ShardId,
     /// Its hold on the disk.
@@ -39,7 +39,7 @@ pub struct ShardHandle {
 
 /// What an operator sees of a shard.
 #[derive(Debug, Default)]
-pub struct ShardState {
+pub(crate) struct ShardState {
     /// How often its actor was started again.
     pub restarts: AtomicU64,
     /// Writes in the commit that is in flight.
@@ -56,14 +56,14 @@ pub struct ShardState {
 
 /// All shards of a store, by name.
 #[derive(Debug, Default)]
-pub struct ShardTable {
+pub(crate) struct ShardTable {
     shards: RwLock<BTreeMap<ShardId, Arc<ShardHandle>>>,
 }
 
 impl ShardHandle {
     /// Makes the handle of a shard whose actor is yet to come.
     #[must_use]
-    pub fn new(disk: ShardDisk, catalog: Arc<ShardCatalog>, max_queue_depth: usize) -> Self {
+    pub(crate) fn new(disk: ShardDisk, catalog: Arc<ShardCatalog>, max_queue_depth: usize) -> Self {
         Self {
             id: disk.shard.clone(),
             disk: Arc::new(disk),
@@ -81,7 +81,7 @@ impl ShardHandle {
     /// # Errors
     /// `Busy` when too many wait; `Unavailable` when the shard does not come up in time; `Interrupted` when its actor ended
     /// with the change in its hands, or time ran out while it was being made; or what the change itself says.
-    pub async fn write(
+    pub(crate) async fn write(
         &self,
         id: PromptId,
         op: WriteOp,
@@ -108,7 +108,7 @@ impl ShardHandle {
     }
 
     /// Asks the shard to look at what changed outside, and does not wait.
-    pub fn look(&self, look: Look) {
+    pub(crate) fn look(&self, look: Look) {
         if let Some(actor) = &*self.actor.borrow() {
             // A shard that is down looks at everything when it comes up.
             let _down = actor.cast(ShardMessage::Look { look, done: None });
@@ -119,7 +119,7 @@ impl ShardHandle {
     ///
     /// # Errors
     /// `Unavailable` when the shard is down.
-    pub async fn look_and_wait(&self, look: Look, timeout: Duration) -> Result<(), StorageError> {
+    pub(crate) async fn look_and_wait(&self, look: Look, timeout: Duration) -> Result<(), StorageError> {
         let actor = self.up(Instant::now() + timeout).await?;
         let (done, answer) = oneshot::channel();
         if actor
@@ -136,19 +136,19 @@ impl ShardHandle {
 
     /// Tells whether the shard's actor is up.
     #[must_use]
-    pub fn is_up(&self) -> bool {
+    pub(crate) fn is_up(&self) -> bool {
         self.actor.borrow().is_some()
     }
 
     /// Returns how many writes wait or are being made.
     #[must_use]
-    pub fn queue_depth(&self) -> usize {
+    pub(crate) fn queue_depth(&self) -> usize {
         self.max_queue_depth
             .saturating_sub(self.permits.available_permits())
     }
 
     /// Records that the shard went down.
-    pub fn went_down(&self, reason: String) {
+    pub(crate) fn went_down(&self, reason: String) {
         self.actor.send_replace(None);
         *self
             .state
@@ -164,7 +164,7 @@ impl ShardHandle {
     }
 
     /// Records that the shard is up.
-    pub fn came_up(&self, actor: ActorRef<ShardMessage>) {
+    pub(crate) fn came_up(&self, actor: ActorRef<ShardMessage>) {
         *self
             .state
             .down_since
@@ -175,7 +175,7 @@ impl ShardHandle {
 
     /// Returns the shard's state for the status.
     #[must_use]
-    pub fn status(&self) -> Value {
+    pub(crate) fn status(&self) -> Value {
         let since = *self
             .state
             .down_since
@@ -226,7 +226,7 @@ impl ShardHandle {
 impl ShardTable {
     /// Returns a shard.
     #[must_use]
-    pub fn get(&self, id: &ShardId) -> Option<Arc<ShardHandle>> {
+    pub(crate) fn get(&self, id: &ShardId) -> Option<Arc<ShardHandle>> {
         self.shards
             .read()
             .unwrap_or_else(PoisonError::into_inner)
@@ -235,7 +235,11 @@ impl ShardTable {
     }
 
     /// Returns a shard, making its handle when it is new; `true` when it was made.
-    pub fn get_or_make(&self, id: &ShardId, make: impl FnOnce() -> ShardHandle) -> (Arc<ShardHandle>, bool) {
+    pub(crate) fn get_or_make(
+        &self,
+        id: &ShardId,
+        make: impl FnOnce() -> ShardHandle,
+    ) -> (Arc<ShardHandle>, bool) {
         if let Some(shard) = self.get(id) {
             return (shard, false);
         }
@@ -250,7 +254,7 @@ impl ShardTable {
 
     /// Returns every shard in the order of the names.
     #[must_use]
-    pub fn all(&self) -> Vec<Arc<ShardHandle>> {
+    pub(crate) fn all(&self) -> Vec<Arc<ShardHandle>> {
         self.shards
             .read()
             .unwrap_or_else(PoisonError::into_inner)

@@ -23,7 +23,7 @@ use super::watcher::Watcher;
 
 /// What the supervisor is told.
 #[derive(Debug)]
-pub enum SupervisorMessage {
+pub(crate) enum SupervisorMessage {
     /// Start a shard that was not there before.
     StartShard(ShardId),
     /// The pause before a restart is over.
@@ -36,11 +36,11 @@ pub enum SupervisorMessage {
 
 /// The supervisor.
 #[derive(Debug)]
-pub struct Supervisor;
+pub(crate) struct Supervisor;
 
 /// What the supervisor owns.
 #[derive(Debug)]
-pub struct SupervisorState {
+pub(crate) struct SupervisorState {
     shared: Arc<Shared>,
     running: BTreeMap<ChildId, ActorCell>,
     histories: BTreeMap<ChildId, RestartHistory>,
@@ -93,7 +93,7 @@ impl Actor for Supervisor {
     ) -> Result<(), ActorProcessingErr> {
         match event {
             SupervisionEvent::ActorFailed(cell, reason) => {
-                state.ended(&myself, cell.get_id(), reason.to_string())
+                state.ended(&myself, cell.get_id(), reason.to_string());
             }
             // Not only failures: a killed actor ends like this as well.
             SupervisionEvent::ActorTerminated(cell, _, reason) => {

@@ -12,7 +12,7 @@ use notify::{Event, Result as NotifyResult};
 
 /// What has been gathered.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Gathered {
+pub(super) struct Gathered {
     /// Paths at which something changed.
     pub paths: BTreeSet<PathBuf>,
     /// Whether events were lost, so that everything has to be looked at.
@@ -23,7 +23,7 @@ pub struct Gathered {
 
 /// Gathers events.
 #[derive(Debug)]
-pub struct WatchInbox {
+pub(super) struct WatchInbox {
     gathered: Mutex<Gathered>,
     max_paths: usize,
 }
@@ -31,7 +31,7 @@ pub struct WatchInbox {
 impl WatchInbox {
     /// Makes an inbox for at most so many paths.
     #[must_use]
-    pub fn new(max_paths: usize) -> Self {
+    pub(super) fn new(max_paths: usize) -> Self {
         Self {
             gathered: Mutex::default(),
             max_paths,
@@ -39,7 +39,7 @@ impl WatchInbox {
     }
 
     /// Adds an event. Returns `true` when the inbox was empty before, so that the watcher must be woken.
-    pub fn add(&self, event: NotifyResult<Event>) -> bool {
+    pub(super) fn add(&self, event: NotifyResult<Event>) -> bool {
         let mut gathered = self.gathered.lock().unwrap_or_else(PoisonError::into_inner);
         let was_empty = gathered.paths.is_empty() && !gathered.lost;
         match event {
@@ -60,7 +60,7 @@ impl WatchInbox {
     }
 
     /// Takes everything out.
-    pub fn take(&self) -> Gathered {
+    pub(super) fn take(&self) -> Gathered {
         std::mem::take(&mut *self.gathered.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }

@@ -26,7 +26,7 @@ const MIN_RESCAN_PAUSE: Duration = Duration::from_millis(500);
 
 /// What the watcher does, for the status.
 #[derive(Debug, Clone, Default, Serialize)]
-pub struct WatchStatus {
+pub(crate) struct WatchStatus {
     /// `inotify`, `scan` or `off`.
     pub mode: String,
     /// Directories watched.
@@ -45,7 +45,7 @@ pub struct WatchStatus {
 
 /// What the watcher is told.
 #[derive(Debug)]
-pub enum WatcherMessage {
+pub(super) enum WatcherMessage {
     /// Events came in.
     Wake,
     /// The gathering time is over.
@@ -56,11 +56,11 @@ pub enum WatcherMessage {
 
 /// The watcher.
 #[derive(Debug)]
-pub struct Watcher;
+pub(super) struct Watcher;
 
 /// What the actor owns.
 #[derive(Debug)]
-pub struct WatcherState {
+pub(super) struct WatcherState {
     shared: Arc<Shared>,
     inbox: Arc<WatchInbox>,
     watcher: Option<RecommendedWatcher>,
@@ -320,7 +320,7 @@ impl WatcherState {
                     look.names = true;
                 }
                 Some(Place::File(shard, id, name)) => {
-                    looks.entry(shard).or_default().merge(Look::file(id, name))
+                    looks.entry(shard).or_default().merge(Look::file(id, name));
                 }
                 None => {}
             }

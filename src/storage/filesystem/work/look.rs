@@ -21,7 +21,7 @@ const MAX_CHECKED_FILES: usize = 64;
 
 /// Where to look.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Look {
+pub(crate) struct Look {
     /// Prompt directories, each with the files in it that changed.
     pub prompts: BTreeMap<PromptId, BTreeSet<OsString>>,
     /// Prompt directories that are listed even when they seem unchanged.
@@ -35,7 +35,7 @@ pub struct Look {
 impl Look {
     /// Everything in the shard.
     #[must_use]
-    pub fn everything() -> Self {
+    pub(crate) fn everything() -> Self {
         Self {
             names: true,
             all: true,
@@ -45,7 +45,7 @@ impl Look {
 
     /// One file.
     #[must_use]
-    pub fn file(id: PromptId, name: OsString) -> Self {
+    pub(crate) fn file(id: PromptId, name: OsString) -> Self {
         Self {
             prompts: BTreeMap::from([(id, BTreeSet::from([name]))]),
             ..Self::default()
@@ -53,7 +53,7 @@ impl Look {
     }
 
     /// Adds where another looks.
-    pub fn merge(&mut self, other: Self) {
+    pub(crate) fn merge(&mut self, other: Self) {
         for (id, files) in other.prompts {
             self.prompts.entry(id).or_default().extend(files);
         }
@@ -67,7 +67,7 @@ impl Look {
 ///
 /// # Errors
 /// [`DiskFault`] when the shard directory itself cannot be listed.
-pub fn look(context: &WorkContext, look: Look, effects: &mut Effects) -> Result<(), DiskFault> {
+pub(crate) fn look(context: &WorkContext, look: Look, effects: &mut Effects) -> Result<(), DiskFault> {
     let disk = &context.disk;
     let mut prompts = look.prompts;
     let mut relist = look.relist;

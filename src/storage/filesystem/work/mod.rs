@@ -17,13 +17,13 @@ use super::cache::{CacheKey, CachedVersion, VersionCache};
 use super::catalog::{Change, ShardCatalog};
 use super::disk::ShardDisk;
 
-pub use look::{Look, look};
-pub use puts::put_all;
-pub use write::write_one;
+pub(super) use look::{Look, look};
+pub(super) use puts::put_all;
+pub(super) use write::write_one;
 
 /// A change that a client asks for.
 #[derive(Debug)]
-pub enum WriteOp {
+pub(super) enum WriteOp {
     /// Store a version.
     Put(Box<PutVersion>),
     /// Move versions to the trash; an empty list means all.
@@ -59,7 +59,7 @@ pub enum WriteOp {
 
 /// What came of a change.
 #[derive(Debug)]
-pub enum WriteDone {
+pub(super) enum WriteDone {
     /// Of a put.
     Put(PutOutcome),
     /// Of a deletion: what went to the trash.
@@ -72,7 +72,7 @@ pub enum WriteDone {
 
 /// What a shard's blocking work needs.
 #[derive(Debug, Clone)]
-pub struct WorkContext {
+pub(super) struct WorkContext {
     /// The shard's hold on the disk.
     pub disk: Arc<ShardDisk>,
     /// The shard's part of the catalog; read only here.
@@ -83,7 +83,7 @@ pub struct WorkContext {
 
 /// What the actor has to publish.
 #[derive(Debug, Default)]
-pub struct Effects {
+pub(super) struct Effects {
     /// Changes of the catalog.
     pub changes: Vec<Change>,
     /// Versions for the cache.

@@ -6,7 +6,7 @@ use crate::versions::numbering::next_version_after;
 
 /// What to do about a put.
 #[derive(Debug)]
-pub enum PutPlan {
+pub(super) enum PutPlan {
     /// The latest version is the same: nothing.
     Unchanged(Version),
     /// Write this document, which now has its number and parent.
@@ -18,7 +18,7 @@ pub enum PutPlan {
 /// # Errors
 /// `Conflict`, `Deleted`, `NumbersExhausted`; `StaleLatest` when sameness cannot be decided because the caller compared
 /// with a version that is no longer the latest.
-pub fn plan_put(entry: &PromptEntry, request: PutVersion) -> Result<PutPlan, StorageError> {
+pub(super) fn plan_put(entry: &PromptEntry, request: PutVersion) -> Result<PutPlan, StorageError> {
     let PutVersion {
         mut document,
         numbering,

@@ -18,7 +18,7 @@ struct Ready {
 }
 
 /// Stores versions, at most one per prompt; the answers are in the order of the requests.
-pub fn put_all(
+pub(crate) fn put_all(
     context: &WorkContext,
     requests: Vec<(PromptId, PutVersion)>,
     effects: &mut Effects,

@@ -13,7 +13,7 @@ use super::{Effects, WorkContext, WriteDone, WriteOp};
 ///
 /// # Errors
 /// What the storage trait says of each.
-pub fn write_one(
+pub(crate) fn write_one(
     context: &WorkContext,
     id: &PromptId,
     op: WriteOp,
@@ -101,7 +101,7 @@ impl ChangeOf<'_> {
         let mut trash: Vec<Version> = entry.trash.iter().chain(&doomed).cloned().collect();
         trash.sort_unstable();
         trash.dedup();
-        self.look_again(slot, trash)?;
+        self.look_again(slot, trash);
         Ok(WriteDone::Deleted(doomed))
     }
 
@@ -154,7 +154,7 @@ impl ChangeOf<'_> {
             .filter(|other| *other != version)
             .cloned()
             .collect();
-        self.look_again(slot, trash)?;
+        self.look_again(slot, trash);
         Ok(WriteDone::Done)
     }
 
@@ -205,7 +205,7 @@ impl ChangeOf<'_> {
             .filter(|other| !versions.contains(other))
             .cloned()
             .collect();
-        self.look_again(slot, trash)?;
+        self.look_again(slot, trash);
         Ok(WriteDone::Done)
     }
 
@@ -292,7 +292,7 @@ impl ChangeOf<'_> {
     }
 
     /// Reads the directory again after its files moved.
-    fn look_again(&mut self, before: &Slot, trash: Vec<Version>) -> Result<(), StorageError> {
+    fn look_again(&mut self, before: &Slot, trash: Vec<Version>) {
         let disk = &self.context.disk;
         let scanned = scan_prompt(
             &*disk.disk,
@@ -311,7 +311,7 @@ impl ChangeOf<'_> {
             Err(e) => {
                 // What was done is durable; only the catalog does not know. Recovery will read it again.
                 self.effects.must_recover = Some(e.to_string());
-                return Ok(());
+                return;
             }
         };
         Arc::make_mut(&mut slot.entry)
@@ -321,6 +321,5 @@ impl ChangeOf<'_> {
         self.effects
             .changes
             .push((self.id.clone(), (!gone).then_some(slot)));
-        Ok(())
     }
 }
