@@ -1,11 +1,12 @@
 //! The write protocol: group commit of versions, and the manifest (docs/durability.md).
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::model::PromptId;
 
-use super::{DiskFault, Manifest, NewFile, Prepared, ShardDisk, Stamp};
+use super::scan::MAX_MANIFEST_BYTES;
+use super::{DiskFault, Manifest, NewFile, Prepared, ShardDisk};
 
 /// A version on its way: where its bytes are, and what became of it.
 struct InFlight<'a> {
@@ -21,58 +22,62 @@ impl ShardDisk {
     /// fault other than `Unknown`, nothing of the version is visible. After `Unknown` the shard must recover.
     pub fn commit(&self, versions: &[Prepared]) -> Vec<Result<(), DiskFault>> {
         let total = versions.iter().map(|version| version.bytes.len() as u64).sum();
-        if let Err(fault) = self.check_space(total).and_then(|()| self.ensure_shard_dirs()) {
+        if let Err(fault) = self.get_ready().and_then(|()| self.check_space(total)) {
             return versions.iter().map(|_| Err(fault.clone())).collect();
         }
+        self.commit_unchecked(versions)
+    }
+
+    /// As [`Self::commit`], also into the reserve: recovery finishes what was begun when there was room.
+    pub(super) fn commit_unchecked(&self, versions: &[Prepared]) -> Vec<Result<(), DiskFault>> {
         let mut flights: Vec<InFlight<'_>> = versions.iter().map(|version| self.start(version)).collect();
         for flight in &mut flights {
             self.make_content_durable(flight);
         }
-        let mut made_dirs = BTreeSet::new();
+        let mut new_dirs = BTreeSet::new();
         for flight in &mut flights {
-            self.give_final_name(flight, &mut made_dirs);
+            self.give_final_name(flight, &mut new_dirs);
         }
-        self.make_names_durable(&mut flights, !made_dirs.is_empty());
+        self.make_names_durable(&mut flights, !new_dirs.is_empty());
         flights.into_iter().map(|flight| flight.state.map(drop)).collect()
     }
 
     fn start<'a>(&self, prepared: &'a Prepared) -> InFlight<'a> {
-        match self.write_tmp("tmp", &prepared.bytes) {
-            Ok((path, file)) => InFlight {
-                prepared,
-                state: Ok(path),
-                file: Some(file),
-            },
-            Err(fault) => InFlight {
-                prepared,
-                state: Err(fault),
-                file: None,
-            },
+        let (state, file) = match self.write_tmp(&prepared.bytes) {
+            Ok((path, file)) => (Ok(path), Some(file)),
+            Err(fault) => (Err(fault), None),
+        };
+        InFlight {
+            prepared,
+            state,
+            file,
         }
     }
 
     fn make_content_durable(&self, flight: &mut InFlight<'_>) {
-        if let (Ok(tmp), Some(mut file)) = (&flight.state, flight.file.take())
-            && let Err(e) = file.sync()
+        if let (Ok(tmp), Some(file)) = (&flight.state, flight.file.take())
+            && let Err(fault) = self.sync_file(tmp, file)
         {
-            // After a failed fsync the kernel may call the pages clean: this file is never synced or named again.
-            let fault = DiskFault::unknown("syncing", tmp, &e);
-            self.discard_tmp(tmp);
             flight.state = Err(fault);
         }
     }
 
-    fn give_final_name(&self, flight: &mut InFlight<'_>, made_dirs: &mut BTreeSet<PathBuf>) {
+    fn give_final_name(&self, flight: &mut InFlight<'_>, new_dirs: &mut BTreeSet<PathBuf>) {
         let Ok(tmp) = &flight.state else { return };
-        let Prepared { id, version, .. } = flight.prepared;
+        let Prepared {
+            id,
+            version,
+            dir_is_durable,
+            ..
+        } = flight.prepared;
         let (dir, target) = (self.layout.prompt_dir(id), self.layout.version_file(id, version));
         let named = self
             .disk
             .make_dir(&dir)
             .map_err(|e| DiskFault::before("making", &dir, &e))
             .and_then(|made| {
-                if made {
-                    made_dirs.insert(dir);
+                if made || !dir_is_durable {
+                    new_dirs.insert(dir);
                 }
                 self.disk
                     .rename_new(tmp, &target)
@@ -80,10 +85,7 @@ impl ShardDisk {
             });
         match named {
             Ok(()) => self.note_tmp_name_gone(),
-            Err(fault) => {
-                self.discard_tmp(tmp);
-                flight.state = Err(fault);
-            }
+            Err(fault) => flight.state = Err(self.discard_tmp(tmp, fault)),
         }
     }
 
@@ -121,15 +123,14 @@ impl ShardDisk {
             path: path.display().to_string(),
             message,
         })?;
-        self.check_space(bytes.len() as u64)?;
-        self.ensure_shard_dirs()?;
-        self.ensure_dir(&self.layout.prompt_dir(id))?;
-        self.replace_file(&path, &bytes)
-    }
-
-    /// Returns the state of a file or directory; `None` when it is absent or cannot be told.
-    #[must_use]
-    pub fn stamp(&self, path: &Path) -> Option<Stamp> {
-        self.disk.stat(path).ok().flatten().map(|(_, stamp)| stamp)
+        let (size, limit) = (bytes.len() as u64, MAX_MANIFEST_BYTES);
+        if size > limit {
+            return Err(DiskFault::TooLarge { size, limit });
+        }
+        self.get_ready()?;
+        let dir = self.layout.prompt_dir(id);
+        self.ensure_dir(&dir)?;
+        self.replace_file(&path, &bytes)?;
+        self.sync_dir(&dir)
     }
 }

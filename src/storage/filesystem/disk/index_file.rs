@@ -128,7 +128,8 @@ impl IndexHints {
             Some(recorded) => {
                 let now = shard.stamp(&shard.layout.manifest_file(id))?;
                 let same = (now.ino, now.size, now.mtime, now.ctime) == recorded;
-                Some(same.then_some(now)?)
+                let racy = now.ctime.saturating_add(RACY_NANOS) > self.written_at;
+                Some((same && !racy).then_some(now)?)
             }
         };
         let entry = PromptEntry {
@@ -148,6 +149,7 @@ impl IndexHints {
             dir: Some(dir),
             manifest,
             problems: Vec::new(),
+            blocked: None,
         })
     }
 
