@@ -176,6 +176,9 @@ fn render<'a>(slots: impl Iterator<Item = &'a Slot>, written_at: jiff::Timestamp
     let (mut prompts, mut versions) = (0_u64, 0_usize);
     for slot in slots.filter(|slot| !slot.entry.versions.is_empty()) {
         let entry = &slot.entry;
+        // Also what lies in the trash: a person may empty it by hand.
+        let mut highest_used = entry.highest_used.clone();
+        highest_used.note_all(&entry.trash);
         let hint = PromptHint {
             latest_version: entry.latest().cloned(),
             version_count: entry.versions.len(),
@@ -187,7 +190,7 @@ fn render<'a>(slots: impl Iterator<Item = &'a Slot>, written_at: jiff::Timestamp
                 .manifest
                 .map(|stamp| (stamp.ino, stamp.size, stamp.mtime, stamp.ctime)),
             labels: entry.labels.clone(),
-            highest_used: entry.highest_used.clone(),
+            highest_used,
             description: entry.description.clone(),
             tags: entry.tags.clone(),
             problems: !slot.problems.is_empty(),

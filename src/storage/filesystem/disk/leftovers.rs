@@ -147,10 +147,9 @@ fn judge(shard: &ShardDisk, path: &Path, kind: EntryKind, trash: &TrashList) -> 
             "a version of {id}, which is of another shard"
         )));
     }
-    if trash.get(&id).is_some_and(|versions| versions.contains(&version)) {
-        return Ok(Leftover::Drop);
-    }
+    let was_deleted = trash.get(&id).is_some_and(|versions| versions.contains(&version));
     match read_version(&*shard.disk, shard.layout, &id, &version, max_bytes) {
+        Err(ReadFailure::Absent) if was_deleted => Ok(Leftover::Drop),
         Err(ReadFailure::Absent) => Ok(Leftover::Replay(Prepared {
             id,
             version,

@@ -3,9 +3,11 @@
 mod faults;
 mod faulty_disk;
 mod promises;
+mod recovery;
 mod refusals;
 mod restarts;
 mod stopping;
+mod strange_stores;
 mod watching;
 
 use std::path::PathBuf;
