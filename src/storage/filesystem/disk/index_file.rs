@@ -154,8 +154,14 @@ impl IndexHints {
     }
 
     /// Remembers numbers that were used according to the index although their files are gone.
+    ///
+    /// Not when the directory is another one than that of which the index speaks: then the prompt was forgotten, and is new.
     pub(super) fn note_used(&self, slot: &mut Slot) {
-        if let Some(hint) = self.prompts.get(&slot.entry.id) {
+        let Some(hint) = self.prompts.get(&slot.entry.id) else {
+            return;
+        };
+        let is_other = |(ino, _): (u64, i64)| slot.dir.is_some_and(|now| now.ino != ino);
+        if !hint.dir.is_some_and(is_other) {
             let entry = Arc::make_mut(&mut slot.entry);
             let gone = hint
                 .versions

@@ -2,6 +2,8 @@
 //!
 //! One mutex over one map, and no cleverness: what this backend answers is by definition right.
 
+mod prompt;
+
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,9 +14,11 @@ use serde_json::json;
 use crate::model::{Author, Integrity, Label, PromptId, Timestamp, Version};
 use crate::versions::numbering::next_version_after;
 
+use prompt::MemoryPrompt;
+
 use super::{
-    HighestUsed, LabelEntry, LabelMove, Numbering, Progress, PromptEntry, PromptPage, PutOutcome, PutVersion,
-    Revision, Sameness, SetLabel, StorageError, StoredVersion, TrashedVersion, VerifyReport, VersionStorage,
+    LabelEntry, LabelMove, Numbering, Progress, PromptEntry, PromptPage, PutOutcome, PutVersion, Revision,
+    Sameness, SetLabel, StorageError, StoredVersion, TrashedVersion, VerifyReport, VersionStorage,
 };
 
 /// Keeps everything in memory; nothing survives the process.
@@ -24,15 +28,6 @@ pub struct MemoryStorage {
     epoch: u64,
     changes: AtomicU64,
     max_file_bytes: u64,
-}
-
-#[derive(Debug, Default)]
-struct MemoryPrompt {
-    versions: BTreeMap<Version, Arc<StoredVersion>>,
-    trash: BTreeMap<Version, (Arc<StoredVersion>, TrashedVersion)>,
-    labels: BTreeMap<Label, LabelEntry>,
-    label_history: Vec<LabelMove>,
-    highest_used: HighestUsed,
 }
 
 impl MemoryStorage {
@@ -69,53 +64,6 @@ impl MemoryStorage {
         let done = change(prompt)?;
         self.changed();
         Ok(done)
-    }
-}
-
-impl MemoryPrompt {
-    fn entry(&self, id: &PromptId) -> PromptEntry {
-        let mut entry = PromptEntry {
-            versions: self.versions.keys().cloned().collect(),
-            trash: self.trash.keys().cloned().collect(),
-            labels: self.labels.clone(),
-            highest_used: self.highest_used.clone(),
-            ..PromptEntry::empty(id.clone())
-        };
-        entry.created_at = self
-            .versions
-            .first_key_value()
-            .map(|(_, stored)| stored.created_at.clone());
-        entry.updated_at = entry
-            .latest()
-            .and_then(|latest| self.versions.get(latest))
-            .map(|s| s.created_at.clone());
-        entry
-    }
-
-    fn note_used(&mut self) {
-        let Self {
-            versions,
-            trash,
-            highest_used,
-            ..
-        } = self;
-        highest_used.note_all(versions.keys().chain(trash.keys()));
-    }
-
-    fn move_label(&mut self, label: &Label, to: Option<LabelEntry>, author: &Author) {
-        let (now, at) = (to.as_ref().map(|entry| entry.version.clone()), Timestamp::now());
-        let before = match to {
-            Some(entry) => self.labels.insert(label.clone(), entry),
-            None => self.labels.remove(label),
-        };
-        let from = before.map(|entry| entry.version);
-        self.label_history.push(LabelMove {
-            label: label.clone(),
-            from,
-            to: now,
-            at,
-            by: author.clone(),
-        });
     }
 }
 
@@ -224,6 +172,7 @@ impl VersionStorage for MemoryStorage {
                 document.parent_version = document.parent_version.or_else(|| entry.latest().cloned());
             }
         }
+        document.validate()?;
         let stored = Arc::new(StoredVersion::seal(&mut document)?);
         let size = stored.bytes.len() as u64;
         if size > self.max_file_bytes {
@@ -249,40 +198,36 @@ impl VersionStorage for MemoryStorage {
         author: &Author,
     ) -> Result<Vec<Version>, StorageError> {
         self.change(id, |prompt| {
-            let doomed: Vec<Version> = if versions.is_empty() {
+            let mut doomed: Vec<Version> = if versions.is_empty() {
                 prompt.versions.keys().cloned().collect()
             } else {
                 versions.to_vec()
             };
+            doomed.sort_unstable();
+            doomed.dedup();
             if doomed.is_empty() {
                 return Err(StorageError::PromptNotFound(id.clone()));
             }
             let entry = prompt.entry(id);
-            for version in &doomed {
+            if let Some(version) = doomed.iter().find(|version| !entry.has(version)) {
                 let (id, version) = (id.clone(), version.clone());
-                match entry.label_on(&version) {
-                    _ if !entry.has(&version) => return Err(StorageError::VersionNotFound { id, version }),
-                    Some(label) if !force => {
-                        return Err(StorageError::Labelled {
-                            id,
-                            version,
-                            label: label.clone(),
-                        });
-                    }
-                    _ => {}
-                }
+                return Err(StorageError::VersionNotFound { id, version });
+            }
+            let label_on = |version: &Version| Some((version.clone(), entry.label_on(version)?.clone()));
+            if let Some((version, label)) = doomed.iter().find_map(label_on).filter(|_| !force) {
+                let id = id.clone();
+                return Err(StorageError::Labelled { id, version, label });
             }
             prompt.note_used();
+            let labels = prompt.labels.iter();
+            let freed: Vec<Label> = labels
+                .filter(|(_, target)| doomed.contains(&target.version))
+                .map(|(label, _)| label.clone())
+                .collect();
+            for label in &freed {
+                prompt.move_label(label, None, author);
+            }
             for version in &doomed {
-                let labels: Vec<Label> = prompt
-                    .labels
-                    .iter()
-                    .filter(|(_, e)| e.version == *version)
-                    .map(|(l, _)| l.clone())
-                    .collect();
-                labels
-                    .iter()
-                    .for_each(|label| prompt.move_label(label, None, author));
                 if let Some(stored) = prompt.versions.remove(version) {
                     let note = TrashedVersion {
                         prompt_id: id.clone(),
@@ -418,11 +363,10 @@ impl VersionStorage for MemoryStorage {
     }
 
     async fn label_history(&self, id: &PromptId) -> Result<Vec<LabelMove>, StorageError> {
-        let prompts = self.lock();
-        let prompt = prompts
-            .get(id)
-            .ok_or_else(|| StorageError::PromptNotFound(id.clone()))?;
-        Ok(prompt.label_history.clone())
+        match self.lock().get(id) {
+            Some(prompt) if !prompt.entry(id).is_gone() => Ok(prompt.label_history.clone()),
+            _ => Err(StorageError::PromptNotFound(id.clone())),
+        }
     }
 
     async fn verify(&self, progress: &Progress) -> Result<VerifyReport, StorageError> {
