@@ -10,6 +10,7 @@ mod place;
 mod restart;
 mod shard;
 mod shard_handle;
+mod shard_work;
 mod supervisor;
 mod watch_inbox;
 mod watcher;

@@ -6,7 +6,6 @@
 //! the change is durable and in the catalog. Whatever waits when the actor ends is answered `interrupted`.
 
 use std::collections::{BTreeSet, VecDeque};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -16,17 +15,12 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use crate::model::PromptId;
-use crate::storage::StorageError;
 use crate::storage::filesystem::disk::{IndexHints, RecoveredShard, recover_shard};
-use crate::storage::filesystem::work::{
-    Effects, Look, WorkContext, WriteDone, WriteOp, look, put_all, write_one,
-};
+use crate::storage::filesystem::work::{Look, WorkContext, WriteOp};
 
 use super::child::Shared;
 use super::shard_handle::ShardHandle;
-
-/// Where the answer to a write goes.
-type Reply = oneshot::Sender<Result<WriteDone, StorageError>>;
+use super::shard_work::{Ended, Reply, Waiting, Work, run};
 
 /// What a shard actor is told.
 #[derive(Debug)]
@@ -56,31 +50,6 @@ pub(crate) enum ShardMessage {
     /// End with a panic, to test that it is survived.
     #[cfg(test)]
     Panic,
-}
-
-/// A write that waits for its turn.
-#[derive(Debug)]
-struct Waiting {
-    id: PromptId,
-    op: WriteOp,
-    deadline: Instant,
-    reply: Reply,
-    _permit: OwnedSemaphorePermit,
-}
-
-/// What came of the work in flight.
-#[derive(Debug)]
-pub(crate) struct Ended {
-    effects: Effects,
-    answers: Vec<(Reply, Result<WriteDone, StorageError>, OwnedSemaphorePermit)>,
-    looked: Vec<oneshot::Sender<()>>,
-}
-
-/// One piece of work.
-#[derive(Debug)]
-enum Work {
-    Writes(Vec<Waiting>),
-    Look(Look, Vec<oneshot::Sender<()>>),
 }
 
 /// The actor of one shard.
@@ -370,81 +339,4 @@ impl ShardActorState {
             None => Ok(()),
         }
     }
-}
-
-impl Ended {
-    fn panicked() -> Self {
-        let effects = Effects {
-            must_recover: Some("the work panicked".into()),
-            ..Effects::default()
-        };
-        Self {
-            effects,
-            answers: Vec::new(),
-            looked: Vec::new(),
-        }
-    }
-}
-
-/// Does one piece of work on a blocking thread.
-fn run(context: &WorkContext, work: Work) -> Ended {
-    let mut effects = Effects::default();
-    match work {
-        Work::Look(place, looked) => {
-            let seen = guarded(&mut effects, |effects| look(context, place, effects));
-            if let Some(Err(fault)) = seen {
-                tracing::warn!(shard = %context.disk.shard, ?fault, "the shard directory cannot be read: what was known is kept");
-            }
-            Ended {
-                effects,
-                answers: Vec::new(),
-                looked,
-            }
-        }
-        Work::Writes(writes) => {
-            let (mut requests, mut others, mut answers) = (Vec::new(), Vec::new(), Vec::new());
-            for write in writes {
-                let Waiting {
-                    id,
-                    op,
-                    reply,
-                    _permit: permit,
-                    ..
-                } = write;
-                match op {
-                    WriteOp::Put(put) => requests.push(((id, *put), (reply, permit))),
-                    other => others.push((id, other, reply, permit)),
-                }
-            }
-            for (id, op, reply, permit) in others {
-                let outcome = guarded(&mut effects, |effects| write_one(context, &id, op, effects));
-                answers.push((reply, outcome.unwrap_or_else(panicked), permit));
-            }
-            let (requests, replies): (Vec<_>, Vec<_>) = requests.into_iter().unzip();
-            let mut outcomes = guarded(&mut effects, |effects| put_all(context, requests, effects))
-                .unwrap_or_default()
-                .into_iter();
-            for (reply, permit) in replies {
-                answers.push((reply, outcomes.next().unwrap_or_else(panicked), permit));
-            }
-            Ended {
-                effects,
-                answers,
-                looked: Vec::new(),
-            }
-        }
-    }
-}
-
-/// Does something that may panic. After a panic nothing of its effects is believed, and the shard recovers.
-fn guarded<T>(effects: &mut Effects, work: impl FnOnce(&mut Effects) -> T) -> Option<T> {
-    let done = catch_unwind(AssertUnwindSafe(|| work(effects)));
-    if done.is_err() {
-        *effects = Ended::panicked().effects;
-    }
-    done.ok()
-}
-
-fn panicked() -> Result<WriteDone, StorageError> {
-    Err(StorageError::Interrupted("the work panicked".into()))
 }

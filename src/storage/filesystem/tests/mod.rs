@@ -7,6 +7,7 @@ mod promises;
 mod recovery;
 mod refusals;
 mod restarts;
+mod steps;
 mod stopping;
 mod strange_stores;
 mod watching;
