@@ -73,6 +73,7 @@ impl PromptVersion {
     /// # Errors
     /// [`DocumentError`] names the place and the rule.
     pub fn from_value(document: &Value) -> Result<Self, DocumentError> {
+        require_objects(document)?;
         let parsed: Self = serde_path_to_error::deserialize(document).map_err(|e| shape(&e))?;
         parsed.validate()?;
         Ok(parsed)
@@ -161,6 +162,25 @@ pub(crate) fn refuse_unknown_fields<T: serde::de::DeserializeOwned>(
             reason: e.to_string(),
         }),
         (Ok(_), None) => Ok(()),
+    }
+}
+
+/// Refuses arrays where objects belong: serde would read them as the fields in order.
+fn require_objects(document: &Value) -> Result<(), DocumentError> {
+    let refuse = |path: &str| DocumentError::Shape {
+        path: path.to_owned(),
+        reason: "expected an object".to_owned(),
+    };
+    if !document.is_object() {
+        return Err(refuse("."));
+    }
+    let is_array = |field: &&&str| document.get(**field).is_some_and(Value::is_array);
+    match ["prompt", "analysis", "optimization_result", "metadata"]
+        .iter()
+        .find(is_array)
+    {
+        Some(field) => Err(refuse(field)),
+        None => Ok(()),
     }
 }
 
@@ -255,6 +275,10 @@ mod tests {
         );
         check_refused(|d| d["prompt"]["text"] = json!(5), "at prompt.text");
         check_refused(|d| d["prompt"]["text"] = json!("  "), "prompt.text is empty");
+        check_refused(
+            |d| d["prompt"] = json!(["greet", "wf", "n", "llm", "hi"]),
+            "at prompt: expected an object",
+        );
         check_refused(|d| d["version"] = json!("1.0"), "invalid version");
         check_refused(
             |d| d["analysis"]["clarity_score"] = json!(101),

@@ -85,7 +85,7 @@ mod tests {
 
     #[test]
     fn headings_lists_and_breaks_add_and_long_lines_take_away() {
-        check("# Job\n- one\n2. two\nend", [100.0, 70.0, 70.0]);
+        check("# Job\n- one\n2. two\nend", [100.0, 70.0, 55.0]);
         check("one\ntwo", [55.0, 60.0, 55.0]);
         check(&"x".repeat(200), [50.0, 60.0, 55.0]);
         check(&"x".repeat(201), [30.0, 60.0, 55.0]);

@@ -126,7 +126,7 @@ impl Contained {
             example: false,
             example_marker: false,
         };
-        for index in CONTAINED.matches(lowered).iter() {
+        for index in &CONTAINED.matches(lowered) {
             match index {
                 0..VERBS_END => found.verbs += 1,
                 VERBS_END..TRANSITIONS_END => found.transitions += 1,
@@ -147,16 +147,18 @@ pub(super) fn is_stopword(word: &str) -> bool {
 /// ([`super::text::fold_ascii_words`]); offsets are into that text.
 pub(super) fn whole_words(folded: &str, terms: &[&'static str]) -> Vec<(usize, &'static str)> {
     let mut hits = Vec::new();
-    let mut inside_word = false;
+    let mut before = None;
     let mut resume_at = 0;
     for (at, c) in folded.char_indices() {
-        if at >= resume_at && c.is_ascii_lowercase() && !inside_word {
-            if let Some(term) = term_at(folded, at, terms) {
-                resume_at = at + term.len();
-                hits.push((at, term));
-            }
+        let begins_word = c.is_ascii_lowercase() && !before.is_some_and(is_word_character);
+        if begins_word
+            && at >= resume_at
+            && let Some(term) = term_at(folded, at, terms)
+        {
+            resume_at = at + term.len();
+            hits.push((at, term));
         }
-        inside_word = is_word_character(c);
+        before = Some(c);
     }
     hits
 }

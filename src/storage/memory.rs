@@ -13,8 +13,8 @@ use crate::model::{Author, Integrity, Label, PromptId, Timestamp, Version};
 use crate::versions::numbering::next_version_after;
 
 use super::{
-    LabelEntry, LabelMove, Numbering, Progress, PromptEntry, PromptPage, PutOutcome, PutVersion, Revision,
-    Sameness, SetLabel, StorageError, StoredVersion, TrashedVersion, VerifyReport, VersionStorage,
+    HighestUsed, LabelEntry, LabelMove, Numbering, Progress, PromptEntry, PromptPage, PutOutcome, PutVersion,
+    Revision, Sameness, SetLabel, StorageError, StoredVersion, TrashedVersion, VerifyReport, VersionStorage,
 };
 
 /// Keeps everything in memory; nothing survives the process.
@@ -32,7 +32,7 @@ struct MemoryPrompt {
     trash: BTreeMap<Version, (Arc<StoredVersion>, TrashedVersion)>,
     labels: BTreeMap<Label, LabelEntry>,
     label_history: Vec<LabelMove>,
-    highest_used: Option<Version>,
+    highest_used: HighestUsed,
 }
 
 impl MemoryStorage {
@@ -93,13 +93,13 @@ impl MemoryPrompt {
     }
 
     fn note_used(&mut self) {
-        let used = self
-            .versions
-            .keys()
-            .chain(self.trash.keys())
-            .chain(&self.highest_used)
-            .max();
-        self.highest_used = used.cloned();
+        let Self {
+            versions,
+            trash,
+            highest_used,
+            ..
+        } = self;
+        highest_used.note_all(versions.keys().chain(trash.keys()));
     }
 
     fn move_label(&mut self, label: &Label, to: Option<LabelEntry>, author: &Author) {

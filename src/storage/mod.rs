@@ -14,6 +14,7 @@ mod progress;
 mod report;
 mod request;
 mod stored;
+mod used;
 
 use std::sync::Arc;
 
@@ -27,6 +28,7 @@ pub use progress::Progress;
 pub use report::{Problem, VerifyReport};
 pub use request::{Numbering, PromptPage, PutOutcome, PutVersion, Sameness, SetLabel};
 pub use stored::{Fingerprint, RESERVED_METADATA, StoredVersion};
+pub use used::HighestUsed;
 
 /// One point in the history of a whole store: every change raises the counter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -188,7 +188,7 @@ mod tests {
         for (bytes, message) in [
             ("", "not JSON"),
             ("{", "not JSON"),
-            ("[]", "invalid type"),
+            ("[]", "expected an object"),
             ("{}", "missing field"),
         ] {
             let error = StoredVersion::parse(Bytes::from_static(bytes.as_bytes()))

@@ -21,19 +21,19 @@ fn check(prompt: &str, overall: f64, clarity: f64, efficiency: f64) {
 
 #[test]
 fn scores_are_exact_to_the_last_digit() {
-    check("", 0.6 * 53.0 + 0.4 * 45.0, 53.0, 45.0);
+    check("", 49.8, 53.0, 45.0);
     check("Sing.", 58.699_999_999_999_996, 54.5, 65.0);
     check(
         "List 3 uses of a brick, for example as a hammer.",
-        66.2,
-        67.0,
-        65.0,
+        67.872_727_272_727_27,
+        71.0,
+        63.181_818_181_818_18,
     );
     check(
         "# Role\nYou review code.\n\n# Steps\n1. List each defect.\n2. Explain it, e.g. with the line.\n",
-        77.6,
-        78.0,
-        77.0,
+        78.5,
+        77.5,
+        80.0,
     );
 }
 

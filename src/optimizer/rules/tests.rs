@@ -31,7 +31,7 @@ fn check_strategy(clarity: f64, efficiency: f64, tests: Option<TestFigures>, exp
     assert_eq!(found, expected, "{clarity} {efficiency} {tests:?}");
 }
 
-fn check_legacy(metrics: Value, expected: Option<(f64, f64)>) {
+fn check_legacy(metrics: &Value, expected: Option<(f64, f64)>) {
     let parsed: LegacyMetrics = serde_json::from_value(metrics.clone()).unwrap();
     let found = TestFigures::from_legacy(&parsed).map(|f| (f.success_rate, f.avg_response_time_ms));
     assert_eq!(found, expected, "{metrics}");
@@ -152,16 +152,16 @@ fn confidence_is_compared_with_both_its_limits() {
 
 #[test]
 fn loose_figures_become_whole_tests() {
-    check_legacy(json!({}), None);
-    check_legacy(json!({"avg_response_time": 99.0}), None);
-    check_legacy(json!({"success_rate": 0.75}), Some((1.0, 0.0)));
-    check_legacy(json!({"success_rate": 0.5, "total_tokens": 7}), Some((0.0, 0.0)));
+    check_legacy(&json!({}), None);
+    check_legacy(&json!({"avg_response_time": 99.0}), None);
+    check_legacy(&json!({"success_rate": 0.75}), Some((1.0, 0.0)));
+    check_legacy(&json!({"success_rate": 0.5, "total_tokens": 7}), Some((0.0, 0.0)));
     check_legacy(
-        json!({"success_rate": 0.75, "total_tests": 100, "avg_response_time": 5.1}),
+        &json!({"success_rate": 0.75, "total_tests": 100, "avg_response_time": 5.1}),
         Some((0.75, 5100.0)),
     );
-    check_legacy(json!({"success_rate": 1.5}), None);
-    check_legacy(json!({"success_rate": 0.5, "total_tests": 0}), None);
+    check_legacy(&json!({"success_rate": 1.5}), None);
+    check_legacy(&json!({"success_rate": 0.5, "total_tests": 0}), None);
 }
 
 #[test]

@@ -1,3 +1,207 @@
-//! The file system backend.
+//! The file system backend: plain files, one actor per shard directory.
+//!
+//! Reads go to the catalog, the cache and, on a miss, to one disk read; they wait for no actor. Writes go to the actor of
+//! their shard. What an answer promises and what survives a crash is written in docs/durability.md.
 
+mod actors;
+mod cache;
+mod catalog;
 pub mod disk;
+mod options;
+mod storage;
+mod verify;
+mod work;
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+use ractor::{Actor, ActorRef};
+use tokio::sync::{Semaphore, oneshot, watch};
+
+use actors::{IndexMessage, IndexStatus, Shared, Supervisor, SupervisorMessage};
+use cache::VersionCache;
+use catalog::Catalog;
+use disk::{Disk, IndexHints, Layout, OpenedStore, RealDisk, load_index, open_store};
+
+pub use disk::{DiskLimits, OpenError};
+pub use options::{ExternalEdit, FileSystemOptions, RestartPolicy, WatchMode, WatchOptions};
+
+/// Reads of the disk at the same time; more wait.
+const MAX_CONCURRENT_READS: usize = 64;
+/// How long an opening waits for every shard to recover before it goes on without those that have not.
+const RECOVERY_PATIENCE: Duration = Duration::from_secs(3600);
+
+/// Keeps versions in plain files.
+#[derive(Debug)]
+pub struct FileSystemStorage {
+    shared: Arc<Shared>,
+    supervisor: ActorRef<SupervisorMessage>,
+    reads: Semaphore,
+    store: StoreFacts,
+    closed: AtomicBool,
+    lock: Mutex<Option<std::fs::File>>,
+}
+
+/// What was found when the store was opened.
+#[derive(Debug)]
+struct StoreFacts {
+    path: String,
+    store_id: String,
+    opened_in_ms: u64,
+}
+
+impl FileSystemStorage {
+    /// Opens a store, making it when it is absent. When this returns, every shard has recovered or is reported as down,
+    /// and `.index.json` is there.
+    ///
+    /// # Errors
+    /// [`OpenError`] says what to do.
+    pub async fn open(path: &Path, options: FileSystemOptions) -> Result<Arc<Self>, OpenError> {
+        let depth = options.shard_depth;
+        let owned = path.to_owned();
+        let opened = tokio::task::spawn_blocking(move || open_store(&owned, depth)).await;
+        let opened = opened.map_err(|e| directory(path, std::io::Error::other(e)))??;
+        let disk: Arc<RealDisk> = Arc::clone(&opened.disk);
+        Self::open_with(opened, disk, options).await
+    }
+
+    /// Opens a store over another disk than its own, so that tests can make it fail.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub async fn open_with(
+        opened: OpenedStore,
+        disk: Arc<dyn Disk>,
+        options: FileSystemOptions,
+    ) -> Result<Arc<Self>, OpenError> {
+        let started = std::time::Instant::now();
+        let OpenedStore {
+            disk: real,
+            metadata,
+            shards,
+            problems,
+            lock,
+        } = opened;
+        if metadata.shard_depth != options.shard_depth {
+            let (found, configured) = (u8::from(metadata.shard_depth), u8::from(options.shard_depth));
+            tracing::info!(found, configured, "the store keeps its own shard_depth");
+        }
+        let (loading, use_index) = (Arc::clone(&disk), options.use_index);
+        let loaded = tokio::task::spawn_blocking(move || {
+            if use_index {
+                load_index(&*loading)
+            } else {
+                (IndexHints::default(), disk::IndexSource::Missing)
+            }
+        });
+        let (hints, source) = loaded
+            .await
+            .map_err(|e| directory(real.path(), std::io::Error::other(e)))?;
+        tracing::debug!(?source, "index");
+        let shared = Arc::new(Shared {
+            root: real.path().to_owned(),
+            run: Arc::from(uuid::Uuid::new_v4().simple().to_string().as_str()),
+            supervisor: OnceLock::new(),
+            layout: Layout {
+                depth: metadata.shard_depth,
+            },
+            catalog: Catalog::new(),
+            cache: Arc::new(VersionCache::new(
+                options.use_cache,
+                options.cache_size,
+                options.max_cache_bytes,
+                options.disk.max_file_bytes,
+            )),
+            shards: actors::ShardTable::default(),
+            hints: Mutex::new(Arc::new(hints)),
+            index: watch::Sender::new(None),
+            index_is_stale: AtomicBool::new(true),
+            index_status: Mutex::new(IndexStatus::found(&source)),
+            watch_status: Mutex::default(),
+            space: Mutex::new(None),
+            problems: Mutex::new(problems),
+            commits: Arc::new(Semaphore::new(options.max_concurrent_commits)),
+            stopping: AtomicBool::new(false),
+            disk,
+            options,
+        });
+        let spawned = Actor::spawn(None, Supervisor, Arc::clone(&shared)).await;
+        let (supervisor, _) = spawned.map_err(|e| directory(real.path(), std::io::Error::other(e)))?;
+        // Set before any shard is made, so that every shard finds it.
+        let _first = shared.supervisor.set(supervisor.clone());
+        let facts = StoreFacts {
+            path: real.path().display().to_string(),
+            store_id: metadata.store_id,
+            opened_in_ms: 0,
+        };
+        let (reads, closed) = (Semaphore::new(MAX_CONCURRENT_READS), AtomicBool::new(false));
+        let mut storage = Self {
+            shared,
+            supervisor,
+            reads,
+            store: facts,
+            closed,
+            lock: Mutex::new(Some(lock)),
+        };
+        storage.start(&shards).await;
+        storage.store.opened_in_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        Ok(Arc::new(storage))
+    }
+
+    async fn start(&self, shards: &[crate::model::ShardId]) {
+        let handles: Vec<_> = shards.iter().map(|shard| self.shared.shard(shard)).collect();
+        for handle in handles {
+            // Up, or failed once: a shard that does not recover must not keep the others from serving.
+            let mut slot = handle.actor.subscribe();
+            let settled = async {
+                while slot.borrow_and_update().is_none() {
+                    let failed = handle.state.restarts.load(Ordering::Relaxed) > 0;
+                    if failed || slot.changed().await.is_err() {
+                        break;
+                    }
+                }
+            };
+            if tokio::time::timeout(RECOVERY_PATIENCE, settled).await.is_err() {
+                tracing::error!(shard = %handle.id, "the shard has not recovered yet: it is served when it has");
+            }
+        }
+        *self.shared.hints.lock().unwrap_or_else(PoisonError::into_inner) = Arc::default();
+        let _alive = self.supervisor.cast(SupervisorMessage::StartOthers);
+        if self.shared.options.use_index
+            && let Err(reason) = self.flush_index().await
+        {
+            tracing::warn!(reason, "the index could not be written");
+        }
+    }
+
+    /// Writes the index now.
+    async fn flush_index(&self) -> Result<u64, String> {
+        let mut slot = self.shared.index.subscribe();
+        let index =
+            match tokio::time::timeout(self.shared.options.write_timeout, slot.wait_for(Option::is_some))
+                .await
+            {
+                Ok(Ok(index)) => index.clone(),
+                _ => None,
+            };
+        let (reply, answer) = oneshot::channel();
+        match index {
+            Some(index) if index.cast(IndexMessage::Flush(reply)).is_ok() => answer
+                .await
+                .unwrap_or_else(|_| Err("the index actor ended".into())),
+            _ => Err("the index actor is down".into()),
+        }
+    }
+}
+
+fn directory(path: &Path, source: std::io::Error) -> OpenError {
+    OpenError::Directory {
+        path: path.to_owned(),
+        source,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -397,6 +397,17 @@ impl Disk for RealDisk {
     }
 }
 
+/// Returns how many directories this user may watch, where the kernel says.
+#[must_use]
+pub fn inotify_limit() -> Option<u64> {
+    #[expect(clippy::disallowed_methods, reason = "a file of the kernel, not of the store")]
+    std::fs::read_to_string("/proc/sys/fs/inotify/max_user_watches")
+        .ok()?
+        .trim()
+        .parse()
+        .ok()
+}
+
 fn is_absent(error: &io::Error) -> bool {
     matches!(
         error.kind(),

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::model::{Label, PromptId, Timestamp, Version, sha256_hex};
-use crate::storage::{LabelEntry, PromptEntry};
+use crate::storage::{HighestUsed, LabelEntry, PromptEntry};
 
 use super::layout::INDEX_FILE;
 use super::{Disk, DiskFault, ShardDisk, Slot};
@@ -39,8 +39,8 @@ pub struct PromptHint {
     manifest: Option<(u64, u64, i64, i64)>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     labels: BTreeMap<Label, LabelEntry>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    highest_used: Option<Version>,
+    #[serde(default, skip_serializing_if = "HighestUsed::is_empty")]
+    highest_used: HighestUsed,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     description: Option<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -155,11 +155,15 @@ impl IndexHints {
     pub(super) fn note_used(&self, slot: &mut Slot) {
         if let Some(hint) = self.prompts.get(&slot.entry.id) {
             let entry = Arc::make_mut(&mut slot.entry);
-            for used in hint.versions.last().iter().copied().chain(&hint.highest_used) {
-                if entry.used().all(|known| known < used) {
-                    entry.note_used(used);
-                }
-            }
+            let gone = hint
+                .versions
+                .iter()
+                .filter(|version| !entry.has(version))
+                .cloned()
+                .collect::<Vec<_>>();
+            entry
+                .highest_used
+                .note_all(gone.iter().chain(hint.highest_used.iter()));
         }
     }
 }

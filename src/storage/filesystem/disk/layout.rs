@@ -6,21 +6,21 @@ use std::path::{Path, PathBuf};
 use crate::model::{PromptId, ShardDepth, ShardId, Version};
 
 /// Format version, store id, shard depth.
-pub const METADATA_FILE: &str = ".metadata.json";
+pub(super) const METADATA_FILE: &str = ".metadata.json";
 /// The projection of the catalog.
-pub const INDEX_FILE: &str = ".index.json";
+pub(super) const INDEX_FILE: &str = ".index.json";
 /// Held for the daemon's life.
-pub const LOCK_FILE: &str = ".lock";
+pub(super) const LOCK_FILE: &str = ".lock";
 /// Deleted versions.
-pub const TRASH_DIR: &str = ".trash";
+pub(super) const TRASH_DIR: &str = ".trash";
 /// The job ledger.
-pub const JOBS_DIR: &str = ".jobs";
+pub(super) const JOBS_DIR: &str = ".jobs";
 /// Temporary files of a shard.
-pub const TMP_DIR: &str = ".tmp";
+pub(super) const TMP_DIR: &str = ".tmp";
 /// What recovery set aside, inside [`TMP_DIR`].
-pub const QUARANTINE_DIR: &str = "quarantine";
+pub(super) const QUARANTINE_DIR: &str = "quarantine";
 /// Labels and used numbers of a prompt.
-pub const MANIFEST_FILE: &str = ".manifest.json";
+pub(super) const MANIFEST_FILE: &str = ".manifest.json";
 /// The ending of the note beside a deleted version that says who deleted it and when.
 const DELETED_SUFFIX: &str = ".deleted";
 
@@ -96,20 +96,20 @@ impl Layout {
 
 /// Reads a file name as that of a version: exactly `<canonical version>.json`.
 #[must_use]
-pub fn version_of_file_name(name: &OsStr) -> Option<Version> {
+pub(crate) fn version_of_file_name(name: &OsStr) -> Option<Version> {
     Version::new(name.to_str()?.strip_suffix(".json")?).ok()
 }
 
 /// Reads a file name in the trash as that of a deleted version; leftover copies (`~1`) give `None`.
 #[must_use]
-pub fn trashed_of_file_name(name: &OsStr) -> Option<(PromptId, Version)> {
+pub(super) fn trashed_of_file_name(name: &OsStr) -> Option<(PromptId, Version)> {
     let (id, version) = name.to_str()?.strip_suffix(".json")?.split_once('@')?;
     Some((PromptId::new(id).ok()?, Version::new(version).ok()?))
 }
 
 /// Tells whether a name in the store is promptd's own or hidden, and so no prompt and no stray.
 #[must_use]
-pub fn is_hidden(name: &OsStr) -> bool {
+pub(super) fn is_hidden(name: &OsStr) -> bool {
     name.as_encoded_bytes().first() == Some(&b'.')
 }
 

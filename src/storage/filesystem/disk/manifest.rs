@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use crate::model::{Author, Label, PromptId, Timestamp, Version, render};
-use crate::storage::{LabelEntry, LabelMove, PromptEntry};
+use crate::storage::{HighestUsed, LabelEntry, LabelMove, PromptEntry};
 
 /// The most label moves that a manifest keeps; the oldest are dropped beyond that.
 const MAX_LABEL_HISTORY: usize = 10_000;
@@ -16,8 +16,8 @@ pub type LabelRecord = LabelEntry;
 /// The content of a manifest. Keys that this version of promptd does not know are kept.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Manifest {
-    /// The highest number known to have been used.
-    pub highest_used: Option<Version>,
+    /// The highest numbers known to have been used.
+    pub highest_used: HighestUsed,
     /// What the prompt is for.
     pub description: Option<String>,
     /// Free tags.
@@ -43,7 +43,10 @@ impl Manifest {
             return Err(format!("it belongs to prompt {named}"));
         }
         Ok(Self {
-            highest_used: take(&mut rest, "highest_version")?,
+            highest_used: HighestUsed {
+                release: take(&mut rest, "highest_version")?,
+                prerelease: take(&mut rest, "highest_prerelease")?,
+            },
             description: take(&mut rest, "description")?,
             tags: take(&mut rest, "tags")?,
             labels: take(&mut rest, "labels")?,
@@ -59,7 +62,8 @@ impl Manifest {
     pub fn render(&self, id: &PromptId) -> Result<Vec<u8>, String> {
         let mut document = json!({
             "prompt_id": id,
-            "highest_version": self.highest_used,
+            "highest_version": self.highest_used.release,
+            "highest_prerelease": self.highest_used.prerelease,
             "description": self.description,
             "tags": self.tags,
             "labels": self.labels,

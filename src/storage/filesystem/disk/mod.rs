@@ -21,14 +21,16 @@ mod shard_disk;
 mod trash;
 mod version_file;
 
-pub use disk::{Disk, EntryKind, FileContent, NewFile, RealDisk, Space, Stamp};
+pub use disk::{Disk, EntryKind, FileContent, NewFile, RealDisk, Space, Stamp, inotify_limit};
 pub use fault::DiskFault;
 pub use index_file::{IndexHints, IndexSource, PromptHint, load_index, write_index};
 pub use layout::Layout;
+pub(super) use layout::version_of_file_name;
 pub use manifest::{LabelRecord, Manifest};
-pub(crate) use open::list_shards;
+pub(super) use open::list_shards;
 pub use open::{OpenError, OpenedStore, StoreMetadata, open_store};
 pub use recover::{RecoveredShard, recover_shard};
+pub(super) use scan::read_manifest;
 pub use scan::{Slot, scan_prompt, scan_shard_names};
 pub use shard_disk::{DiskLimits, Prepared, ShardDisk};
 pub use version_file::{ReadFailure, read_version};

@@ -2,7 +2,6 @@
 
 use std::ffi::OsStr;
 use std::io;
-use std::path::Path;
 use std::sync::Arc;
 
 use crate::model::{PromptId, ShardId, Timestamp, Version};
@@ -101,7 +100,7 @@ pub fn scan_prompt(
 ///
 /// # Errors
 /// [`ReadFailure`] when it is damaged or cannot be read.
-pub(super) fn read_manifest(
+pub(in crate::storage::filesystem) fn read_manifest(
     disk: &dyn Disk,
     layout: Layout,
     id: &PromptId,
@@ -134,12 +133,11 @@ fn read_manifest_into(
             }
             Some(stamp)
         }
-        Ok(None) => None,
         Err(ReadFailure::Corrupt(reason) | ReadFailure::Refused(reason)) => {
             problems.push(Problem::new(&place, "corrupt-manifest", reason));
             None
         }
-        Err(ReadFailure::Absent) => None,
+        Ok(None) | Err(ReadFailure::Absent) => None,
     }
 }
 

@@ -187,9 +187,9 @@ impl ShardDisk {
         for (name, kind) in self.disk.list(path)? {
             let place = path.join(name);
             if kind == super::EntryKind::Dir {
-                self.remove_tree(&place)?
+                self.remove_tree(&place)?;
             } else {
-                self.disk.unlink(&place)?
+                self.disk.unlink(&place)?;
             }
         }
         self.note_tmp_name_gone();

@@ -1,0 +1,169 @@
+//! The keys of `daemon`.
+
+use super::kind::KeyKind::{Choice, Count, Mode, Path, Size};
+use super::{Key, SectionInfo};
+
+const KIB: u64 = 1 << 10;
+const MIB: u64 = 1 << 20;
+const GIB: u64 = 1 << 30;
+
+/// Bounds shared by the timeouts of a connection: below 10 ms nothing works, above an hour nothing is bounded.
+const TIMEOUT_MS: super::KeyKind = Count {
+    min: 10,
+    max: 3_600_000,
+};
+
+pub(super) const SECTIONS: &[SectionInfo] = &[
+    SectionInfo {
+        path: "daemon",
+        description: "The process: its socket, its limits, its log.",
+    },
+    SectionInfo {
+        path: "daemon.limits",
+        description: "What one client, and all clients together, may ask for. Over a limit is a clear answer, never \
+                      unbounded memory.",
+    },
+    SectionInfo {
+        path: "daemon.logging",
+        description: "What is written to standard error.",
+    },
+];
+
+pub(super) const KEYS: &[Key] = &[
+    Key {
+        path: "daemon.socket",
+        kind: Path,
+        about: "The Unix socket, at most 107 bytes long. Null means $RUNTIME_DIRECTORY/promptd.sock, else \
+                $XDG_RUNTIME_DIR/promptd/promptd.sock, else promptd.sock beside the store. Also: promptd --socket \
+                PATH. A client that shall find another path needs --socket or $PROMPTD_SOCKET.",
+    },
+    Key {
+        path: "daemon.socket_mode",
+        kind: Mode,
+        about: "Permission bits of the socket file, in quotes. Who may not open the socket cannot talk to the \
+                daemon at all: \"0600\" is one user, \"0660\" also the group, \"0666\" everyone on the host.",
+    },
+    Key {
+        path: "daemon.limits.max_body_bytes",
+        kind: Size {
+            min: KIB,
+            max: 256 * MIB,
+        },
+        about: "The largest request body, in bytes; a larger one is answered with payload-too-large. Raise it \
+                together with max_file_bytes.",
+    },
+    Key {
+        path: "daemon.limits.max_import_bytes",
+        kind: Size { min: KIB, max: GIB },
+        about: "The largest request body of an import, in bytes. Raise it for very large workflow exports.",
+    },
+    Key {
+        path: "daemon.limits.max_connections",
+        kind: Count { min: 1, max: 65_536 },
+        about: "The most open connections. Each takes a file descriptor: when this is raised, raise the limit of open \
+                files of the service too.",
+    },
+    Key {
+        path: "daemon.limits.max_requests_in_flight",
+        kind: Count { min: 1, max: 65_536 },
+        about: "The most requests that are worked on at one time; the next one is answered with busy. Lower it \
+                where memory is short: each may hold a body.",
+    },
+    Key {
+        path: "daemon.limits.header_timeout_ms",
+        kind: TIMEOUT_MS,
+        about: "Milliseconds in which the head of a request must arrive once it has begun; after that the \
+                connection is closed. Lower it where clients are not trusted to finish what they begin.",
+    },
+    Key {
+        path: "daemon.limits.body_timeout_ms",
+        kind: TIMEOUT_MS,
+        about: "Milliseconds in which the body of a request must arrive. Raise it for imports from slow scripts.",
+    },
+    Key {
+        path: "daemon.limits.request_timeout_ms",
+        kind: TIMEOUT_MS,
+        about: "Milliseconds in which a request must be answered. A write that takes longer may still \
+                happen. Raise it for disks on which an fsync can take very long.",
+    },
+    Key {
+        path: "daemon.limits.idle_timeout_ms",
+        kind: Count {
+            min: 10,
+            max: 86_400_000,
+        },
+        about: "Milliseconds after which a connection without a request is closed. Raise it for clients that keep \
+                one connection for long.",
+    },
+    Key {
+        path: "daemon.limits.max_page_items",
+        kind: Count { min: 1, max: 10_000 },
+        about: "The most items on one page of a list, whatever the client asks for. Raise it for clients that would \
+                rather hold one large page than follow cursors.",
+    },
+    Key {
+        path: "daemon.limits.default_page_items",
+        kind: Count { min: 1, max: 10_000 },
+        about: "The items on one page when the client does not say. At most max_page_items; raise it for clients that \
+                cannot ask for more.",
+    },
+    Key {
+        path: "daemon.limits.max_history_documents",
+        kind: Count { min: 1, max: 10_000 },
+        about: "The most whole documents on one page of a history. Lower it where prompts are long: a page is held \
+                in memory.",
+    },
+    Key {
+        path: "daemon.limits.max_jobs_queued",
+        kind: Count { min: 1, max: 10_000 },
+        about: "The most jobs that wait for their turn; the next one is answered with busy. Raise it for scripts that \
+                submit many jobs at once.",
+    },
+    Key {
+        path: "daemon.limits.max_jobs_kept",
+        kind: Count {
+            min: 1,
+            max: 1_000_000,
+        },
+        about: "The most finished jobs whose results are remembered; the oldest is forgotten first. \
+                Raise it to look further back.",
+    },
+    Key {
+        path: "daemon.limits.max_job_seconds",
+        kind: Count { min: 1, max: 604_800 },
+        about: "Seconds after which a running job is stopped as failed. Raise it for backups and verifications of \
+                very large stores.",
+    },
+    Key {
+        path: "daemon.limits.drain_timeout_ms",
+        kind: Count { min: 0, max: 600_000 },
+        about: "Milliseconds that running requests get to finish when the daemon stops. Keep it below the stop \
+                timeout of the service. 0 waits for none.",
+    },
+    Key {
+        path: "daemon.limits.max_import_prompts",
+        kind: Count {
+            min: 1,
+            max: 1_000_000,
+        },
+        about: "The most prompts in one import. A larger one is refused. Raise it for very large workflow \
+                collections, or import in parts.",
+    },
+    Key {
+        path: "daemon.logging.level",
+        kind: Choice(&["error", "warn", "info", "debug", "trace"]),
+        about: "The least severe level that is written. info tells start, stop, recovery and jobs; debug adds each \
+                request and commit. The text of a prompt is never logged.",
+    },
+    Key {
+        path: "daemon.logging.format",
+        kind: Choice(&["text", "json"]),
+        about: "text is for people; json is one object per line: choose it where a log collector reads along.",
+    },
+    Key {
+        path: "daemon.logging.color",
+        kind: Choice(&["auto", "always", "never"]),
+        about: "Colours in text lines. auto: on a terminal, unless NO_COLOR is set; never where a tool without colours \
+                reads what it takes for a terminal.",
+    },
+];

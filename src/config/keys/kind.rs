@@ -1,0 +1,225 @@
+//! The types of values, and what each accepts.
+
+use std::fmt;
+
+use serde_json::Value;
+
+use crate::config::yaml::Scalar;
+use crate::config::{ByteSize, SocketMode};
+
+/// The type of a key's value, with its bounds (both included).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyKind {
+    /// `true` or `false`.
+    Flag,
+    /// A whole number.
+    Count {
+        /// The least value.
+        min: u64,
+        /// The greatest value.
+        max: u64,
+    },
+    /// A number of bytes.
+    Size {
+        /// The least value in bytes.
+        min: u64,
+        /// The greatest value in bytes.
+        max: u64,
+    },
+    /// One of some words.
+    Choice(&'static [&'static str]),
+    /// A path, or null for the default that depends on the environment.
+    Path,
+    /// The permission bits of a socket.
+    Mode,
+}
+
+/// Why a value was refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::config) enum Problem {
+    /// It has another type than the key; the text says what it is.
+    WrongType(String),
+    /// It has the right type and is not allowed; the text is the value.
+    OutOfBounds(String),
+}
+
+impl KeyKind {
+    /// Checks a scalar and returns it in the form in which [`Config`](crate::config::Config) reads it.
+    pub(in crate::config) fn check(self, scalar: &Scalar) -> Result<Value, Problem> {
+        let wrong = || Problem::WrongType(scalar.to_string());
+        match (self, scalar) {
+            (Self::Flag, Scalar::Bool(flag)) => Ok(Value::Bool(*flag)),
+            (Self::Count { min, max } | Self::Size { min, max }, Scalar::Int(number)) => {
+                within(*number, min, max).map(Value::from)
+            }
+            (Self::Size { min, max }, Scalar::Text(text)) => {
+                let size: ByteSize = text.parse().map_err(|_| wrong())?;
+                let inside = (min..=max).contains(&size.get());
+                if inside {
+                    Ok(Value::from(size.get()))
+                } else {
+                    Err(Problem::OutOfBounds(text.clone()))
+                }
+            }
+            (Self::Choice(words), Scalar::Text(text)) => {
+                let known = words.contains(&text.as_str());
+                if known {
+                    Ok(Value::from(text.as_str()))
+                } else {
+                    Err(Problem::OutOfBounds(text.clone()))
+                }
+            }
+            (Self::Path, Scalar::Null) => Ok(Value::Null),
+            (Self::Path, Scalar::Text(text)) if is_usable_path(text) => Ok(Value::from(text.as_str())),
+            (Self::Path, Scalar::Text(text)) => Err(Problem::OutOfBounds(text.clone())),
+            (Self::Mode, Scalar::Text(text)) => match text.parse::<SocketMode>() {
+                Ok(mode) => Ok(Value::from(mode.to_string())),
+                Err(_) => Err(Problem::OutOfBounds(text.clone())),
+            },
+            _ => Err(wrong()),
+        }
+    }
+
+    /// Reads the text of an environment variable as a scalar of this kind, so that one check serves both sources.
+    pub(in crate::config) fn scalar_of(self, text: &str) -> Scalar {
+        let words = text.trim();
+        let as_text = || Scalar::Text(text.to_owned());
+        match self {
+            Self::Flag => match words.to_ascii_lowercase().as_str() {
+                "true" => Scalar::Bool(true),
+                "false" => Scalar::Bool(false),
+                _ => as_text(),
+            },
+            Self::Count { .. } | Self::Size { .. } => words.parse().map_or_else(|_| as_text(), Scalar::Int),
+            Self::Path if words.is_empty() || words == "null" => Scalar::Null,
+            Self::Path => as_text(),
+            Self::Choice(_) | Self::Mode => Scalar::Text(words.to_owned()),
+        }
+    }
+
+    /// Returns a value as it is written in the file.
+    pub(in crate::config) fn show(self, value: &Value) -> String {
+        match (self, value) {
+            (Self::Size { .. }, Value::Number(number)) => {
+                ByteSize::new(number.as_u64().unwrap_or(0)).to_string()
+            }
+            (Self::Choice(_), Value::String(word)) if word != "off" => word.clone(),
+            (_, Value::String(text)) => crate::config::render::quoted(text),
+            (_, other) => other.to_string(),
+        }
+    }
+
+    /// Checks a value that was not read from text, such as a default.
+    #[cfg(test)]
+    pub(in crate::config) fn check_value(self, value: &Value) -> Result<(), Problem> {
+        let scalar = match value {
+            Value::Null => Scalar::Null,
+            Value::Bool(flag) => Scalar::Bool(*flag),
+            Value::Number(number) => Scalar::Int(i128::from(number.as_u64().unwrap())),
+            other => Scalar::Text(other.as_str().unwrap().to_owned()),
+        };
+        self.check(&scalar).map(|_| ())
+    }
+}
+
+/// What the value must be, as the tail of a sentence: `1 to 65536`, `one of text, json`.
+impl fmt::Display for KeyKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Flag => f.write_str("true or false"),
+            Self::Count { min, max } => write!(f, "a whole number, {min} to {max}"),
+            Self::Size { min, max } => {
+                write!(f, "a size, {} to {}", ByteSize::new(*min), ByteSize::new(*max))
+            }
+            Self::Choice(words) => write!(f, "one of {}", words.join(", ")),
+            Self::Path => f.write_str("a path, not beginning with ~, or null"),
+            Self::Mode => f.write_str("octal digits in quotes, \"0600\" to \"0777\", owner included"),
+        }
+    }
+}
+
+fn within(number: i128, min: u64, max: u64) -> Result<u64, Problem> {
+    u64::try_from(number)
+        .ok()
+        .filter(|value| (min..=max).contains(value))
+        .ok_or_else(|| Problem::OutOfBounds(number.to_string()))
+}
+
+/// A leading `~` is refused because nothing expands it here: it would make a directory of that name.
+fn is_usable_path(text: &str) -> bool {
+    !text.trim().is_empty() && !text.starts_with('~') && !text.contains('\0')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOTHING: Option<Value> = None;
+
+    fn check(kind: KeyKind, scalar: impl Into<Scalar>, accepted: Option<impl Into<Value>>) {
+        let scalar = scalar.into();
+        assert_eq!(
+            kind.check(&scalar).ok(),
+            accepted.map(Into::into),
+            "{kind:?} {scalar:?}"
+        );
+    }
+
+    fn text(text: &str) -> Scalar {
+        Scalar::Text(text.to_owned())
+    }
+
+    #[test]
+    fn bounds_are_included() {
+        let kind = KeyKind::Count { min: 1, max: 9 };
+        check(kind, Scalar::Int(1), Some(1));
+        check(kind, Scalar::Int(9), Some(9));
+        for number in [0, 10, -1, i128::MAX, i128::MIN] {
+            assert_eq!(
+                kind.check(&Scalar::Int(number)),
+                Err(Problem::OutOfBounds(number.to_string()))
+            );
+        }
+    }
+
+    #[test]
+    fn sizes_take_numbers_and_texts() {
+        let kind = KeyKind::Size { min: 1024, max: 4096 };
+        check(kind, Scalar::Int(2048), Some(2048));
+        check(kind, text("2KiB"), Some(2048));
+        check(kind, text("8KiB"), NOTHING);
+        check(kind, text("2 kilos"), NOTHING);
+        check(kind, Scalar::Float(2048.0), NOTHING);
+    }
+
+    #[test]
+    fn another_type_is_not_read_as_if_it_were_the_right_one() {
+        check(KeyKind::Flag, text("true"), NOTHING);
+        check(KeyKind::Flag, Scalar::Int(1), NOTHING);
+        check(KeyKind::Flag, Scalar::Null, NOTHING);
+        check(KeyKind::Count { min: 0, max: 9 }, text("5"), NOTHING);
+        check(KeyKind::Choice(&["on"]), Scalar::Bool(true), NOTHING);
+        check(KeyKind::Mode, Scalar::Int(0o660), NOTHING);
+        check(KeyKind::Path, Scalar::Int(5), NOTHING);
+    }
+
+    #[test]
+    fn paths_are_null_or_written_out() {
+        check(KeyKind::Path, Scalar::Null, Some(Value::Null));
+        check(KeyKind::Path, text("/srv/x"), Some("/srv/x"));
+        for path in ["", " ", "~/x", "a\0b"] {
+            check(KeyKind::Path, text(path), NOTHING);
+        }
+    }
+
+    #[test]
+    fn environment_texts_become_scalars_of_the_kind() {
+        let count = KeyKind::Count { min: 0, max: 9 };
+        assert_eq!(count.scalar_of(" 5 "), Scalar::Int(5));
+        assert_eq!(count.scalar_of("five"), text("five"));
+        assert_eq!(KeyKind::Flag.scalar_of("TRUE"), Scalar::Bool(true));
+        assert_eq!(KeyKind::Path.scalar_of(""), Scalar::Null);
+        assert_eq!(KeyKind::Mode.scalar_of("0660"), text("0660"));
+        assert_eq!(KeyKind::Choice(&["off"]).scalar_of("off"), text("off"));
+    }
+}

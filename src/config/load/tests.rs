@@ -1,0 +1,405 @@
+//! Tests of the layers: what is accepted, and the words in which the rest is refused.
+
+use super::super::{ByteSize, StorageBackend, WatchMode};
+use super::*;
+
+fn env(variables: &[(&str, &str)]) -> Sources {
+    let env = variables
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect();
+    Sources {
+        env,
+        ..Sources::default()
+    }
+}
+
+fn load_text(text: &str) -> Result<Config, ConfigError> {
+    assemble(Some((Path::new("p.yaml"), text)), &Sources::default())
+}
+
+/// Checks that a file is refused with exactly these words.
+fn check_refused(text: &str, expected: &str) {
+    assert_eq!(load_text(text).unwrap_err().to_string(), expected, "{text}");
+}
+
+fn check_variable_refused(name: &str, value: &str, expected: &str) {
+    assert_eq!(
+        assemble(None, &env(&[(name, value)])).unwrap_err().to_string(),
+        expected
+    );
+}
+
+/// A file that sets one key.
+fn file_with(path: &str, value: &str) -> String {
+    let names: Vec<&str> = path.split('.').collect();
+    let last = names.len() - 1;
+    let lines = names.iter().enumerate().map(|(depth, name)| {
+        let value = if depth == last { value } else { "" };
+        format!("{}{name}: {value}\n", "  ".repeat(depth))
+    });
+    lines.collect()
+}
+
+#[test]
+fn an_empty_file_means_the_defaults() {
+    for text in [
+        "",
+        "# nothing\n",
+        "---\n",
+        "optimizer:\ndaemon:\n  limits:\n",
+        "{}",
+    ] {
+        assert_eq!(load_text(text).unwrap(), Config::default(), "{text:?}");
+    }
+}
+
+#[test]
+fn a_file_sets_what_it_names_and_leaves_the_rest() {
+    let config = load_text(
+        "optimizer:\n  storage:\n    backend: memory\n    config:\n      max_cache_bytes: 4 MB\n      watch: {mode: off}\n\
+         daemon: {socket: /s, socket_mode: 0600}\n",
+    )
+    .unwrap();
+    let mut expected = Config::default();
+    expected.optimizer.storage.backend = StorageBackend::Memory;
+    expected.optimizer.storage.config.max_cache_bytes = ByteSize::new(4_000_000);
+    expected.optimizer.storage.config.watch.mode = WatchMode::Off;
+    expected.daemon.socket = Some("/s".into());
+    expected.daemon.socket_mode = "0600".parse().unwrap();
+    assert_eq!(config, expected);
+}
+
+#[test]
+fn an_unknown_key_is_refused_with_its_line_and_the_nearest_name() {
+    check_refused(
+        "daemon:\n  limits:\n    max_connection: 5\n",
+        "p.yaml:3: unknown key `daemon.limits.max_connection`: did you mean `max_connections`?",
+    );
+    check_refused(
+        "demon:\n  x: 1\n",
+        "p.yaml:1: unknown key `demon`: did you mean `daemon`?",
+    );
+    check_refused(
+        "\nlevel: info\n",
+        "p.yaml:2: unknown key `level`: did you mean `daemon.logging.level`?",
+    );
+    check_refused(
+        "daemon: {colour_scheme: 1}\n",
+        "p.yaml:1: unknown key `daemon.colour_scheme`",
+    );
+    check_refused("daemon:\n  access: {}\n", "p.yaml:2: unknown key `daemon.access`");
+}
+
+#[test]
+fn a_wrong_type_is_refused_with_its_line() {
+    check_refused(
+        "daemon:\n  limits:\n    max_connections: many\n",
+        "p.yaml:3: `daemon.limits.max_connections` must be a whole number, 1 to 65536, not the text \"many\"",
+    );
+    check_refused(
+        "daemon:\n  limits:\n    max_connections: 1.5\n",
+        "p.yaml:3: `daemon.limits.max_connections` must be a whole number, 1 to 65536, not the number 1.5",
+    );
+    check_refused(
+        "daemon:\n  logging:\n    level: [info]\n",
+        "p.yaml:3: `daemon.logging.level` must be one of error, warn, info, debug, trace, not a list",
+    );
+    check_refused(
+        "optimizer:\n  storage:\n    config:\n      use_cache: yes\n",
+        "p.yaml:4: `optimizer.storage.config.use_cache` must be true or false, not the text \"yes\"",
+    );
+    check_refused(
+        "daemon:\n  limits: 5\n",
+        "p.yaml:2: `daemon.limits` must be a section with keys, not the number 5",
+    );
+    check_refused(
+        "- daemon\n",
+        "p.yaml:1: `(the whole file)` must be a section with keys, not a list",
+    );
+    check_refused(
+        "daemon:\n  socket_mode: 660\n",
+        "p.yaml:2: `daemon.socket_mode` must be octal digits in quotes, \"0600\" to \"0777\", owner included, \
+         not the number 660",
+    );
+    check_refused(
+        "daemon:\n  limits:\n    max_connections:\n",
+        "p.yaml:3: `daemon.limits.max_connections` must be a whole number, 1 to 65536, \
+         not empty (remove the key for its default)",
+    );
+}
+
+#[test]
+fn a_value_out_of_bounds_is_refused_with_key_value_and_bound() {
+    check_refused(
+        "daemon: {limits: {max_connections: 0}}",
+        "p.yaml:1: `daemon.limits.max_connections` is 0, but must be a whole number, 1 to 65536",
+    );
+    check_refused(
+        "daemon: {limits: {max_body_bytes: 1GiB}}",
+        "p.yaml:1: `daemon.limits.max_body_bytes` is 1GiB, but must be a size, 1KiB to 256MiB",
+    );
+    check_refused(
+        "daemon: {logging: {format: xml}}",
+        "p.yaml:1: `daemon.logging.format` is xml, but must be one of text, json",
+    );
+    check_refused(
+        "daemon: {socket: ~/x.sock}",
+        "p.yaml:1: `daemon.socket` is ~/x.sock, but must be a path, not beginning with ~, or null",
+    );
+}
+
+#[test]
+fn both_bounds_of_every_number_hold_in_the_file_and_in_the_environment() {
+    for key in keys::table() {
+        let (keys::KeyKind::Count { min, max } | keys::KeyKind::Size { min, max }) = key.kind else {
+            continue;
+        };
+        let mut refused = vec![u128::from(max) + 1];
+        if min > 0 {
+            refused.push(u128::from(min) - 1);
+        }
+        for value in refused {
+            let error = load_text(&file_with(key.path, &value.to_string())).unwrap_err();
+            assert!(matches!(error, ConfigError::OutOfBounds { .. }), "{error}");
+            let variable = keys::environment_name(key.path);
+            let error = assemble(None, &env(&[(&variable, &value.to_string())])).unwrap_err();
+            assert!(matches!(error, ConfigError::OutOfBounds { .. }), "{error}");
+        }
+        for value in [min, max] {
+            match load_text(&file_with(key.path, &value.to_string())) {
+                Ok(_) | Err(ConfigError::Contradiction { .. }) => {}
+                Err(error) => panic!("{}: {error}", key.path),
+            }
+        }
+    }
+}
+
+#[test]
+fn every_word_of_every_choice_is_accepted() {
+    for key in keys::table() {
+        let keys::KeyKind::Choice(words) = key.kind else {
+            continue;
+        };
+        for word in words {
+            let config = load_text(&file_with(key.path, word)).unwrap();
+            let tree = keys::values_of(&config);
+            assert_eq!(
+                keys::value_at(&tree, key.path),
+                &Value::from(*word),
+                "{}",
+                key.path
+            );
+        }
+    }
+}
+
+#[test]
+fn values_that_contradict_each_other_are_refused_where_one_was_set() {
+    check_refused(
+        "daemon:\n  limits:\n    default_page_items: 2000\n",
+        "p.yaml:3: `daemon.limits.default_page_items` is 2000, but must not be above \
+         `daemon.limits.max_page_items`, which is 1000",
+    );
+    check_refused(
+        "optimizer:\n  storage:\n    config:\n      max_file_bytes: 8MiB\n",
+        "p.yaml:4: `optimizer.storage.config.max_file_bytes` is 8388608, but must not be above \
+         `optimizer.storage.config.max_batch_bytes`, which is 4194304",
+    );
+    check_refused(
+        "optimizer: {storage: {config: {restart: {max_backoff_ms: 5}}}}",
+        "p.yaml:1: `optimizer.storage.config.restart.min_backoff_ms` is 10, but must not be above \
+         `optimizer.storage.config.restart.max_backoff_ms`, which is 5",
+    );
+}
+
+#[test]
+fn broken_and_repeated_keys_are_refused_with_their_line() {
+    let error = load_text("daemon:\n  limits: {}\n  limits: {}\n")
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.starts_with("p.yaml:3: ") && error.contains("limits"),
+        "{error}"
+    );
+    let error = load_text("daemon:\n\t- x\n").unwrap_err().to_string();
+    assert!(error.starts_with("p.yaml:2: "), "{error}");
+}
+
+#[test]
+fn old_names_send_to_the_migration() {
+    check_refused(
+        "optimizer:\n  storage: \"memory\"\n",
+        "p.yaml:2: `optimizer.storage` is an old name, now `optimizer.storage.backend`: \
+         run promptctl config migrate p.yaml",
+    );
+    check_refused(
+        "optimizer:\n  optimization:\n    score_threshold: 70\n",
+        "p.yaml:3: `optimizer.optimization.score_threshold` is an old name, now \
+         `optimizer.optimization.min_baseline_score`: run promptctl config migrate p.yaml",
+    );
+}
+
+#[test]
+fn keys_of_the_optimisation_are_refused_with_the_reason() {
+    let words = "is not supported in this version's daemon configuration: optimisation is configured per job; remove it \
+                 here and give it with each optimize job";
+    check_refused(
+        "optimizer:\n  optimization: {min_confidence: 0.6}\n",
+        &format!("p.yaml:2: `optimizer.optimization` {words}"),
+    );
+    check_refused(
+        "optimizer:\n  scoring_weights:\n    clarity: 0.6\n",
+        &format!("p.yaml:2: `optimizer.scoring_weights` {words}"),
+    );
+    check_variable_refused(
+        "PROMPTD__OPTIMIZER__OPTIMIZATION__MIN_CONFIDENCE",
+        "1",
+        &format!(
+            "PROMPTD__OPTIMIZER__OPTIMIZATION__MIN_CONFIDENCE: `optimizer.optimization.min_confidence` {words}"
+        ),
+    );
+}
+
+#[test]
+fn the_environment_overrides_the_file_and_the_command_line_overrides_both() {
+    let sources = Sources {
+        store: Some("/from/argument".into()),
+        ..env(&[
+            (
+                "PROMPTD__OPTIMIZER__STORAGE__CONFIG__STORAGE_DIR",
+                "/from/variable",
+            ),
+            ("promptd__Daemon__Socket", "/from/variable.sock"),
+            ("PROMPTD__OPTIMIZER__STORAGE__CONFIG__SHARD_DEPTH", "0"),
+            ("PROMPTD__OPTIMIZER__STORAGE__CONFIG__WATCH__MODE", "off"),
+            ("PROMPTD__DAEMON__LIMITS__MAX_BODY_BYTES", "2 MiB"),
+            ("PROMPTD__DAEMON__SOCKET_MODE", "0666"),
+            ("PROMPTD_SOCKET", "not ours"),
+            ("PATH", "/bin"),
+            ("ÄÖÜ", "short and not ASCII"),
+        ])
+    };
+    let text = "optimizer: {storage: {config: {storage_dir: /from/file, shard_depth: 3}}}\ndaemon: {socket: /from/file}\n";
+    let config = assemble(Some((Path::new("p.yaml"), text)), &sources).unwrap();
+    let storage = &config.optimizer.storage.config;
+    assert_eq!(storage.storage_dir.as_deref(), Some(Path::new("/from/argument")));
+    assert_eq!(storage.shard_depth, crate::model::ShardDepth::FLAT);
+    assert_eq!(storage.watch.mode, WatchMode::Off);
+    assert_eq!(
+        config.daemon.socket.as_deref(),
+        Some(Path::new("/from/variable.sock"))
+    );
+    assert_eq!(config.daemon.limits.max_body_bytes, ByteSize::mib(2));
+    assert_eq!(config.daemon.socket_mode.bits(), 0o666);
+}
+
+#[test]
+fn an_unknown_variable_is_refused_with_the_nearest_key() {
+    check_variable_refused(
+        "PROMPTD__DAEMON__LOGING__LEVEL",
+        "debug",
+        "environment variable PROMPTD__DAEMON__LOGING__LEVEL names no configuration key: did you mean \
+         `PROMPTD__DAEMON__LOGGING__LEVEL`?",
+    );
+    check_variable_refused(
+        "PROMPTD__SHARD_DEPTH",
+        "1",
+        "environment variable PROMPTD__SHARD_DEPTH names no configuration key: did you mean \
+         `PROMPTD__OPTIMIZER__STORAGE__CONFIG__SHARD_DEPTH`?",
+    );
+    check_variable_refused(
+        "PROMPTD__",
+        "1",
+        "environment variable PROMPTD__ names no configuration key",
+    );
+}
+
+#[test]
+fn a_wrong_value_of_a_variable_is_refused_with_its_name() {
+    check_variable_refused(
+        "PROMPTD__DAEMON__LOGGING__LEVEL",
+        "loud",
+        "PROMPTD__DAEMON__LOGGING__LEVEL: `daemon.logging.level` is loud, but must be one of error, warn, info, \
+         debug, trace",
+    );
+    let twice = env(&[
+        ("PROMPTD__DAEMON__SOCKET", "/a"),
+        ("promptd__daemon__socket", "/b"),
+    ]);
+    assert_eq!(
+        assemble(None, &twice).unwrap_err().to_string(),
+        "environment variables PROMPTD__DAEMON__SOCKET and promptd__daemon__socket set the same key: remove one"
+    );
+}
+
+#[test]
+fn a_store_on_the_command_line_is_not_silently_kept_in_memory() {
+    let sources = Sources {
+        store: Some("/s".into()),
+        ..env(&[("PROMPTD__OPTIMIZER__STORAGE__BACKEND", "memory")])
+    };
+    let error = assemble(None, &sources).unwrap_err().to_string();
+    assert!(
+        error.starts_with("PROMPTD__OPTIMIZER__STORAGE__BACKEND: --store names"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_socket_path_that_the_kernel_refuses_is_refused_here() {
+    let sources = Sources {
+        socket: Some(format!("/{}", "s".repeat(107)).into()),
+        ..Sources::default()
+    };
+    assert!(matches!(
+        load(&sources),
+        Err(ConfigError::SocketPathTooLong { length: 108, .. })
+    ));
+}
+
+#[test]
+fn files_that_are_missing_unreadable_or_no_text_are_refused_by_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let check = |path: &Path, words: &str| {
+        let error = load(&Sources {
+            file: Some(path.to_owned()),
+            ..Sources::default()
+        })
+        .unwrap_err()
+        .to_string();
+        assert!(
+            error.contains(words) && error.contains(&path.display().to_string()),
+            "{error}"
+        );
+    };
+    check(&dir.path().join("none.yaml"), "cannot read");
+    check(dir.path(), "cannot read");
+    let latin = dir.path().join("latin.yaml");
+    std::fs::write(&latin, b"daemon:\n  socket: /caf\xe9\n").unwrap();
+    check(&latin, "latin.yaml:2: the file is not UTF-8");
+    let large = dir.path().join("large.yaml");
+    std::fs::write(&large, "#".repeat(MAX_CONFIG_BYTES + 1)).unwrap();
+    check(&large, "larger than");
+    let good = dir.path().join("good.yaml");
+    std::fs::write(&good, "daemon: {logging: {level: warn}}\n").unwrap();
+    let config = load(&Sources {
+        file: Some(good),
+        ..Sources::default()
+    })
+    .unwrap();
+    assert_eq!(config.daemon.logging.level.as_str(), "warn");
+}
+
+#[test]
+fn the_configuration_itself_refuses_unknown_fields_everywhere() {
+    for section in keys::sections() {
+        let mut tree = keys::values_of(&Config::default());
+        keys::set_value(&mut tree, &format!("{}.stranger", section.path), Value::Null);
+        assert!(
+            serde_json::from_value::<Config>(tree).is_err(),
+            "{}",
+            section.path
+        );
+    }
+}

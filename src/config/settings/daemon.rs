@@ -1,0 +1,149 @@
+//! The section `daemon`.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::config::{ByteSize, SocketMode};
+
+/// The daemon: socket, limits, logging.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DaemonConfig {
+    /// The Unix socket; `None` is the default of [`paths`](crate::config::paths).
+    pub socket: Option<PathBuf>,
+    /// The permission bits of the socket file.
+    pub socket_mode: SocketMode,
+    /// What one client, and all clients together, may ask for.
+    pub limits: LimitsConfig,
+    /// What is logged, and how.
+    pub logging: LoggingConfig,
+}
+
+/// What one client, and all clients together, may ask for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LimitsConfig {
+    /// The largest request body.
+    pub max_body_bytes: ByteSize,
+    /// The largest request body of an import.
+    pub max_import_bytes: ByteSize,
+    /// The most open connections.
+    pub max_connections: usize,
+    /// The most requests that are worked on at one time.
+    pub max_requests_in_flight: usize,
+    /// Milliseconds in which the head of a request must arrive.
+    pub header_timeout_ms: u64,
+    /// Milliseconds in which the body of a request must arrive.
+    pub body_timeout_ms: u64,
+    /// Milliseconds in which a request must be answered.
+    pub request_timeout_ms: u64,
+    /// Milliseconds after which a connection without a request is closed.
+    pub idle_timeout_ms: u64,
+    /// The most items on one page of a list.
+    pub max_page_items: usize,
+    /// The items on one page when the client does not say.
+    pub default_page_items: usize,
+    /// The most whole documents on one page of a history.
+    pub max_history_documents: usize,
+    /// The most jobs that wait.
+    pub max_jobs_queued: usize,
+    /// The most finished jobs that are remembered.
+    pub max_jobs_kept: usize,
+    /// Seconds after which a running job is stopped.
+    pub max_job_seconds: u64,
+    /// Milliseconds that running requests get to finish when the daemon stops.
+    pub drain_timeout_ms: u64,
+    /// The most prompts in one import.
+    pub max_import_prompts: usize,
+}
+
+impl Default for LimitsConfig {
+    fn default() -> Self {
+        Self {
+            max_body_bytes: ByteSize::mib(4),
+            max_import_bytes: ByteSize::mib(16),
+            max_connections: 256,
+            max_requests_in_flight: 1_024,
+            header_timeout_ms: 10_000,
+            body_timeout_ms: 30_000,
+            request_timeout_ms: 30_000,
+            idle_timeout_ms: 300_000,
+            max_page_items: 1_000,
+            default_page_items: 50,
+            max_history_documents: 200,
+            max_jobs_queued: 64,
+            max_jobs_kept: 1_000,
+            max_job_seconds: 3_600,
+            drain_timeout_ms: 20_000,
+            max_import_prompts: 5_000,
+        }
+    }
+}
+
+/// What is logged, and how.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LoggingConfig {
+    /// The least severe level that is written.
+    pub level: LogLevel,
+    /// How a line is written.
+    pub format: LogFormat,
+    /// Whether lines are coloured.
+    pub color: ColorChoice,
+}
+
+/// The levels of logging, from nothing to everything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogLevel {
+    /// What went wrong and needs someone.
+    Error,
+    /// What went wrong and was dealt with.
+    Warn,
+    /// What the daemon does: start, stop, recovery, jobs.
+    #[default]
+    Info,
+    /// Each request and each commit.
+    Debug,
+    /// Each step.
+    Trace,
+}
+
+impl LogLevel {
+    /// Returns the name, as it is written in the file and as a tracing filter takes it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warn => "warn",
+            Self::Info => "info",
+            Self::Debug => "debug",
+            Self::Trace => "trace",
+        }
+    }
+}
+
+/// How a log line is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object per line.
+    Json,
+}
+
+/// Whether log lines are coloured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ColorChoice {
+    /// On a terminal, unless `NO_COLOR` is set.
+    #[default]
+    Auto,
+    /// Everywhere.
+    Always,
+    /// Nowhere.
+    Never,
+}

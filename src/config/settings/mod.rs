@@ -1,0 +1,32 @@
+//! The configuration as plain data: one struct per section, one field per key.
+//!
+//! Defaults live here and nowhere else; bounds and the text of the manual are in [`keys`](super::keys()). Building one of
+//! these by hand skips validation, which is right for tests; the daemon only uses what [`load`](super::load()) returns.
+
+mod daemon;
+mod storage;
+
+use serde::{Deserialize, Serialize};
+
+pub use daemon::{ColorChoice, DaemonConfig, LimitsConfig, LogFormat, LogLevel, LoggingConfig};
+pub use storage::{
+    ExternalEdit, FileStoreConfig, RestartConfig, StorageBackend, StorageConfig, WatchConfig, WatchMode,
+};
+
+/// Everything that can be configured: the shape of `promptd.yaml`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Where prompts are kept.
+    pub optimizer: OptimizerConfig,
+    /// The daemon: socket, limits, logging.
+    pub daemon: DaemonConfig,
+}
+
+/// The section `optimizer`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct OptimizerConfig {
+    /// The version store.
+    pub storage: StorageConfig,
+}

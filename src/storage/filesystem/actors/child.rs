@@ -1,0 +1,131 @@
+//! What the children have in common: who they are, and what all of them need.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use ractor::ActorRef;
+use tokio::sync::{Semaphore, watch};
+
+use crate::model::ShardId;
+use crate::storage::Problem;
+use crate::storage::filesystem::cache::VersionCache;
+use crate::storage::filesystem::catalog::Catalog;
+use crate::storage::filesystem::disk::{Disk, IndexHints, Layout, ShardDisk, list_shards};
+use crate::storage::filesystem::options::FileSystemOptions;
+
+use super::index::{IndexMessage, IndexStatus};
+use super::shard_handle::{ShardHandle, ShardTable};
+use super::supervisor::SupervisorMessage;
+use super::watcher::WatchStatus;
+
+/// One child of the supervisor.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum ChildId {
+    /// The actor of one shard directory.
+    Shard(ShardId),
+    /// The index actor.
+    Index,
+    /// The watcher.
+    Watcher,
+    /// The janitor.
+    Janitor,
+}
+
+impl fmt::Display for ChildId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Shard(shard) => write!(f, "shard {shard}"),
+            Self::Index => f.write_str("index"),
+            Self::Watcher => f.write_str("watcher"),
+            Self::Janitor => f.write_str("janitor"),
+        }
+    }
+}
+
+/// What every actor of one storage needs. Shared; nothing in it belongs to one actor's state.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    /// The directory of the store; for watches, which need full paths.
+    pub root: PathBuf,
+    /// Unique to this start of the daemon.
+    pub run: Arc<str>,
+    /// The supervisor, once it is up.
+    pub supervisor: OnceLock<ActorRef<SupervisorMessage>>,
+    /// The file system.
+    pub disk: Arc<dyn Disk>,
+    /// Where things are.
+    pub layout: Layout,
+    /// How to behave.
+    pub options: FileSystemOptions,
+    /// What exists.
+    pub catalog: Catalog,
+    /// Versions in memory.
+    pub cache: Arc<VersionCache>,
+    /// The shards and their handles.
+    pub shards: ShardTable,
+    /// What the index said at start; dropped once every shard has looked.
+    pub hints: Mutex<Arc<IndexHints>>,
+    /// The index actor, while it is up.
+    pub index: watch::Sender<Option<ActorRef<IndexMessage>>>,
+    /// Whether the index differs from the catalog.
+    pub index_is_stale: AtomicBool,
+    /// What the index actor last did.
+    pub index_status: Mutex<IndexStatus>,
+    /// What the watcher does.
+    pub watch_status: Mutex<WatchStatus>,
+    /// Free bytes as the janitor last saw them.
+    pub space: Mutex<Option<crate::storage::filesystem::disk::Space>>,
+    /// What lies in the store itself and is not served.
+    pub problems: Mutex<Vec<Problem>>,
+    /// Commits at the same time.
+    pub commits: Arc<Semaphore>,
+    /// Set when the storage stops: children that end are not started again.
+    pub stopping: AtomicBool,
+}
+
+impl Shared {
+    /// Returns the handle of a shard; a shard that is new is started.
+    pub(crate) fn shard(&self, id: &ShardId) -> Arc<ShardHandle> {
+        let (handle, is_new) = self.shards.get_or_make(id, || {
+            let (disk, run) = (Arc::clone(&self.disk), Arc::clone(&self.run));
+            let disk = ShardDisk::new(disk, self.layout, id.clone(), self.options.disk, run);
+            ShardHandle::new(disk, self.catalog.shard(id), self.options.max_queue_depth)
+        });
+        if is_new && let Some(supervisor) = self.supervisor.get() {
+            let _stopping = supervisor.cast(SupervisorMessage::StartShard(id.clone()));
+        }
+        handle
+    }
+
+    /// Starts shards whose directories appeared.
+    pub(crate) async fn find_new_shards(&self) {
+        let (disk, layout) = (Arc::clone(&self.disk), self.layout);
+        let listed = tokio::task::spawn_blocking(move || list_shards(&*disk, layout)).await;
+        if let Ok(Ok((shards, problems))) = listed {
+            shards.iter().for_each(|shard| drop(self.shard(shard)));
+            *self.problems.lock().unwrap_or_else(PoisonError::into_inner) = problems;
+        }
+    }
+
+    /// Says that the index differs from the catalog; the index actor writes it in its own time.
+    pub(crate) fn index_changed(&self) {
+        if !self.index_is_stale.swap(true, Ordering::AcqRel)
+            && let Some(index) = &*self.index.borrow()
+        {
+            // When the index actor is down, its next start writes the index anyway.
+            let _down = index.cast(IndexMessage::Changed);
+        }
+    }
+
+    /// Returns what the index said at start.
+    pub(crate) fn current_hints(&self) -> Arc<IndexHints> {
+        Arc::clone(&self.hints.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Tells whether the storage is stopping.
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Acquire)
+    }
+}

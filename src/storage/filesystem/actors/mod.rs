@@ -1,0 +1,21 @@
+//! The actors. One supervisor; beneath it one shard actor per shard directory, the index actor, the watcher, the janitor.
+//!
+//! `call`s go downwards only (service to shard); everything else is a cast. Nobody waits on the supervisor, and no actor
+//! has a global name: handles are passed.
+
+mod child;
+mod index;
+mod janitor;
+mod restart;
+mod shard;
+mod shard_handle;
+mod supervisor;
+mod watch_inbox;
+mod watcher;
+
+pub(super) use child::Shared;
+pub(super) use index::{IndexMessage, IndexStatus};
+#[cfg(test)]
+pub(super) use shard::ShardMessage;
+pub(super) use shard_handle::ShardTable;
+pub(super) use supervisor::{Supervisor, SupervisorMessage};

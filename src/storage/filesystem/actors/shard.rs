@@ -1,0 +1,404 @@
+//! The shard actor: the one writer of one shard directory.
+//!
+//! It owns the order of changes in its directory. At most one piece of work is in flight; while it is, new writes
+//! gather, and the next commit takes them together (group commit). The write token goes with the work to its blocking
+//! thread, so that the work of an actor that was killed ends before its successor begins. An answer `Ok` is sent after
+//! the change is durable and in the catalog. Whatever waits when the actor ends is answered `interrupted`.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use ractor::{Actor, ActorProcessingErr, ActorRef, MessagingErr};
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+use crate::model::PromptId;
+use crate::storage::StorageError;
+use crate::storage::filesystem::disk::{IndexHints, RecoveredShard, recover_shard};
+use crate::storage::filesystem::work::{
+    Effects, Look, WorkContext, WriteDone, WriteOp, look, put_all, write_one,
+};
+
+use super::child::Shared;
+use super::shard_handle::ShardHandle;
+
+/// Where the answer to a write goes.
+type Reply = oneshot::Sender<Result<WriteDone, StorageError>>;
+
+/// What a shard actor is told.
+#[derive(Debug)]
+pub(crate) enum ShardMessage {
+    /// Make a change.
+    Write {
+        /// Of which prompt.
+        id: PromptId,
+        /// Which change.
+        op: WriteOp,
+        /// The place in the queue; given back when the write is answered or dropped.
+        permit: OwnedSemaphorePermit,
+        /// After this the caller does not wait any more.
+        deadline: Instant,
+        /// Where the answer goes.
+        reply: Reply,
+    },
+    /// Look at what changed outside.
+    Look {
+        /// Where.
+        look: Look,
+        /// Told when it is done.
+        done: Option<oneshot::Sender<()>>,
+    },
+    /// The work in flight ended.
+    Ended(Box<Ended>),
+    /// End with a panic, to test that it is survived.
+    #[cfg(test)]
+    Panic,
+}
+
+/// A write that waits for its turn.
+#[derive(Debug)]
+struct Waiting {
+    id: PromptId,
+    op: WriteOp,
+    deadline: Instant,
+    reply: Reply,
+    _permit: OwnedSemaphorePermit,
+}
+
+/// What came of the work in flight.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    effects: Effects,
+    answers: Vec<(Reply, Result<WriteDone, StorageError>, OwnedSemaphorePermit)>,
+    looked: Vec<oneshot::Sender<()>>,
+}
+
+/// One piece of work.
+#[derive(Debug)]
+enum Work {
+    Writes(Vec<Waiting>),
+    Look(Look, Vec<oneshot::Sender<()>>),
+}
+
+/// The actor of one shard.
+#[derive(Debug)]
+pub(super) struct Shard;
+
+/// What the actor owns.
+#[derive(Debug)]
+pub(super) struct ShardActorState {
+    shared: Arc<Shared>,
+    handle: Arc<ShardHandle>,
+    waiting: VecDeque<Waiting>,
+    looks: Option<(Look, Vec<oneshot::Sender<()>>)>,
+    in_flight: Option<JoinHandle<Option<Box<Ended>>>>,
+}
+
+impl Actor for Shard {
+    type Msg = ShardMessage;
+    type State = ShardActorState;
+    type Arguments = (Arc<Shared>, Arc<ShardHandle>);
+
+    async fn pre_start(
+        &self,
+        _myself: ActorRef<ShardMessage>,
+        (shared, handle): Self::Arguments,
+    ) -> Result<ShardActorState, ActorProcessingErr> {
+        Ok(ShardActorState {
+            shared,
+            handle,
+            waiting: VecDeque::new(),
+            looks: None,
+            in_flight: None,
+        })
+    }
+
+    /// Recovers the shard. Messages wait meanwhile; a failure ends the actor, and the supervisor tries again.
+    async fn post_start(
+        &self,
+        myself: ActorRef<ShardMessage>,
+        state: &mut ShardActorState,
+    ) -> Result<(), ActorProcessingErr> {
+        let recovered = recover(state).await?;
+        state.handle.catalog.replace(recovered.slots, recovered.problems);
+        state.shared.index_changed();
+        state.handle.came_up(myself);
+        Ok(())
+    }
+
+    async fn handle(
+        &self,
+        myself: ActorRef<ShardMessage>,
+        message: ShardMessage,
+        state: &mut ShardActorState,
+    ) -> Result<(), ActorProcessingErr> {
+        match message {
+            ShardMessage::Write {
+                id,
+                op,
+                permit,
+                deadline,
+                reply,
+            } => {
+                state.waiting.push_back(Waiting {
+                    id,
+                    op,
+                    deadline,
+                    reply,
+                    _permit: permit,
+                });
+            }
+            ShardMessage::Look { look, done } => state.remember(look, done),
+            ShardMessage::Ended(ended) => {
+                state.in_flight = None;
+                state.publish(*ended)?;
+            }
+            #[cfg(test)]
+            ShardMessage::Panic => panic!("told to"),
+        }
+        state.start_next(&myself);
+        Ok(())
+    }
+
+    /// Serves what still waits. Runs when the actor is drained or stopped, not when it is killed.
+    async fn post_stop(
+        &self,
+        myself: ActorRef<ShardMessage>,
+        state: &mut ShardActorState,
+    ) -> Result<(), ActorProcessingErr> {
+        state.handle.actor.send_replace(None);
+        loop {
+            match state.in_flight.take() {
+                Some(work) => {
+                    if let Ok(Some(ended)) = work.await {
+                        state.publish(*ended)?;
+                    }
+                }
+                None if state.waiting.is_empty() => return Ok(()),
+                None => state.start_next(&myself),
+            }
+        }
+    }
+}
+
+/// Waits for the write token, then recovers on a blocking thread.
+async fn recover(state: &ShardActorState) -> Result<RecoveredShard, ActorProcessingErr> {
+    let token = Arc::clone(&state.handle.token).lock_owned().await;
+    let disk = Arc::clone(&state.handle.disk);
+    let restarted = state.handle.state.restarts.load(Ordering::Relaxed) > 0;
+    // A predecessor in this process may have left what is visible but not durable; and the index is no witness of it.
+    let hints = if restarted {
+        Arc::new(IndexHints::default())
+    } else {
+        state.shared.current_hints()
+    };
+    let recovery = tokio::task::spawn_blocking(move || {
+        let _token = token;
+        if restarted && let Err(e) = disk.disk.sync_all() {
+            return Err(format!("syncing the file system: {e}"));
+        }
+        recover_shard(&disk, &hints).map_err(|fault| disk.error(fault).to_string())
+    });
+    let recovered = recovery.await??;
+    if recovered.replayed + recovered.discarded + recovered.quarantined > 0 {
+        tracing::info!(
+            shard = %state.handle.id, replayed = recovered.replayed, discarded = recovered.discarded,
+            quarantined = recovered.quarantined, "recovered from temporary files"
+        );
+    }
+    Ok(recovered)
+}
+
+impl ShardActorState {
+    fn remember(&mut self, look: Look, done: Option<oneshot::Sender<()>>) {
+        let (looks, waiting) = self.looks.get_or_insert_with(Default::default);
+        looks.merge(look);
+        waiting.extend(done);
+    }
+
+    /// Starts the next piece of work unless one is in flight.
+    fn start_next(&mut self, myself: &ActorRef<ShardMessage>) {
+        if self.in_flight.is_some() {
+            return;
+        }
+        let Some(work) = self.next_work() else { return };
+        let context = WorkContext {
+            disk: Arc::clone(&self.handle.disk),
+            catalog: Arc::clone(&self.handle.catalog),
+            cache: Arc::clone(&self.shared.cache),
+        };
+        let (handle, commits) = (Arc::clone(&self.handle), Arc::clone(&self.shared.commits));
+        let myself = myself.clone();
+        self.in_flight = Some(tokio::spawn(async move {
+            let token = Arc::clone(&handle.token).lock_owned().await;
+            let slot = commits.acquire_owned().await;
+            let done = tokio::task::spawn_blocking(move || {
+                let (_token, _slot) = (token, slot);
+                run(&context, work)
+            });
+            let ended = Box::new(done.await.unwrap_or_else(|_| Ended::panicked()));
+            // An actor that is stopping takes its mail no more; it gets the outcome from the handle of this task.
+            match myself.cast(ShardMessage::Ended(ended)) {
+                Err(MessagingErr::SendErr(ShardMessage::Ended(ended))) => Some(ended),
+                _ => None,
+            }
+        }));
+    }
+
+    /// Chooses the next work: a look when one is due, else writes.
+    fn next_work(&mut self) -> Option<Work> {
+        if let Some((look, done)) = self.looks.take() {
+            return Some(Work::Look(look, done));
+        }
+        let batch = self.next_batch();
+        self.handle.state.in_flight.store(batch.len(), Ordering::Relaxed);
+        (!batch.is_empty()).then_some(Work::Writes(batch))
+    }
+
+    /// Takes the writes that go into one commit: puts of different prompts, or one change of another kind. Writes of one
+    /// prompt keep their order. Writes that nobody waits for any more are dropped.
+    fn next_batch(&mut self) -> Vec<Waiting> {
+        let now = Instant::now();
+        self.waiting
+            .retain(|write| !write.reply.is_closed() && write.deadline > now);
+        if !matches!(self.waiting.front().map(|write| &write.op), Some(WriteOp::Put(_))) {
+            return self.waiting.pop_front().into_iter().collect();
+        }
+        let (max_versions, max_bytes) = (
+            self.shared.options.max_batch_versions,
+            self.shared.options.max_batch_bytes,
+        );
+        let (mut batch, mut rest) = (Vec::new(), VecDeque::new());
+        let (mut seen, mut bytes, mut open) = (BTreeSet::new(), 0, true);
+        for write in self.waiting.drain(..) {
+            let size = match &write.op {
+                WriteOp::Put(put) => put.document.prompt.text.len() as u64,
+                _ => {
+                    open = false;
+                    0
+                }
+            };
+            let is_first_of_prompt = seen.insert(write.id.clone());
+            let fits = batch.is_empty() || (batch.len() < max_versions && bytes + size <= max_bytes);
+            if open && is_first_of_prompt && fits {
+                bytes += size;
+                batch.push(write);
+            } else {
+                rest.push_back(write);
+            }
+        }
+        self.waiting = rest;
+        batch
+    }
+
+    /// Publishes what the work did, then answers. The order matters: who is answered reads its own write.
+    fn publish(&mut self, ended: Ended) -> Result<(), ActorProcessingErr> {
+        let Ended {
+            effects,
+            answers,
+            looked,
+        } = ended;
+        let state = &self.handle.state;
+        state.in_flight.store(0, Ordering::Relaxed);
+        if !answers.is_empty() {
+            state.commits.fetch_add(1, Ordering::Relaxed);
+            state.writes.fetch_add(answers.len() as u64, Ordering::Relaxed);
+        }
+        effects
+            .evicted
+            .iter()
+            .for_each(|key| self.shared.cache.remove(key));
+        if let Some(problems) = effects.problems {
+            self.handle.catalog.set_problems(problems);
+        }
+        if !effects.changes.is_empty() {
+            self.handle.catalog.apply(effects.changes);
+            self.shared.index_changed();
+        }
+        for (key, version) in effects.cached {
+            self.shared.cache.insert(key, version);
+        }
+        for (reply, answer, permit) in answers {
+            drop(permit);
+            // Whoever does not wait any more has its version all the same.
+            let _gone = reply.send(answer);
+        }
+        for done in looked {
+            let _gone = done.send(());
+        }
+        match effects.must_recover {
+            Some(reason) => Err(reason.into()),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Ended {
+    fn panicked() -> Self {
+        let effects = Effects {
+            must_recover: Some("the work panicked".into()),
+            ..Effects::default()
+        };
+        Self {
+            effects,
+            answers: Vec::new(),
+            looked: Vec::new(),
+        }
+    }
+}
+
+/// Does one piece of work on a blocking thread.
+fn run(context: &WorkContext, work: Work) -> Ended {
+    let mut effects = Effects::default();
+    match work {
+        Work::Look(place, looked) => {
+            if let Err(fault) = look(context, place, &mut effects) {
+                tracing::warn!(shard = %context.disk.shard, ?fault, "the shard directory cannot be read: what was known is kept");
+            }
+            Ended {
+                effects,
+                answers: Vec::new(),
+                looked,
+            }
+        }
+        Work::Writes(writes) => {
+            let (mut requests, mut replies) =
+                (Vec::with_capacity(writes.len()), Vec::with_capacity(writes.len()));
+            let mut answers = Vec::with_capacity(writes.len());
+            for Waiting {
+                id,
+                op,
+                reply,
+                _permit: permit,
+                ..
+            } in writes
+            {
+                match op {
+                    WriteOp::Put(put) => {
+                        requests.push((id, *put));
+                        replies.push((reply, permit));
+                    }
+                    other => answers.push((reply, write_one(context, &id, other, &mut effects), permit)),
+                }
+            }
+            let outcomes = if requests.is_empty() {
+                Vec::new()
+            } else {
+                put_all(context, requests, &mut effects)
+            };
+            answers.extend(
+                replies
+                    .into_iter()
+                    .zip(outcomes)
+                    .map(|((reply, permit), outcome)| (reply, outcome, permit)),
+            );
+            Ended {
+                effects,
+                answers,
+                looked: Vec::new(),
+            }
+        }
+    }
+}

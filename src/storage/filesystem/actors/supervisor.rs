@@ -1,0 +1,235 @@
+//! The supervisor: starts the children, starts them again when they end, stops them in order.
+//!
+//! It holds no data and must not fail: when it ended, its children would be killed with it. What can go wrong is left to
+//! the children; starting one is instant, since recovery runs in the child.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use ractor::{Actor, ActorCell, ActorId, ActorProcessingErr, ActorRef, SupervisionEvent};
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use crate::model::ShardId;
+
+use super::child::{ChildId, Shared};
+use super::index::Index;
+use super::janitor::Janitor;
+use super::restart::{RestartDecision, RestartHistory};
+use super::shard::Shard;
+use super::watcher::Watcher;
+
+/// What the supervisor is told.
+#[derive(Debug)]
+pub(crate) enum SupervisorMessage {
+    /// Start a shard that was not there before.
+    StartShard(ShardId),
+    /// The pause before a restart is over.
+    Restart(ChildId),
+    /// Start what needs the catalog: index, watcher, janitor.
+    StartOthers,
+    /// Stop all children in order, then answer.
+    Stop(oneshot::Sender<()>),
+}
+
+/// The supervisor.
+#[derive(Debug)]
+pub(crate) struct Supervisor;
+
+/// What the supervisor owns.
+#[derive(Debug)]
+pub(crate) struct SupervisorState {
+    shared: Arc<Shared>,
+    running: BTreeMap<ChildId, ActorCell>,
+    histories: BTreeMap<ChildId, RestartHistory>,
+}
+
+impl Actor for Supervisor {
+    type Msg = SupervisorMessage;
+    type State = SupervisorState;
+    type Arguments = Arc<Shared>;
+
+    async fn pre_start(
+        &self,
+        _myself: ActorRef<SupervisorMessage>,
+        shared: Arc<Shared>,
+    ) -> Result<SupervisorState, ActorProcessingErr> {
+        Ok(SupervisorState {
+            shared,
+            running: BTreeMap::new(),
+            histories: BTreeMap::new(),
+        })
+    }
+
+    async fn handle(
+        &self,
+        myself: ActorRef<SupervisorMessage>,
+        message: SupervisorMessage,
+        state: &mut SupervisorState,
+    ) -> Result<(), ActorProcessingErr> {
+        match message {
+            SupervisorMessage::StartShard(shard) => state.start(&myself, ChildId::Shard(shard)).await,
+            SupervisorMessage::Restart(child) => state.start(&myself, child).await,
+            SupervisorMessage::StartOthers => {
+                for child in [ChildId::Index, ChildId::Watcher, ChildId::Janitor] {
+                    state.start(&myself, child).await;
+                }
+            }
+            SupervisorMessage::Stop(done) => {
+                state.stop_all().await;
+                let _gone = done.send(());
+            }
+        }
+        Ok(())
+    }
+
+    async fn handle_supervisor_evt(
+        &self,
+        myself: ActorRef<SupervisorMessage>,
+        event: SupervisionEvent,
+        state: &mut SupervisorState,
+    ) -> Result<(), ActorProcessingErr> {
+        match event {
+            SupervisionEvent::ActorFailed(cell, reason) => {
+                state.ended(&myself, cell.get_id(), reason.to_string());
+            }
+            // Not only failures: a killed actor ends like this as well.
+            SupervisionEvent::ActorTerminated(cell, _, reason) => {
+                state.ended(&myself, cell.get_id(), reason.unwrap_or_else(|| "ended".into()));
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+impl SupervisorState {
+    async fn start(&mut self, myself: &ActorRef<SupervisorMessage>, child: ChildId) {
+        if self.shared.is_stopping() || self.running.contains_key(&child) {
+            return;
+        }
+        let shared = Arc::clone(&self.shared);
+        let supervisor = myself.get_cell();
+        let started = match &child {
+            ChildId::Shard(id) => {
+                let Some(handle) = shared.shards.get(id) else {
+                    return;
+                };
+                Actor::spawn_linked(None, Shard, (shared, handle), supervisor)
+                    .await
+                    .map(|(actor, _)| actor.get_cell())
+            }
+            ChildId::Index => Actor::spawn_linked(None, Index, shared, supervisor)
+                .await
+                .map(|(actor, _)| actor.get_cell()),
+            ChildId::Watcher => Actor::spawn_linked(None, Watcher, shared, supervisor)
+                .await
+                .map(|(actor, _)| actor.get_cell()),
+            ChildId::Janitor => Actor::spawn_linked(None, Janitor, shared, supervisor)
+                .await
+                .map(|(actor, _)| actor.get_cell()),
+        };
+        match started {
+            Ok(cell) => {
+                self.running.insert(child, cell);
+            }
+            // Starting cannot fail by what the children do; should it all the same, it counts as an end.
+            Err(e) => self.schedule(myself, child, e.to_string()),
+        }
+    }
+
+    /// A child ended. Ends of predecessors that were replaced already are not ours.
+    fn ended(&mut self, myself: &ActorRef<SupervisorMessage>, id: ActorId, reason: String) {
+        let Some(child) = self
+            .running
+            .iter()
+            .find(|(_, cell)| cell.get_id() == id)
+            .map(|(child, _)| child.clone())
+        else {
+            return;
+        };
+        self.running.remove(&child);
+        if !self.shared.is_stopping() {
+            self.schedule(myself, child, reason);
+        }
+    }
+
+    fn schedule(&mut self, myself: &ActorRef<SupervisorMessage>, child: ChildId, reason: String) {
+        let decision = self
+            .histories
+            .entry(child.clone())
+            .or_default()
+            .ended(&self.shared.options.restart, Instant::now());
+        match decision {
+            RestartDecision::Restart { after } => {
+                tracing::warn!(%child, reason, pause_ms = after.as_millis(), "an actor ended and is started again");
+            }
+            RestartDecision::Rest { after } => {
+                tracing::error!(%child, reason, pause_s = after.as_secs(), "an actor keeps failing and rests before it is started again");
+            }
+        }
+        self.note_down(&child, reason);
+        let pause = decision.pause();
+        drop(myself.send_after(pause, move || SupervisorMessage::Restart(child)));
+    }
+
+    fn note_down(&self, child: &ChildId, reason: String) {
+        match child {
+            ChildId::Shard(id) => {
+                if let Some(handle) = self.shared.shards.get(id) {
+                    handle.state.restarts.fetch_add(1, Ordering::Relaxed);
+                    handle.went_down(reason);
+                }
+            }
+            ChildId::Index => {
+                self.shared.index.send_replace(None);
+                self.shared.index_is_stale.store(true, Ordering::Release);
+            }
+            ChildId::Watcher => {
+                self.shared
+                    .watch_status
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .last_error = Some(reason);
+            }
+            ChildId::Janitor => {}
+        }
+    }
+
+    /// Watcher and janitor first, since they give work to shards; then every shard to its last write; the index last.
+    async fn stop_all(&mut self) {
+        self.shared.stopping.store(true, Ordering::Release);
+        let timeout = self.shared.options.drain_timeout;
+        for child in [ChildId::Watcher, ChildId::Janitor] {
+            if let Some(cell) = self.running.remove(&child) {
+                stop(&child, &cell, timeout).await;
+            }
+        }
+        let index = self.running.remove(&ChildId::Index);
+        let drains = std::mem::take(&mut self.running)
+            .into_iter()
+            .map(|(child, cell)| tokio::spawn(async move { drain(&child, &cell, timeout).await }));
+        for drained in drains.collect::<Vec<_>>() {
+            if let Err(e) = drained.await {
+                tracing::error!(error = %e, "a shard could not be drained");
+            }
+        }
+        if let Some(cell) = index {
+            drain(&ChildId::Index, &cell, timeout).await;
+        }
+    }
+}
+
+async fn stop(child: &ChildId, cell: &ActorCell, timeout: Duration) {
+    if let Err(e) = cell.stop_and_wait(Some("stopping".into()), Some(timeout)).await {
+        tracing::debug!(%child, error = %e, "an actor had ended already or did not stop in time");
+    }
+}
+
+async fn drain(child: &ChildId, cell: &ActorCell, timeout: Duration) {
+    if let Err(e) = cell.drain_and_wait(Some(timeout)).await {
+        tracing::warn!(%child, error = %e, "an actor did not finish in time: what still waited was given up");
+    }
+}

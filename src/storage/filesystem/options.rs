@@ -1,0 +1,137 @@
+//! How a file system storage behaves: every limit by name.
+
+use std::time::Duration;
+
+use crate::model::ShardDepth;
+
+use super::disk::DiskLimits;
+
+/// What to do with a version file that was changed by hand after it was sealed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExternalEdit {
+    /// Serve it as it now is, marked `edited`.
+    Serve,
+    /// Answer `edited-version`.
+    Refuse,
+}
+
+/// How changes made outside the daemon are noticed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WatchMode {
+    /// By inotify; by scanning where inotify is not to be had or its limit is reached.
+    Auto,
+    /// By inotify alone.
+    Inotify,
+    /// By scanning every so often.
+    Scan,
+    /// Not at all, until the next start.
+    Off,
+}
+
+/// How changes made outside the daemon are noticed, and how fast.
+#[derive(Debug, Clone, Copy)]
+pub struct WatchOptions {
+    /// By what means.
+    pub mode: WatchMode,
+    /// Time between scans, where scanning is used.
+    pub scan_interval: Duration,
+    /// How long events are gathered before they are looked at.
+    pub debounce: Duration,
+    /// How many changed paths are remembered before everything is scanned instead.
+    pub max_events: usize,
+}
+
+/// How often and how fast a child is started again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RestartPolicy {
+    /// So many restarts within the window are normal; one more and the child rests for a whole window.
+    pub max_restarts: usize,
+    /// The window.
+    pub window: Duration,
+    /// The pause before the first restart; it doubles with each further one in the window.
+    pub min_backoff: Duration,
+    /// The longest pause between normal restarts.
+    pub max_backoff: Duration,
+}
+
+/// How a file system storage behaves. The configuration file documents every value.
+#[derive(Debug, Clone)]
+pub struct FileSystemOptions {
+    /// The layout of a new store; an existing store keeps its own.
+    pub shard_depth: ShardDepth,
+    /// Whether `.index.json` is read and written.
+    pub use_index: bool,
+    /// Whether versions are cached.
+    pub use_cache: bool,
+    /// How many versions the cache is sized for.
+    pub cache_size: usize,
+    /// How many bytes the cache holds.
+    pub max_cache_bytes: u64,
+    /// What to do with files changed by hand.
+    pub on_external_edit: ExternalEdit,
+    /// Limits of the disk code.
+    pub disk: DiskLimits,
+    /// Writes that may wait for one shard.
+    pub max_queue_depth: usize,
+    /// Versions in one commit.
+    pub max_batch_versions: usize,
+    /// Bytes in one commit.
+    pub max_batch_bytes: u64,
+    /// Commits at the same time, over all shards.
+    pub max_concurrent_commits: usize,
+    /// How long a write waits for a shard that is down.
+    pub write_timeout: Duration,
+    /// How long changes are gathered before the index is written.
+    pub index_interval: Duration,
+    /// Deleted versions older than so many days are forgotten; 0 keeps them for ever.
+    pub trash_max_age_days: u32,
+    /// Watching.
+    pub watch: WatchOptions,
+    /// Restarts.
+    pub restart: RestartPolicy,
+    /// How long stopping may take before what still waits is given up.
+    pub drain_timeout: Duration,
+}
+
+impl Default for FileSystemOptions {
+    fn default() -> Self {
+        Self {
+            shard_depth: ShardDepth::DEFAULT,
+            use_index: true,
+            use_cache: true,
+            cache_size: 10_000,
+            max_cache_bytes: 64 << 20,
+            on_external_edit: ExternalEdit::Serve,
+            disk: DiskLimits {
+                max_file_bytes: 4 << 20,
+                min_free_bytes: 64 << 20,
+            },
+            max_queue_depth: 256,
+            max_batch_versions: 64,
+            max_batch_bytes: 4 << 20,
+            max_concurrent_commits: 64,
+            write_timeout: Duration::from_secs(10),
+            index_interval: Duration::from_secs(1),
+            trash_max_age_days: 0,
+            watch: WatchOptions {
+                mode: WatchMode::Auto,
+                scan_interval: Duration::from_secs(30),
+                debounce: Duration::from_millis(50),
+                max_events: 16_384,
+            },
+            restart: RestartPolicy::default(),
+            drain_timeout: Duration::from_secs(20),
+        }
+    }
+}
+
+impl Default for RestartPolicy {
+    fn default() -> Self {
+        Self {
+            max_restarts: 5,
+            window: Duration::from_secs(60),
+            min_backoff: Duration::from_millis(10),
+            max_backoff: Duration::from_secs(5),
+        }
+    }
+}

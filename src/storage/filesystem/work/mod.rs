@@ -1,0 +1,113 @@
+//! What a shard does on its blocking thread: write what clients ask for, look at what changed outside.
+//!
+//! Plain functions over the disk and a snapshot of the catalog. They return what the actor has to publish; they publish
+//! nothing themselves, since the actor may be gone when they end.
+
+mod look;
+mod plan;
+mod puts;
+mod write;
+
+use std::sync::Arc;
+
+use crate::model::{Author, Label, PromptId, Version};
+use crate::storage::{LabelEntry, Problem, PutOutcome, PutVersion, SetLabel, StorageError};
+
+use super::cache::{CacheKey, CachedVersion, VersionCache};
+use super::catalog::{Change, ShardCatalog};
+use super::disk::ShardDisk;
+
+pub(super) use look::{Look, look};
+pub(super) use puts::put_all;
+pub(super) use write::write_one;
+
+/// A change that a client asks for.
+#[derive(Debug)]
+pub(super) enum WriteOp {
+    /// Store a version.
+    Put(Box<PutVersion>),
+    /// Move versions to the trash; an empty list means all.
+    Delete {
+        /// Which.
+        versions: Vec<Version>,
+        /// Also when labels point at them.
+        force: bool,
+        /// Who.
+        author: Author,
+    },
+    /// Bring a version back.
+    Restore(Version),
+    /// Forget the prompt.
+    Purge {
+        /// Also when it carries labels.
+        force: bool,
+    },
+    /// Forget versions in the trash.
+    PurgeTrashed(Vec<Version>),
+    /// Set or move a label.
+    SetLabel(SetLabel),
+    /// Remove a label.
+    RemoveLabel {
+        /// Which.
+        label: Label,
+        /// Where it must point now, if the caller cares.
+        expected: Option<Version>,
+        /// Who.
+        author: Author,
+    },
+}
+
+/// What came of a change.
+#[derive(Debug)]
+pub(super) enum WriteDone {
+    /// Of a put.
+    Put(PutOutcome),
+    /// Of a deletion: what went to the trash.
+    Deleted(Vec<Version>),
+    /// Of a label set.
+    Label(LabelEntry),
+    /// Of anything else.
+    Done,
+}
+
+/// What a shard's blocking work needs.
+#[derive(Debug, Clone)]
+pub(super) struct WorkContext {
+    /// The shard's hold on the disk.
+    pub disk: Arc<ShardDisk>,
+    /// The shard's part of the catalog; read only here.
+    pub catalog: Arc<ShardCatalog>,
+    /// The cache; peeked into here.
+    pub cache: Arc<VersionCache>,
+}
+
+/// What the actor has to publish.
+#[derive(Debug, Default)]
+pub(super) struct Effects {
+    /// Changes of the catalog.
+    pub changes: Vec<Change>,
+    /// Versions for the cache.
+    pub cached: Vec<(CacheKey, CachedVersion)>,
+    /// Versions that must leave the cache.
+    pub evicted: Vec<CacheKey>,
+    /// What is wrong outside of prompt directories, when that was looked at.
+    pub problems: Option<Vec<Problem>>,
+    /// Why the shard must recover from disk before it goes on.
+    pub must_recover: Option<String>,
+}
+
+impl Effects {
+    /// Drops every cached version that a prompt had.
+    fn evict_all(&mut self, id: &PromptId, versions: &[Version]) {
+        self.evicted
+            .extend(versions.iter().map(|version| (id.clone(), version.clone())));
+    }
+
+    /// Turns a disk fault into the caller's answer, and remembers when the shard must recover.
+    fn fault(&mut self, disk: &ShardDisk, fault: super::disk::DiskFault) -> StorageError {
+        if fault.needs_recovery() {
+            self.must_recover = Some(format!("{fault:?}"));
+        }
+        disk.error(fault)
+    }
+}
