@@ -6,6 +6,7 @@ use utoipa::openapi::schema::{AnyOfBuilder, Type};
 use utoipa::openapi::{ObjectBuilder, RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
+use super::params::MAX_REFERENCE_LEN;
 use super::wire::{Page, PromptSummary, VersionSummary};
 use crate::model::{PromptVersion, VersionSelector};
 
@@ -79,7 +80,13 @@ const REFERENCE: &str = concat!(
 /// The cursors of the lists.
 pub(super) const PROMPT_CURSOR: &str = concat!("^p~", prompt_id!(), "$");
 pub(super) const VERSION_CURSOR: &str = concat!("^v~", version!(), "$");
-pub(super) const TRASH_CURSOR: &str = concat!("^t~", prompt_id!(), "~", version!(), "$");
+pub(super) const TRASH_CURSOR: &str = concat!(
+    "^t~(?=[^~]{1,128}~)",
+    prompt_id!(),
+    "~(?=[^~]{5,96}$)",
+    version!(),
+    "$"
+);
 
 /// Entity tags, for `If-None-Match` on a read.
 pub(super) const ENTITY_TAGS: &str = r#"^(?:\*|(?:W/)?"[!#-~]*"(?:, ?(?:W/)?"[!#-~]*"){0,7})$"#;
@@ -117,8 +124,8 @@ impl PartialSchema for PromptList {
 
 impl ToSchema for PromptList {
     fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
-        Page::<PromptSummary>::schemas(schemas);
-        Page::<PromptVersion>::schemas(schemas);
+        collect::<PromptSummary>(schemas);
+        collect::<PromptVersion>(schemas);
     }
 }
 
@@ -133,8 +140,8 @@ impl PartialSchema for VersionList {
 
 impl ToSchema for VersionList {
     fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
-        Page::<VersionSummary>::schemas(schemas);
-        Page::<PromptVersion>::schemas(schemas);
+        collect::<VersionSummary>(schemas);
+        collect::<PromptVersion>(schemas);
     }
 }
 
@@ -142,6 +149,11 @@ impl ToSchema for VersionList {
 fn either<A: ToSchema, B: ToSchema>() -> RefOr<Schema> {
     let any = AnyOfBuilder::new().item(A::schema()).item(B::schema());
     RefOr::T(Schema::AnyOf(any.build()))
+}
+
+fn collect<T: ToSchema>(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+    schemas.push((T::name().into_owned(), T::schema()));
+    T::schemas(schemas);
 }
 
 fn text(pattern: &str, min: usize, max: usize, description: &str) -> ObjectBuilder {
@@ -155,17 +167,17 @@ fn text(pattern: &str, min: usize, max: usize, description: &str) -> ObjectBuild
 
 /// `cursor` of the list of prompts.
 pub(super) fn prompt_cursor() -> utoipa::openapi::Object {
-    cursor(PROMPT_CURSOR)
+    cursor(PROMPT_CURSOR, 130)
 }
 
 /// `cursor` of a list of versions.
 pub(super) fn version_cursor() -> utoipa::openapi::Object {
-    cursor(VERSION_CURSOR)
+    cursor(VERSION_CURSOR, 98)
 }
 
 /// `cursor` of the list of the trash.
 pub(super) fn trash_cursor() -> utoipa::openapi::Object {
-    cursor(TRASH_CURSOR)
+    cursor(TRASH_CURSOR, 227)
 }
 
 /// `prefix` of the list of prompts: what a prompt id can begin with.
@@ -200,11 +212,11 @@ pub(super) fn quoted_version() -> utoipa::openapi::Object {
     .build()
 }
 
-fn cursor(pattern: &str) -> utoipa::openapi::Object {
+fn cursor(pattern: &str, max: usize) -> utoipa::openapi::Object {
     text(
         pattern,
         3,
-        256,
+        max,
         "The `next_cursor` of the page before; pass it as it came.",
     )
     .build()
@@ -216,11 +228,13 @@ mod tests {
     use crate::http::cursor;
     use crate::model::{PromptId, Version};
 
-    /// The `regex` crate has no look-ahead; what it keeps out is tested by the rules of labels.
+    /// The `regex` crate has no look-ahead; what these keep out is tested by the rules of labels and cursors.
     fn matches(pattern: &str, text: &str) -> bool {
-        regex::Regex::new(&pattern.replace("(?!x$|v[0-9])", ""))
-            .unwrap()
-            .is_match(text)
+        let looks = ["(?!x$|v[0-9])", "(?=[^~]{1,128}~)", "(?=[^~]{5,96}$)"];
+        let plain = looks
+            .iter()
+            .fold(pattern.to_owned(), |pattern, look| pattern.replace(look, ""));
+        regex::Regex::new(&plain).unwrap().is_match(text)
     }
 
     #[test]
