@@ -6,7 +6,6 @@ use utoipa::openapi::schema::{AnyOfBuilder, Type};
 use utoipa::openapi::{ObjectBuilder, RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
-use super::params::MAX_REFERENCE_LEN;
 use super::wire::{Page, PromptSummary, VersionSummary};
 use crate::model::{PromptVersion, VersionSelector};
 

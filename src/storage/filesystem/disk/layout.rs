@@ -13,8 +13,6 @@ pub(super) const INDEX_FILE: &str = ".index.json";
 pub(super) const LOCK_FILE: &str = ".lock";
 /// Deleted versions.
 pub(super) const TRASH_DIR: &str = ".trash";
-/// The job ledger.
-pub(super) const JOBS_DIR: &str = ".jobs";
 /// Temporary files of a shard.
 pub(super) const TMP_DIR: &str = ".tmp";
 /// What recovery set aside, inside [`TMP_DIR`].
