@@ -6,6 +6,7 @@ use utoipa::openapi::schema::{AdditionalProperties, AnyOfBuilder, OneOfBuilder, 
 use utoipa::openapi::{ObjectBuilder, RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
+use super::params::MAX_REFERENCE_LEN;
 use super::wire::{Page, PromptSummary, VersionSummary};
 use crate::model::{PromptVersion, VersionSelector};
 
