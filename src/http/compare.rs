@@ -13,7 +13,7 @@ use crate::versions::compare::Comparison;
 
 use super::AppState;
 use super::body::{JsonBody, decode};
-use super::params::PathParts;
+use super::params::{PathParts, reference};
 use super::peer::Peer;
 use super::problem::Problem;
 use super::query::{NoParameters, StrictQuery};
@@ -53,7 +53,7 @@ async fn compare(
     path: PathParts,
     StrictQuery(query): StrictQuery<CompareQuery>,
 ) -> Result<Json<Comparison>, Problem> {
-    let (from, to): (VersionSelector, VersionSelector) = (query.from.parse()?, query.to.parse()?);
+    let (from, to) = (reference(&query.from)?, reference(&query.to)?);
     let comparison = state.versions().compare(&path.prompt_id()?, &from, &to).await?;
     Ok(Json(comparison))
 }
@@ -82,7 +82,7 @@ async fn rollback(
 ) -> Result<Response, Problem> {
     let id = path.prompt_id()?;
     let request: RollbackRequest = decode(&body)?;
-    let to: VersionSelector = request.to.parse()?;
+    let to = reference(&request.to)?;
     let created = state.versions().rollback(&id, &to, &peer.author).await?;
     Ok(created_response(&id, &created))
 }

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderName, HeaderValue};
+use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use tokio::time::Instant;
@@ -17,8 +17,7 @@ use super::wire::REVISION_HEADER;
 /// The outermost layer: whatever happens below, there is an answer, and it carries the revision of the store.
 pub(super) async fn always_answer(State(state): State<AppState>, request: Request, next: Next) -> Response {
     let started = Instant::now();
-    let logged = tracing::enabled!(tracing::Level::DEBUG)
-        .then(|| (request.method().clone(), request.uri().path().to_owned()));
+    let (method, uri) = (request.method().clone(), request.uri().clone());
     let answered = CatchPanic(Box::pin(next.run(request))).await;
     let mut response = answered.unwrap_or_else(|| {
         let detail = "the daemon made a mistake; its log says more";
@@ -31,9 +30,12 @@ pub(super) async fn always_answer(State(state): State<AppState>, request: Reques
             .headers_mut()
             .insert(HeaderName::from_static(REVISION_HEADER), revision);
     }
-    if let Some((method, path)) = logged {
-        let (status, micros) = (response.status().as_u16(), started.elapsed().as_micros());
-        tracing::debug!(%method, path, status, micros = u64::try_from(micros).unwrap_or(u64::MAX), "answered");
+    let (status, path) = (response.status(), uri.path());
+    if status.is_server_error() && status != StatusCode::SERVICE_UNAVAILABLE {
+        tracing::warn!(%method, path, status = status.as_u16(), "a request failed");
+    } else {
+        let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+        tracing::debug!(%method, path, status = status.as_u16(), micros, "answered");
     }
     response
 }

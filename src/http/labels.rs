@@ -7,10 +7,10 @@ use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::model::{Label, PromptId, VersionSelector};
+use crate::model::{Label, PromptId};
 
 use super::body::{JsonBody, decode};
-use super::params::PathParts;
+use super::params::{PathParts, reference};
 use super::peer::Peer;
 use super::problem::{Code, Problem};
 use super::query::{NoParameters, StrictQuery};
@@ -106,7 +106,7 @@ async fn set(
         return Err(Problem::new(Code::PreconditionFailed, detail));
     }
     let request: LabelRequest = decode(&body)?;
-    let to: VersionSelector = request.version.parse()?;
+    let to = reference(&request.version)?;
     let expected = if must_be_absent {
         Some(None)
     } else {

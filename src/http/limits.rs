@@ -21,6 +21,8 @@ pub struct HttpLimits {
     pub request_timeout_ms: u64,
     /// How long a connection may stay open without a request, or without taking what was written to it.
     pub idle_timeout_ms: u64,
+    /// How long requests may go on after the daemon was told to stop.
+    pub drain_timeout_ms: u64,
     /// The largest page of a list.
     pub max_page_items: usize,
     /// The page of a list when the client names no size.
@@ -35,13 +37,14 @@ impl Default for HttpLimits {
             max_body_bytes: 4 << 20,
             max_import_bytes: 16 << 20,
             max_connections: 256,
-            max_requests_in_flight: 128,
+            max_requests_in_flight: 1_024,
             header_timeout_ms: 10_000,
             body_timeout_ms: 30_000,
             request_timeout_ms: 30_000,
-            idle_timeout_ms: 120_000,
+            idle_timeout_ms: 300_000,
+            drain_timeout_ms: 20_000,
             max_page_items: 1_000,
-            default_page_items: 100,
+            default_page_items: 50,
             max_history_documents: 200,
         }
     }
@@ -62,5 +65,9 @@ impl HttpLimits {
 
     pub(super) const fn idle_timeout(&self) -> Duration {
         Duration::from_millis(self.idle_timeout_ms)
+    }
+
+    pub(super) const fn drain_timeout(&self) -> Duration {
+        Duration::from_millis(self.drain_timeout_ms)
     }
 }

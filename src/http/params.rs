@@ -3,9 +3,24 @@
 use axum::extract::{FromRequestParts, RawPathParams};
 use axum::http::request::Parts;
 
-use crate::model::{Label, PromptId, Version, VersionSelector};
+use crate::model::{Label, MAX_VERSION_LEN, PromptId, Version, VersionSelector};
 
-use super::problem::Problem;
+use super::problem::{Code, Problem};
+
+/// The longest reference to a version, in bytes: that of a version.
+pub(super) const MAX_REFERENCE_LEN: usize = MAX_VERSION_LEN;
+
+/// Reads a reference to a version: a number, a range, a label, `latest` or `best`.
+///
+/// # Errors
+/// `invalid-version` with the rule.
+pub(super) fn reference(text: &str) -> Result<VersionSelector, Problem> {
+    if text.len() > MAX_REFERENCE_LEN {
+        let detail = format!("the version reference is longer than {MAX_REFERENCE_LEN} characters");
+        return Err(Problem::new(Code::InvalidVersion, detail));
+    }
+    Ok(text.parse()?)
+}
 
 /// The variable parts of a path, percent-decoded but not yet checked.
 pub(super) struct PathParts(RawPathParams);
@@ -34,12 +49,17 @@ impl PathParts {
 
     /// `{version}` where a label, a range, `latest` or `best` will do as well.
     pub(super) fn reference(&self) -> Result<VersionSelector, Problem> {
-        Ok(self.text("version").parse()?)
+        reference(self.text("version"))
     }
 
     /// `{label}`.
     pub(super) fn label(&self) -> Result<Label, Problem> {
         Ok(Label::new(self.text("label"))?)
+    }
+
+    /// `{id}`: the name of a job. What is no name of a job is the name of none.
+    pub(super) fn job_id(&self) -> &str {
+        self.text("id")
     }
 
     /// A part by its name; empty when the route has none of that name, which no rule accepts.

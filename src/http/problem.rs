@@ -21,8 +21,6 @@ pub enum Code {
     InvalidPromptId,
     /// A version, reference or label that breaks a rule.
     InvalidVersion,
-    /// The peer may not do this.
-    Forbidden,
     /// The prompt, version, label, job or path does not exist.
     NotFound,
     /// The path exists, but not for this method.
@@ -88,11 +86,10 @@ pub(super) struct Problem {
 
 impl Code {
     /// Every code, in the order of the statuses.
-    pub(super) const ALL: [Self; 22] = [
+    pub(super) const ALL: [Self; 21] = [
         Self::InvalidRequest,
         Self::InvalidPromptId,
         Self::InvalidVersion,
-        Self::Forbidden,
         Self::NotFound,
         Self::MethodNotAllowed,
         Self::RequestTimeout,
@@ -120,7 +117,6 @@ impl Code {
             Self::InvalidRequest => "invalid-request",
             Self::InvalidPromptId => "invalid-prompt-id",
             Self::InvalidVersion => "invalid-version",
-            Self::Forbidden => "forbidden",
             Self::NotFound => "not-found",
             Self::MethodNotAllowed => "method-not-allowed",
             Self::RequestTimeout => "request-timeout",
@@ -147,7 +143,6 @@ impl Code {
     pub const fn status(self) -> StatusCode {
         match self {
             Self::InvalidRequest | Self::InvalidPromptId | Self::InvalidVersion => StatusCode::BAD_REQUEST,
-            Self::Forbidden => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
@@ -237,9 +232,8 @@ impl From<InvalidLabel> for Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = self.code.status();
-        if status.is_server_error() && !self.code.is_worth_a_retry() {
-            tracing::warn!(code = self.code.as_str(), detail = %self.detail, "a request failed");
-        }
+        // Details may quote what a client sent or a file holds, so they are never logged above debug.
+        tracing::debug!(code = self.code.as_str(), detail = %self.detail, "refused");
         let details = ProblemDetails {
             kind: "about:blank".to_owned(),
             title: status.canonical_reason().unwrap_or_default().to_owned(),

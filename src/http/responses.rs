@@ -31,7 +31,7 @@ pub(super) struct UnavailableProblem;
 
 impl IntoResponses for CommonProblems {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
-        problems(&[400, 403, 500, 503])
+        problems(&[400, 500, 503])
     }
 }
 

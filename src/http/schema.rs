@@ -2,10 +2,11 @@
 
 use std::borrow::Cow;
 
-use utoipa::openapi::schema::{AnyOfBuilder, Type};
+use utoipa::openapi::schema::{AdditionalProperties, AnyOfBuilder, OneOfBuilder, Type};
 use utoipa::openapi::{ObjectBuilder, RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
+use super::params::MAX_REFERENCE_LEN;
 use super::wire::{Page, PromptSummary, VersionSummary};
 use crate::model::{PromptVersion, VersionSelector};
 
@@ -46,6 +47,16 @@ macro_rules! prompt_id {
     };
 }
 
+/// `job_` and a UUID of version 7.
+macro_rules! job_id {
+    () => {
+        "job_[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}"
+    };
+}
+
+/// The length of a job id, in bytes.
+const JOB_ID_LEN: usize = 40;
+
 /// One bound of a range: `^1.2`, `>=1`, `1.*`.
 macro_rules! bound {
     () => {
@@ -79,7 +90,13 @@ const REFERENCE: &str = concat!(
 /// The cursors of the lists.
 pub(super) const PROMPT_CURSOR: &str = concat!("^p~", prompt_id!(), "$");
 pub(super) const VERSION_CURSOR: &str = concat!("^v~", version!(), "$");
-pub(super) const TRASH_CURSOR: &str = concat!("^t~", prompt_id!(), "~", version!(), "$");
+pub(super) const TRASH_CURSOR: &str = concat!(
+    "^t~(?=[^~]{1,128}~)",
+    prompt_id!(),
+    "~(?=[^~]{5,96}$)",
+    version!(),
+    "$"
+);
 
 /// Entity tags, for `If-None-Match` on a read.
 pub(super) const ENTITY_TAGS: &str = r#"^(?:\*|(?:W/)?"[!#-~]*"(?:, ?(?:W/)?"[!#-~]*"){0,7})$"#;
@@ -92,7 +109,7 @@ impl PartialSchema for VersionSelector {
         text(
             REFERENCE,
             1,
-            128,
+            MAX_REFERENCE_LEN,
             "A number, a range, a label, `latest` or `best`.",
         )
         .examples([serde_json::json!("latest"), serde_json::json!("^1.2")])
@@ -106,6 +123,94 @@ impl ToSchema for VersionSelector {
     }
 }
 
+/// The name of a job, as the API takes it.
+pub(super) struct JobIdText;
+
+impl PartialSchema for JobIdText {
+    fn schema() -> RefOr<Schema> {
+        let pattern = concat!("^", job_id!(), "$");
+        text(pattern, JOB_ID_LEN, JOB_ID_LEN, "The name of a job.").into()
+    }
+}
+
+impl ToSchema for JobIdText {
+    fn name() -> Cow<'static, str> {
+        Cow::Borrowed("JobId")
+    }
+}
+
+/// A job as it is submitted: what `params` holds depends on `kind`.
+pub(super) struct JobSubmission;
+
+impl PartialSchema for JobSubmission {
+    fn schema() -> RefOr<Schema> {
+        let one_of = OneOfBuilder::new()
+            .item(
+                submission(
+                    "import",
+                    "Takes the prompts out of a workflow document and stores those that changed.",
+                )
+                .property("params", import_params())
+                .required("params"),
+            )
+            .item(
+                submission(
+                    "verify",
+                    "Reads everything and reports what is not as it should be.",
+                )
+                .property("params", no_params()),
+            )
+            .item(
+                submission(
+                    "rebuild_index",
+                    "Looks at every directory again and writes the index anew.",
+                )
+                .property("params", no_params()),
+            );
+        RefOr::T(Schema::OneOf(one_of.build()))
+    }
+}
+
+impl ToSchema for JobSubmission {
+    fn name() -> Cow<'static, str> {
+        Cow::Borrowed("JobRequest")
+    }
+}
+
+fn submission(kind: &str, description: &str) -> ObjectBuilder {
+    let kind = ObjectBuilder::new()
+        .schema_type(Type::String)
+        .enum_values(Some([kind]));
+    ObjectBuilder::new()
+        .schema_type(Type::Object)
+        .description(Some(description))
+        .property("kind", kind)
+        .required("kind")
+        .additional_properties(Some(AdditionalProperties::<Schema>::FreeForm(false)))
+}
+
+fn import_params() -> ObjectBuilder {
+    let content = ObjectBuilder::new()
+        .schema_type(Type::String)
+        .description(Some("The workflow document: YAML or JSON text."));
+    let name = "The name of the file; at most 255 bytes.";
+    let workflow = "What the prompt ids begin with; by default made from the name of the file.";
+    ObjectBuilder::new()
+        .schema_type(Type::Object)
+        .property("name", text("[^/]$", 1, 255, name))
+        .property("content", content)
+        .property("workflow", text(concat!("^", prompt_id!(), "$"), 1, 40, workflow))
+        .required("name")
+        .required("content")
+        .additional_properties(Some(AdditionalProperties::<Schema>::FreeForm(false)))
+}
+
+fn no_params() -> ObjectBuilder {
+    ObjectBuilder::new()
+        .schema_type(Type::Object)
+        .additional_properties(Some(AdditionalProperties::<Schema>::FreeForm(false)))
+}
+
 /// A page of the list of prompts: summaries, or the documents at a label.
 pub(super) struct PromptList;
 
@@ -117,8 +222,8 @@ impl PartialSchema for PromptList {
 
 impl ToSchema for PromptList {
     fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
-        Page::<PromptSummary>::schemas(schemas);
-        Page::<PromptVersion>::schemas(schemas);
+        collect::<PromptSummary>(schemas);
+        collect::<PromptVersion>(schemas);
     }
 }
 
@@ -133,8 +238,8 @@ impl PartialSchema for VersionList {
 
 impl ToSchema for VersionList {
     fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
-        Page::<VersionSummary>::schemas(schemas);
-        Page::<PromptVersion>::schemas(schemas);
+        collect::<VersionSummary>(schemas);
+        collect::<PromptVersion>(schemas);
     }
 }
 
@@ -142,6 +247,11 @@ impl ToSchema for VersionList {
 fn either<A: ToSchema, B: ToSchema>() -> RefOr<Schema> {
     let any = AnyOfBuilder::new().item(A::schema()).item(B::schema());
     RefOr::T(Schema::AnyOf(any.build()))
+}
+
+fn collect<T: ToSchema>(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+    schemas.push((T::name().into_owned(), T::schema()));
+    T::schemas(schemas);
 }
 
 fn text(pattern: &str, min: usize, max: usize, description: &str) -> ObjectBuilder {
@@ -155,17 +265,22 @@ fn text(pattern: &str, min: usize, max: usize, description: &str) -> ObjectBuild
 
 /// `cursor` of the list of prompts.
 pub(super) fn prompt_cursor() -> utoipa::openapi::Object {
-    cursor(PROMPT_CURSOR)
+    cursor(PROMPT_CURSOR, 130)
 }
 
 /// `cursor` of a list of versions.
 pub(super) fn version_cursor() -> utoipa::openapi::Object {
-    cursor(VERSION_CURSOR)
+    cursor(VERSION_CURSOR, 98)
 }
 
 /// `cursor` of the list of the trash.
 pub(super) fn trash_cursor() -> utoipa::openapi::Object {
-    cursor(TRASH_CURSOR)
+    cursor(TRASH_CURSOR, 227)
+}
+
+/// `cursor` of the list of jobs.
+pub(super) fn job_cursor() -> utoipa::openapi::Object {
+    cursor(concat!("^j~", job_id!(), "$"), JOB_ID_LEN + 2)
 }
 
 /// `prefix` of the list of prompts: what a prompt id can begin with.
@@ -200,11 +315,11 @@ pub(super) fn quoted_version() -> utoipa::openapi::Object {
     .build()
 }
 
-fn cursor(pattern: &str) -> utoipa::openapi::Object {
+fn cursor(pattern: &str, max: usize) -> utoipa::openapi::Object {
     text(
         pattern,
         3,
-        256,
+        max,
         "The `next_cursor` of the page before; pass it as it came.",
     )
     .build()
@@ -216,11 +331,13 @@ mod tests {
     use crate::http::cursor;
     use crate::model::{PromptId, Version};
 
-    /// The `regex` crate has no look-ahead; what it keeps out is tested by the rules of labels.
+    /// The `regex` crate has no look-ahead; what these keep out is tested by the rules of labels and cursors.
     fn matches(pattern: &str, text: &str) -> bool {
-        regex::Regex::new(&pattern.replace("(?!x$|v[0-9])", ""))
-            .unwrap()
-            .is_match(text)
+        let looks = ["(?!x$|v[0-9])", "(?=[^~]{1,128}~)", "(?=[^~]{5,96}$)"];
+        let plain = looks
+            .iter()
+            .fold(pattern.to_owned(), |pattern, look| pattern.replace(look, ""));
+        regex::Regex::new(&plain).unwrap().is_match(text)
     }
 
     #[test]

@@ -23,9 +23,6 @@ use super::peer::Peer;
 use super::problem::{Code, Problem};
 use super::{AppState, router};
 
-/// How long requests may go on after the server was told to stop.
-const DRAIN_TIMEOUT: Duration = Duration::from_secs(20);
-
 /// How long to wait before accepting again when the process has no file descriptor left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -42,7 +39,7 @@ const MAX_HEAD_BYTES: usize = 16 << 10;
 const MAX_BUFFER_BYTES: usize = 64 << 10;
 
 /// Serves the API on a listening socket until `shutdown` resolves; then stops accepting, lets requests end for at most
-/// 20 seconds, and closes every connection.
+/// `drain_timeout_ms`, and closes every connection.
 pub async fn serve(state: AppState, listener: UnixListener, shutdown: impl Future<Output = ()>) {
     let router = router(state.clone());
     let graceful = GracefulShutdown::new();
@@ -83,18 +80,15 @@ pub async fn serve(state: AppState, listener: UnixListener, shutdown: impl Futur
     }
     drop(listener);
     state.stopping().cancel();
-    drain(graceful, connections).await;
+    drain(graceful, connections, state.limits().drain_timeout()).await;
 }
 
-async fn drain(graceful: GracefulShutdown, mut connections: JoinSet<()>) {
-    if tokio::time::timeout(DRAIN_TIMEOUT, graceful.shutdown())
-        .await
-        .is_err()
-    {
+async fn drain(graceful: GracefulShutdown, mut connections: JoinSet<()>, patience: Duration) {
+    if tokio::time::timeout(patience, graceful.shutdown()).await.is_err() {
         let open = connections.len();
         tracing::warn!(
             open,
-            "connections are still busy after {DRAIN_TIMEOUT:?}; they are closed"
+            "connections are still busy after drain_timeout_ms; they are closed"
         );
     }
     connections.shutdown().await;
