@@ -51,6 +51,7 @@ pub struct NewPrompt {
 /// A new version as a client sends it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({"prompt": {"text": "Summarize {{text}} in three bullets."}, "bump": "minor"}))]
 pub struct NewVersion {
     /// The prompt.
     pub prompt: NewPrompt,
