@@ -236,8 +236,10 @@ pub(super) fn entity_tags() -> utoipa::openapi::Object {
 
 /// `If-None-Match` on a write.
 pub(super) fn only_star() -> utoipa::openapi::Object {
-    text(r"^\*$", 1, 1, "Write only when there is nothing yet.")
-        .examples(["*"])
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .enum_values(Some(["*"]))
+        .description(Some("Write only when there is nothing yet."))
         .build()
 }
 
