@@ -47,18 +47,45 @@ async fn each_mistake_at_the_command_line_is_told_with_its_exit_status() {
         "/nowhere/at/all",
     )
     .await;
-    check(&host, &daemon, &["rollback", "greet", "7.0.0"], "", 3, "7.0.0").await;
-    check(
-        &host,
-        &daemon,
-        &["import", "dsl", "tests/fixtures/dify/hostile.yml"],
-        "",
-        1,
-        "hostile.yml",
-    )
-    .await;
+    check(&host, &daemon, &["rollback", "greet@7.0.0"], "", 3, "7.0.0").await;
     check(&host, &daemon, &["nonsense"], "", 2, "nonsense").await;
     assert_eq!(host.ctl(&["get", "greet"]).success().trim_end(), "Say hello.");
+}
+
+#[tokio::test]
+async fn a_hostile_workflow_is_refused_with_its_name_and_the_others_are_imported() {
+    let host = Host::new();
+    let daemon = host.start().await;
+    let mut bomb = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n");
+    for n in 1..12 {
+        let inside = format!("*a{}, ", n - 1).repeat(10);
+        bomb += &format!("a{n}: &a{n} [{}]\n", inside.trim_end_matches(", "));
+    }
+    let files = [
+        ("bomb.yml", bomb),
+        ("deep.yml", "[".repeat(5_000)),
+        ("list.yml", "- a\n- b\n".to_owned()),
+        ("torn.yml", "app: {name: \"x".to_owned()),
+    ];
+    let good = "tests/fixtures/dify/sample_support_bot.yml".to_owned();
+    let mut arguments = vec!["import".to_owned(), "dsl".to_owned(), good];
+    for (name, content) in &files {
+        let path = host.path().join(name);
+        std::fs::write(&path, content).unwrap();
+        arguments.push(path.display().to_string());
+    }
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let output = host.ctl(&arguments);
+    assert_eq!(output.code, 1, "{output:?}");
+    for (name, _) in &files {
+        let row = output.stdout.lines().find(|line| line.contains(name)).unwrap();
+        let error = row.rsplit('\t').next().unwrap();
+        assert!(error.len() > 20, "{name} has no reason: {row}");
+    }
+    assert!(
+        daemon.client().status().await.unwrap().versions > 0,
+        "the good one was imported"
+    );
 }
 
 #[tokio::test]
