@@ -71,10 +71,7 @@ async fn every_live_prompt_of_real_exports_is_imported_once_and_only_once() {
     let before = daemon.client().status().await.unwrap();
     host.ctl(&arguments).success();
     let after = daemon.client().status().await.unwrap();
-    assert_eq!(
-        before.versions, after.versions,
-        "importing again makes nothing"
-    );
+    assert_eq!(before.versions, after.versions, "importing again makes nothing");
 }
 
 #[tokio::test]
