@@ -117,11 +117,4 @@ mod tests {
         drop(send);
         assert_eq!(source.next().await, Signal::Terminate);
     }
-
-    #[tokio::test]
-    async fn a_hangup_of_the_process_is_a_reload() {
-        let mut source = SignalSource::os().unwrap();
-        signal_hook::low_level::raise(SIGHUP).unwrap();
-        assert_eq!(source.next().await, Signal::Reload);
-    }
 }

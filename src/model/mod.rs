@@ -8,6 +8,7 @@ mod analysis;
 mod author;
 mod checksum;
 mod document;
+mod integer;
 mod label;
 mod optimization;
 mod prompt;

@@ -35,7 +35,7 @@ pub struct OptimizationChange {
     /// What it did, in a sentence.
     pub description: String,
     /// Start and end in the original text, in characters.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::integer::optional_pair")]
     #[schema(schema_with = span)]
     pub location: Option<(i64, i64)>,
     /// The text before.
