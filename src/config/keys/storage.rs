@@ -149,8 +149,8 @@ pub(super) const KEYS: &[Key] = &[
         path: "optimizer.storage.config.watch.mode",
         kind: Choice(&["auto", "inotify", "scan", "off"]),
         about: "auto: kernel events, and scans where events do not work (network file systems, watch limit reached). \
-                inotify: kernel events or no start. scan: scans only. off: changes by others are seen at the next \
-                start.",
+                inotify: kernel events only; what they miss is seen at the next start, and status says so. scan: \
+                scans only. off: changes by others are seen at the next start.",
     },
     Key {
         path: "optimizer.storage.config.watch.scan_interval_seconds",
@@ -176,8 +176,8 @@ pub(super) const KEYS: &[Key] = &[
     Key {
         path: "optimizer.storage.config.restart.max_restarts",
         kind: Count { min: 0, max: 1_000 },
-        about: "The most restarts of one shard within window_seconds. After that it stays down and health says so, \
-                until the daemon is restarted. 0 means no restart at all.",
+        about: "The most restarts of one shard within window_seconds. One more and it rests for a whole \
+                window: its calls answer unavailable and health says so; then it is tried again. 0 rests each time.",
     },
     Key {
         path: "optimizer.storage.config.restart.window_seconds",

@@ -79,8 +79,8 @@ mod tests {
     use super::*;
     use notify::event::{CreateKind, Flag};
 
-    fn create(path: &str) -> NotifyResult<Event> {
-        Ok(Event::new(EventKind::Create(CreateKind::File)).add_path(path.into()))
+    fn create(path: &str) -> Event {
+        Event::new(EventKind::Create(CreateKind::File)).add_path(path.into())
     }
 
     #[test]
@@ -93,9 +93,9 @@ mod tests {
     #[test]
     fn more_paths_than_the_limit_count_as_lost() {
         let inbox = WatchInbox::new(2);
-        assert!(inbox.add(create("a")), "the first wakes the watcher");
-        assert!(!inbox.add(create("b")), "the next ones do not");
-        assert!(!inbox.add(create("c")));
+        assert!(inbox.add(Ok(create("a"))), "the first wakes the watcher");
+        assert!(!inbox.add(Ok(create("b"))), "the next ones do not");
+        assert!(!inbox.add(Ok(create("c"))));
         let gathered = inbox.take();
         assert!(gathered.lost && gathered.paths.is_empty());
     }

@@ -1,1 +1,0 @@
-//! The HTTP client over the Unix socket, used by promptctl, the tests and the benches.

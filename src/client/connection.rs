@@ -1,0 +1,150 @@
+//! One HTTP/1.1 connection to the socket.
+
+use std::future::Future;
+use std::io;
+use std::path::Path;
+use std::pin::{Pin, pin};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper::body::Incoming;
+use hyper::client::conn::http1;
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
+use tokio::net::UnixStream;
+use tokio::time::sleep;
+
+use super::answer::Answer;
+use super::call::Call;
+
+/// How long to wait before a full backlog is tried again.
+const BACKLOG_PAUSE: Duration = Duration::from_millis(5);
+
+/// A connection, driven by whoever waits for an answer on it: a round trip needs no second task.
+pub(super) struct Connection {
+    sender: http1::SendRequest<Full<Bytes>>,
+    driver: Driver,
+}
+
+/// The part that reads and writes.
+struct Driver {
+    connection: Pin<Box<http1::Connection<TokioIo<UnixStream>, Full<Bytes>>>>,
+    is_done: bool,
+}
+
+/// How an exchange was lost.
+#[derive(Debug)]
+pub(super) enum Lost {
+    /// The request never left this process.
+    BeforeSending,
+    /// The request may have been carried out.
+    WhileWaiting(String),
+    /// The answer did not come in time.
+    Timeout(Duration),
+    /// The answer exceeds the limit.
+    TooLarge(usize),
+}
+
+impl Connection {
+    /// Connects. Waits while the backlog of the socket is full; the caller bounds the time.
+    pub(super) async fn open(socket: &Path) -> io::Result<Self> {
+        let stream = loop {
+            match UnixStream::connect(socket).await {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => sleep(BACKLOG_PAUSE).await,
+                connected => break connected?,
+            }
+        };
+        let (sender, connection) = http1::handshake(TokioIo::new(stream))
+            .await
+            .map_err(io::Error::other)?;
+        let driver = Driver {
+            connection: Box::pin(connection),
+            is_done: false,
+        };
+        Ok(Self { sender, driver })
+    }
+
+    /// Tells whether the connection is known to be of no more use.
+    pub(super) fn is_closed(&self) -> bool {
+        self.driver.is_done || self.sender.is_closed()
+    }
+
+    /// Sends a request and waits for the whole answer. When it fails or is dropped, the connection is of no more use.
+    pub(super) async fn exchange(&mut self, call: &Call, max_answer_bytes: usize) -> Result<Answer, Lost> {
+        let (head, body) = self.start(call).await?.into_parts();
+        let body = Limited::new(body, max_answer_bytes).collect();
+        let body = self.driver.drive(body).await.map_err(|error| {
+            if error.is::<LengthLimitError>() {
+                Lost::TooLarge(max_answer_bytes)
+            } else {
+                Lost::WhileWaiting(error.to_string())
+            }
+        })?;
+        Ok(Answer {
+            status: head.status,
+            headers: head.headers,
+            body: body.to_bytes(),
+        })
+    }
+
+    /// Sends a request and waits for the head of the answer.
+    pub(super) async fn start(&mut self, call: &Call) -> Result<Response<Incoming>, Lost> {
+        let request = call
+            .request()
+            .map_err(|error| Lost::WhileWaiting(error.to_string()))?;
+        // A connection that was just closed by the other side shows it here, before anything is sent.
+        let ready = self.driver.drive(self.sender.ready()).await;
+        ready.map_err(|_| Lost::BeforeSending)?;
+        self.send(request).await
+    }
+
+    async fn send(&mut self, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, Lost> {
+        let sending = self.sender.try_send_request(request);
+        self.driver.drive(sending).await.map_err(|mut refused| {
+            if refused.take_message().is_some() {
+                Lost::BeforeSending
+            } else {
+                Lost::WhileWaiting(refused.into_error().to_string())
+            }
+        })
+    }
+
+    /// Returns the next piece of a body that is streamed; `None` at its end.
+    pub(super) async fn next_piece(&mut self, body: &mut Incoming) -> Result<Option<Bytes>, Lost> {
+        loop {
+            match self.driver.drive(body.frame()).await {
+                None => return Ok(None),
+                Some(Err(error)) => return Err(Lost::WhileWaiting(error.to_string())),
+                Some(Ok(frame)) => {
+                    if let Ok(data) = frame.into_data() {
+                        return Ok(Some(data));
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Driver {
+    /// Reads and writes until a future that waits for it is done.
+    async fn drive<T>(&mut self, waiting: impl Future<Output = T>) -> T {
+        let mut waiting = pin!(waiting);
+        std::future::poll_fn(|cx| {
+            // An error of the connection reaches the waiting future, too.
+            if !self.is_done && self.connection.as_mut().poll(cx).is_ready() {
+                self.is_done = true;
+            }
+            waiting.as_mut().poll(cx)
+        })
+        .await
+    }
+}
+
+impl std::fmt::Debug for Connection {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Connection")
+            .field("is_closed", &self.is_closed())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,73 @@
+//! The daemon itself: status, health, its interface; and analysis, which stores nothing.
+
+use hyper::{Method, StatusCode};
+use serde_json::Value;
+
+use crate::http::wire::AnalyzeRequest;
+use crate::model::PromptAnalysis;
+
+use super::call::Call;
+use super::{Client, ClientError};
+
+/// Whether the daemon takes requests.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Readiness {
+    /// It does.
+    Ready,
+    /// It does not, or not all; the reason as the daemon says it.
+    NotReady(String),
+}
+
+impl Client {
+    /// Analyses a text without storing it.
+    ///
+    /// # Errors
+    /// `invalid-document`, `payload-too-large`, or why it could not be asked.
+    pub async fn analyze(&self, text: &str) -> Result<PromptAnalysis, ClientError> {
+        let request = AnalyzeRequest {
+            text: text.to_owned(),
+        };
+        let call = Call::new(Method::POST, &["v1", "analyze"]).json(&request)?;
+        self.call(call).await?.json()
+    }
+
+    /// Returns everything an operator asks about the daemon, as one JSON object.
+    ///
+    /// # Errors
+    /// Why it could not be asked.
+    pub async fn status(&self) -> Result<Value, ClientError> {
+        self.call(Call::get(&["v1", "status"])).await?.json()
+    }
+
+    /// Tells whether the daemon is alive.
+    ///
+    /// # Errors
+    /// Why it could not be asked.
+    pub async fn health(&self) -> Result<(), ClientError> {
+        self.call(Call::get(&["healthz"])).await?;
+        Ok(())
+    }
+
+    /// Tells whether the daemon takes requests.
+    ///
+    /// # Errors
+    /// Why it could not be asked.
+    pub async fn readiness(&self) -> Result<Readiness, ClientError> {
+        let answer = self.exchange(Call::get(&["readyz"])).await?;
+        match answer.status {
+            StatusCode::SERVICE_UNAVAILABLE => {
+                let said = answer.success().err().map(|error| error.to_string());
+                Ok(Readiness::NotReady(said.unwrap_or_default()))
+            }
+            _ => answer.success().map(|_| Readiness::Ready),
+        }
+    }
+
+    /// Returns the description of the interface (OpenAPI).
+    ///
+    /// # Errors
+    /// Why it could not be asked.
+    pub async fn openapi(&self) -> Result<Value, ClientError> {
+        self.call(Call::get(&["openapi.json"])).await?.json()
+    }
+}
