@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::model::{Author, Checksum, Integrity, Label, PromptId, Timestamp, Version};
+use crate::model::{Author, Checksum, Integrity, Label, PromptId, Timestamp, Version, VersionSelector};
 use crate::storage::{LabelEntry, LabelMove, PromptEntry, StoredVersion};
 
 /// The header that carries the revision of the store in every answer.
@@ -76,7 +76,7 @@ pub struct VersionSummary {
 #[serde(deny_unknown_fields)]
 pub struct RollbackRequest {
     /// The version to go back to: a number, a range, a label, `latest` or `best`.
-    #[schema(min_length = 1, max_length = 128, example = "1.0.0")]
+    #[schema(value_type = VersionSelector, example = "1.0.0")]
     pub to: String,
 }
 
@@ -85,7 +85,7 @@ pub struct RollbackRequest {
 #[serde(deny_unknown_fields)]
 pub struct LabelRequest {
     /// The version to point at: a number, a range, another label, `latest` or `best`.
-    #[schema(min_length = 1, max_length = 128, example = "1.0.0")]
+    #[schema(value_type = VersionSelector, example = "1.0.0")]
     pub version: String,
 }
 
@@ -197,6 +197,59 @@ pub struct JobRequest {
     /// What the kind needs: for `import` `{name, content}`, one workflow document; nothing for the others.
     #[serde(default)]
     pub params: Map<String, Value>,
+}
+
+/// The answer to `GET /v1/status`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct StatusView {
+    /// `ok`, or `degraded` when a part of the store is down.
+    pub status: String,
+    /// Which part is down, in a sentence.
+    #[schema(required)]
+    pub degraded: Option<String>,
+    /// The version of the daemon.
+    pub version: String,
+    /// Its process.
+    pub pid: u32,
+    /// Since when it runs.
+    pub started_at: Timestamp,
+    /// For how long it has run.
+    pub uptime_seconds: u64,
+    /// The revision of the store, as in the header of every answer.
+    pub revision: String,
+    /// How many prompts have versions.
+    pub prompts: u64,
+    /// How many versions there are.
+    pub versions: u64,
+    /// What the storage says of itself; depends on the backend.
+    #[schema(value_type = Object)]
+    pub storage: Value,
+    /// Connections and requests.
+    pub http: HttpStatus,
+}
+
+/// Connections and requests, now and since the start.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct HttpStatus {
+    /// Open connections.
+    pub connections: u64,
+    /// The limit.
+    pub max_connections: u64,
+    /// Requests being worked on, this one included.
+    pub requests_in_flight: u64,
+    /// The limit.
+    pub max_requests_in_flight: u64,
+    /// Connections that were answered with `busy`.
+    pub refused_connections: u64,
+    /// Requests that were answered with `busy`.
+    pub refused_requests: u64,
+}
+
+/// The answer to `GET /healthz` and `GET /readyz`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Health {
+    /// `ok` or `ready`.
+    pub status: String,
 }
 
 impl JobState {

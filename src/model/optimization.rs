@@ -36,7 +36,7 @@ pub struct OptimizationChange {
     pub description: String,
     /// Start and end in the original text, in characters.
     #[serde(default)]
-    #[schema(value_type = Option<Vec<i64>>)]
+    #[schema(schema_with = span)]
     pub location: Option<(i64, i64)>,
     /// The text before.
     #[serde(default)]
@@ -44,6 +44,23 @@ pub struct OptimizationChange {
     /// The text after.
     #[serde(default)]
     pub after: Option<String>,
+}
+
+/// The schema of a start and an end, or nothing.
+fn span() -> utoipa::openapi::schema::Schema {
+    use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, OneOfBuilder, Schema, Type};
+    // Within what every JSON reader keeps.
+    let largest = 9_007_199_254_740_991_i64;
+    let position = ObjectBuilder::new()
+        .schema_type(Type::Integer)
+        .minimum(Some(-largest))
+        .maximum(Some(largest));
+    let pair = ArrayBuilder::new()
+        .items(position)
+        .min_items(Some(2))
+        .max_items(Some(2));
+    let nothing = ObjectBuilder::new().schema_type(Type::Null);
+    Schema::OneOf(OneOfBuilder::new().item(pair).item(nothing).build())
 }
 
 /// What came of rewriting a prompt.
