@@ -11,9 +11,12 @@ use crate::config::paths::Paths;
 use crate::config::{Config, LimitsConfig};
 use crate::http::socket::{BindError, SocketFile};
 use crate::http::{AppState, HttpLimits, serve, socket};
+use crate::jobs::{JobError, JobLimits, JobQueue};
 use crate::storage::VersionStorage;
 use crate::storage::filesystem::OpenError;
 use crate::versions::VersionManager;
+
+use super::storage::Opened;
 
 /// The variable that names the directory of this user's sockets.
 const RUNTIME_DIR_VARIABLE: &str = "XDG_RUNTIME_DIR";
@@ -22,6 +25,7 @@ const RUNTIME_DIR_VARIABLE: &str = "XDG_RUNTIME_DIR";
 #[derive(Debug)]
 pub struct Daemon {
     storage: Arc<dyn VersionStorage>,
+    jobs: JobQueue,
     socket: SocketFile,
     stop_serving: oneshot::Sender<()>,
     server: JoinHandle<()>,
@@ -33,28 +37,39 @@ pub enum StartError {
     /// The store.
     #[error(transparent)]
     Store(#[from] OpenError),
+    /// The ledger of jobs.
+    #[error("the job queue cannot start: {0}")]
+    Jobs(#[from] JobError),
     /// The socket.
     #[error(transparent)]
     Socket(#[from] BindError),
 }
 
 impl Daemon {
-    /// Opens the store and then the socket. When this returns, requests are served.
+    /// Opens the store, goes on with the jobs that had not ended, and then opens the socket. When this returns, requests are served.
     ///
     /// # Errors
     /// [`StartError`] says what to do.
     pub async fn start(config: &Config, paths: &Paths) -> Result<Self, StartError> {
-        let storage = super::storage::open(config, paths).await?;
-        let bound = bind(&paths.socket, config.daemon.socket_mode.bits());
-        let (listener, socket) = match bound {
-            Ok(bound) => bound,
+        let Opened { storage, ledger } = super::storage::open(config, paths).await?;
+        let limits = &config.daemon.limits;
+        let versions = VersionManager::new(Arc::clone(&storage));
+        let jobs = match JobQueue::start(versions.clone(), ledger, job_limits(limits)).await {
+            Ok(jobs) => jobs,
             Err(error) => {
                 storage.close().await;
                 return Err(error.into());
             }
         };
-        let versions = VersionManager::new(Arc::clone(&storage));
-        let state = AppState::new(versions, http_limits(&config.daemon.limits));
+        let (listener, socket) = match bind(&paths.socket, config.daemon.socket_mode.bits()) {
+            Ok(bound) => bound,
+            Err(error) => {
+                jobs.close().await;
+                storage.close().await;
+                return Err(error.into());
+            }
+        };
+        let state = AppState::new(versions, jobs.clone(), http_limits(limits));
         let (stop_serving, told_to_stop) = oneshot::channel();
         let server = tokio::spawn(serve(state, listener, async {
             // A sender that is gone means the same as a message.
@@ -62,6 +77,7 @@ impl Daemon {
         }));
         Ok(Self {
             storage,
+            jobs,
             socket,
             stop_serving,
             server,
@@ -87,10 +103,12 @@ impl Daemon {
         }
     }
 
-    /// Stops accepting, lets requests end within `drain_timeout_ms`, and closes the store.
+    /// Stops accepting, lets requests end within `drain_timeout_ms`, then stops the jobs, which run again at the next
+    /// start, and closes the store.
     pub async fn stop(self) {
         let Self {
             storage,
+            jobs,
             socket,
             stop_serving,
             server,
@@ -103,6 +121,7 @@ impl Daemon {
         {
             tracing::error!(%error, "the server failed while it stopped");
         }
+        jobs.close().await;
         storage.close().await;
     }
 }
@@ -135,6 +154,19 @@ fn http_limits(limits: &LimitsConfig) -> HttpLimits {
     }
 }
 
+fn job_limits(limits: &LimitsConfig) -> JobLimits {
+    let mut job_limits = JobLimits {
+        max_jobs_queued: limits.max_jobs_queued,
+        max_jobs_kept: limits.max_jobs_kept,
+        max_job_seconds: limits.max_job_seconds,
+        ..JobLimits::default()
+    };
+    let documents = &mut job_limits.extract.limits;
+    documents.max_document_bytes = limits.max_import_bytes.as_usize();
+    documents.max_prompts = limits.max_import_prompts;
+    job_limits
+}
+
 impl StartError {
     /// Returns the exit code of a daemon that could not start (sysexits.h): 75 when another daemon is in the way, 73 when
     /// the store or the socket cannot be made, else 1.
@@ -143,7 +175,7 @@ impl StartError {
         match self {
             Self::Store(OpenError::Locked { .. }) | Self::Socket(BindError::InUse(_)) => 75,
             Self::Store(OpenError::Directory { .. }) | Self::Socket(_) => 73,
-            Self::Store(_) => 1,
+            Self::Store(_) | Self::Jobs(_) => 1,
         }
     }
 }

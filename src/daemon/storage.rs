@@ -1,5 +1,6 @@
-//! Which storage the configuration asks for.
+//! Which storage the configuration asks for, and the ledger of jobs that goes with it.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,25 +8,48 @@ use crate::config::paths::Paths;
 use crate::config::{
     Config, ExternalEdit, FileStoreConfig, LimitsConfig, RestartConfig, WatchConfig, WatchMode,
 };
+use crate::jobs::{DiskLedger, Ledger, MemoryLedger};
 use crate::storage::VersionStorage;
+use crate::storage::filesystem::disk::{Disk, open_store};
 use crate::storage::filesystem::{
     self, DiskLimits, FileSystemOptions, FileSystemStorage, OpenError, RestartPolicy, WatchOptions,
 };
 use crate::storage::memory::MemoryStorage;
 
+/// A storage, and where the jobs that work on it are written down.
+pub(super) struct Opened {
+    pub(super) storage: Arc<dyn VersionStorage>,
+    pub(super) ledger: Arc<dyn Ledger>,
+}
+
 /// Opens the storage that is configured. Without a store directory everything is kept in memory.
 ///
 /// # Errors
 /// [`OpenError`] says what to do.
-pub(super) async fn open(config: &Config, paths: &Paths) -> Result<Arc<dyn VersionStorage>, OpenError> {
+pub(super) async fn open(config: &Config, paths: &Paths) -> Result<Opened, OpenError> {
     let files = &config.optimizer.storage.config;
     match &paths.store {
-        Some(store) => {
-            let options = file_system_options(files, &config.daemon.limits);
-            Ok(FileSystemStorage::open(store, options).await?)
-        }
-        None => Ok(Arc::new(MemoryStorage::new(files.max_file_bytes.get()))),
+        Some(store) => open_files(store, file_system_options(files, &config.daemon.limits)).await,
+        None => Ok(Opened {
+            storage: Arc::new(MemoryStorage::new(files.max_file_bytes.get())),
+            ledger: Arc::new(MemoryLedger::default()),
+        }),
     }
+}
+
+async fn open_files(store: &Path, options: FileSystemOptions) -> Result<Opened, OpenError> {
+    let (path, depth) = (store.to_owned(), options.shard_depth);
+    let opened = tokio::task::spawn_blocking(move || open_store(&path, depth)).await;
+    let opened = opened.map_err(|error| OpenError::Directory {
+        path: store.to_owned(),
+        source: std::io::Error::other(error),
+    })??;
+    let disk: Arc<dyn Disk> = Arc::clone(&opened.disk) as Arc<dyn Disk>;
+    let ledger = DiskLedger::new(Arc::clone(&disk), options.disk.min_free_bytes);
+    Ok(Opened {
+        storage: FileSystemStorage::open_with(opened, disk, options).await?,
+        ledger: Arc::new(ledger),
+    })
 }
 
 fn file_system_options(files: &FileStoreConfig, limits: &LimitsConfig) -> FileSystemOptions {

@@ -4,11 +4,13 @@
 //! checked like every name from outside, and the cursor of one list is no cursor of another.
 
 use super::problem::Problem;
+use crate::jobs::JobId;
 use crate::model::{PromptId, Version};
 
 const PROMPTS: &str = "p~";
 const VERSIONS: &str = "v~";
 const TRASH: &str = "t~";
+const JOBS: &str = "j~";
 
 /// The cursor after a prompt.
 pub(super) fn after_prompt(id: &PromptId) -> String {
@@ -56,7 +58,23 @@ pub(super) fn read_trashed(cursor: &str) -> Result<(PromptId, Version), Problem>
     }
 }
 
-pub(super) fn refuse() -> Problem {
+/// The cursor after a job.
+pub(super) fn after_job(id: &str) -> String {
+    format!("{JOBS}{id}")
+}
+
+/// Reads a cursor of the list of jobs.
+///
+/// # Errors
+/// `invalid-request` when it is none.
+pub(super) fn read_job(cursor: &str) -> Result<JobId, Problem> {
+    cursor
+        .strip_prefix(JOBS)
+        .and_then(JobId::parse)
+        .ok_or_else(refuse)
+}
+
+fn refuse() -> Problem {
     Problem::invalid_request("query: cursor: not a next_cursor of this list")
 }
 
@@ -76,6 +94,9 @@ mod tests {
             read_trashed(&after_trashed(&id, &version)),
             Ok((id.clone(), version.clone()))
         );
+        let job = JobId::generate();
+        assert_eq!(read_job(&after_job(job.as_str())), Ok(job));
+        assert!(read_job(&after_prompt(&id)).is_err() && read_job("j~1").is_err());
         assert!(read_prompt(&after_version(&version)).is_err());
         assert!(read_version(&after_prompt(&id)).is_err());
         for odd in ["", "p~", "p", "p~../x", "v~1.0", "t~a", "t~a~", "t~~1.0.0", "P~a"] {

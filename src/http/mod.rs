@@ -10,6 +10,7 @@ mod compare;
 mod cursor;
 mod guard;
 mod headers;
+mod jobs;
 mod labels;
 mod limits;
 mod openapi;
@@ -28,6 +29,8 @@ pub mod socket;
 mod state;
 mod status;
 mod strict_json;
+#[cfg(test)]
+mod tests;
 mod trash;
 mod versions;
 pub mod wire;

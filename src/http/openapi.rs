@@ -8,10 +8,9 @@ use utoipa::openapi::OpenApi as Document;
 
 use super::problem::ProblemDetails;
 use super::responses::UnavailableProblem;
-use super::{AppState, HttpLimits, router};
+use super::schema::JobIdText;
+use super::{HttpLimits, router};
 use crate::model::{Label, PromptId, Version, VersionSelector};
-use crate::storage::memory::MemoryStorage;
-use crate::versions::VersionManager;
 
 /// What stands around the paths.
 #[derive(OpenApi)]
@@ -24,12 +23,13 @@ use crate::versions::VersionManager;
                        path does not have is answered with 405 and `Allow`. Any Host header is accepted."
     ),
     paths(openapi_document),
-    components(schemas(ProblemDetails, PromptId, Version, Label, VersionSelector)),
+    components(schemas(ProblemDetails, PromptId, Version, Label, VersionSelector, JobIdText)),
     tags(
         (name = "prompts", description = "What prompts there are."),
         (name = "versions", description = "Their histories."),
         (name = "labels", description = "Names that point at one version and can be moved."),
         (name = "trash", description = "What was deleted."),
+        (name = "jobs", description = "Long work."),
         (name = "analysis", description = "Scores without storing."),
         (name = "operation", description = "How the daemon is.")
     )
@@ -55,10 +55,8 @@ pub(super) fn frame() -> Document {
 /// Returns the OpenAPI 3.1 document of the API with the default limits, as it is served.
 #[must_use]
 pub fn openapi_json() -> String {
-    let storage = std::sync::Arc::new(MemoryStorage::new(0));
-    let state = AppState::new(VersionManager::new(storage), HttpLimits::default());
-    let document = router::documented_routes(&state).into_openapi();
-    render(document, state.limits())
+    let document = router::documented_routes(|work| work).into_openapi();
+    render(document, &HttpLimits::default())
 }
 
 /// Finishes the document: what holds for every operation, and the limits as they are configured.

@@ -57,6 +57,11 @@ impl PathParts {
         Ok(Label::new(self.text("label"))?)
     }
 
+    /// `{id}`: the name of a job. What is no name of a job is the name of none.
+    pub(super) fn job_id(&self) -> &str {
+        self.text("id")
+    }
+
     /// A part by its name; empty when the route has none of that name, which no rule accepts.
     fn text(&self, name: &str) -> &str {
         self.0

@@ -9,11 +9,13 @@ use utoipa_axum::router::OpenApiRouter;
 
 use super::page::json_bytes;
 use super::problem::{Code, Problem};
-use super::{AppState, analyze, compare, guard, labels, openapi, prompts, status, trash, versions};
+use super::{AppState, analyze, compare, guard, jobs, labels, openapi, prompts, status, trash, versions};
 
 /// Makes the service that answers requests. Requests must carry the peer of their connection: [`super::serve`] adds it.
 pub fn router(state: AppState) -> Router {
-    let (routes, document) = documented_routes(&state).split_for_parts();
+    let (routes, document) =
+        documented_routes(|work| work.layer(from_fn_with_state(state.clone(), guard::admit)))
+            .split_for_parts();
     let document = Bytes::from(openapi::render(document, state.limits()));
     routes
         .route("/openapi.json", get(|| async move { json_bytes(document) }))
@@ -23,8 +25,10 @@ pub fn router(state: AppState) -> Router {
         .with_state(state)
 }
 
-/// All routes with their part of the OpenAPI document.
-pub(super) fn documented_routes(state: &AppState) -> OpenApiRouter<AppState> {
+/// All routes with their part of the OpenAPI document. `admission` is put around those that do work.
+pub(super) fn documented_routes(
+    admission: impl FnOnce(OpenApiRouter<AppState>) -> OpenApiRouter<AppState>,
+) -> OpenApiRouter<AppState> {
     let work = OpenApiRouter::new()
         .merge(prompts::routes())
         .merge(versions::routes())
@@ -32,10 +36,11 @@ pub(super) fn documented_routes(state: &AppState) -> OpenApiRouter<AppState> {
         .merge(compare::routes())
         .merge(trash::routes())
         .merge(analyze::routes())
-        .merge(status::routes())
-        .layer(from_fn_with_state(state.clone(), guard::admit));
+        .merge(jobs::routes())
+        .merge(status::routes());
     OpenApiRouter::with_openapi(openapi::frame())
-        .merge(work)
+        .merge(admission(work))
+        .merge(jobs::waiting_routes())
         .merge(status::health_routes())
 }
 

@@ -2,11 +2,10 @@
 
 use std::borrow::Cow;
 
-use utoipa::openapi::schema::{AnyOfBuilder, Type};
+use utoipa::openapi::schema::{AdditionalProperties, AnyOfBuilder, OneOfBuilder, Type};
 use utoipa::openapi::{ObjectBuilder, RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
-use super::params::MAX_REFERENCE_LEN;
 use super::wire::{Page, PromptSummary, VersionSummary};
 use crate::model::{PromptVersion, VersionSelector};
 
@@ -46,6 +45,16 @@ macro_rules! prompt_id {
         r"[A-Za-z0-9](?:[A-Za-z0-9_-]|\.[A-Za-z0-9_-])*"
     };
 }
+
+/// `job_` and a UUID of version 7.
+macro_rules! job_id {
+    () => {
+        "job_[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}"
+    };
+}
+
+/// The length of a job id, in bytes.
+const JOB_ID_LEN: usize = 40;
 
 /// One bound of a range: `^1.2`, `>=1`, `1.*`.
 macro_rules! bound {
@@ -99,7 +108,7 @@ impl PartialSchema for VersionSelector {
         text(
             REFERENCE,
             1,
-            128,
+            MAX_REFERENCE_LEN,
             "A number, a range, a label, `latest` or `best`.",
         )
         .examples([serde_json::json!("latest"), serde_json::json!("^1.2")])
@@ -111,6 +120,94 @@ impl ToSchema for VersionSelector {
     fn name() -> Cow<'static, str> {
         Cow::Borrowed("VersionReference")
     }
+}
+
+/// The name of a job, as the API takes it.
+pub(super) struct JobIdText;
+
+impl PartialSchema for JobIdText {
+    fn schema() -> RefOr<Schema> {
+        let pattern = concat!("^", job_id!(), "$");
+        text(pattern, JOB_ID_LEN, JOB_ID_LEN, "The name of a job.").into()
+    }
+}
+
+impl ToSchema for JobIdText {
+    fn name() -> Cow<'static, str> {
+        Cow::Borrowed("JobId")
+    }
+}
+
+/// A job as it is submitted: what `params` holds depends on `kind`.
+pub(super) struct JobSubmission;
+
+impl PartialSchema for JobSubmission {
+    fn schema() -> RefOr<Schema> {
+        let one_of = OneOfBuilder::new()
+            .item(
+                submission(
+                    "import",
+                    "Takes the prompts out of a workflow document and stores those that changed.",
+                )
+                .property("params", import_params())
+                .required("params"),
+            )
+            .item(
+                submission(
+                    "verify",
+                    "Reads everything and reports what is not as it should be.",
+                )
+                .property("params", no_params()),
+            )
+            .item(
+                submission(
+                    "rebuild_index",
+                    "Looks at every directory again and writes the index anew.",
+                )
+                .property("params", no_params()),
+            );
+        RefOr::T(Schema::OneOf(one_of.build()))
+    }
+}
+
+impl ToSchema for JobSubmission {
+    fn name() -> Cow<'static, str> {
+        Cow::Borrowed("JobRequest")
+    }
+}
+
+fn submission(kind: &str, description: &str) -> ObjectBuilder {
+    let kind = ObjectBuilder::new()
+        .schema_type(Type::String)
+        .enum_values(Some([kind]));
+    ObjectBuilder::new()
+        .schema_type(Type::Object)
+        .description(Some(description))
+        .property("kind", kind)
+        .required("kind")
+        .additional_properties(Some(AdditionalProperties::<Schema>::FreeForm(false)))
+}
+
+fn import_params() -> ObjectBuilder {
+    let content = ObjectBuilder::new()
+        .schema_type(Type::String)
+        .description(Some("The workflow document: YAML or JSON text."));
+    let name = "The name of the file; at most 255 bytes.";
+    let workflow = "What the prompt ids begin with; by default made from the name of the file.";
+    ObjectBuilder::new()
+        .schema_type(Type::Object)
+        .property("name", text("[^/]$", 1, 255, name))
+        .property("content", content)
+        .property("workflow", text(concat!("^", prompt_id!(), "$"), 1, 40, workflow))
+        .required("name")
+        .required("content")
+        .additional_properties(Some(AdditionalProperties::<Schema>::FreeForm(false)))
+}
+
+fn no_params() -> ObjectBuilder {
+    ObjectBuilder::new()
+        .schema_type(Type::Object)
+        .additional_properties(Some(AdditionalProperties::<Schema>::FreeForm(false)))
 }
 
 /// A page of the list of prompts: summaries, or the documents at a label.
@@ -178,6 +275,11 @@ pub(super) fn version_cursor() -> utoipa::openapi::Object {
 /// `cursor` of the list of the trash.
 pub(super) fn trash_cursor() -> utoipa::openapi::Object {
     cursor(TRASH_CURSOR, 227)
+}
+
+/// `cursor` of the list of jobs.
+pub(super) fn job_cursor() -> utoipa::openapi::Object {
+    cursor(concat!("^j~", job_id!(), "$"), JOB_ID_LEN + 2)
 }
 
 /// `prefix` of the list of prompts: what a prompt id can begin with.

@@ -7,6 +7,7 @@ use std::time::Instant;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
+use crate::jobs::JobQueue;
 use crate::model::Timestamp;
 use crate::versions::VersionManager;
 
@@ -20,6 +21,7 @@ pub struct AppState(Arc<Parts>);
 #[derive(Debug)]
 struct Parts {
     versions: VersionManager,
+    jobs: JobQueue,
     limits: HttpLimits,
     users: Users,
     in_flight: Semaphore,
@@ -34,11 +36,12 @@ struct Parts {
 impl AppState {
     /// Puts the parts together that requests are served with.
     #[must_use]
-    pub fn new(versions: VersionManager, limits: HttpLimits) -> Self {
+    pub fn new(versions: VersionManager, jobs: JobQueue, limits: HttpLimits) -> Self {
         let parts = Parts {
             in_flight: Semaphore::new(limits.max_requests_in_flight.min(Semaphore::MAX_PERMITS)),
             connections: Arc::new(Semaphore::new(limits.max_connections.min(Semaphore::MAX_PERMITS))),
             versions,
+            jobs,
             limits,
             users: Users::default(),
             refused_connections: AtomicU64::new(0),
@@ -54,6 +57,12 @@ impl AppState {
     #[must_use]
     pub fn versions(&self) -> &VersionManager {
         &self.0.versions
+    }
+
+    /// Returns the job queue.
+    #[must_use]
+    pub fn jobs(&self) -> &JobQueue {
+        &self.0.jobs
     }
 
     /// Returns the limits.

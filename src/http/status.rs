@@ -8,10 +8,12 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::AppState;
+use crate::jobs::JobCounts;
+
 use super::problem::{Code, Problem};
 use super::query::{NoParameters, StrictQuery};
 use super::responses::{CommonProblems, UnavailableProblem};
-use super::wire::{Health, HttpStatus, StatusView};
+use super::wire::{Health, HttpStatus, JobsStatus, StatusView};
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(status))
@@ -35,7 +37,7 @@ async fn status(
 ) -> Result<Json<StatusView>, Problem> {
     let storage = state.versions().storage();
     let (prompts, versions) = storage.totals();
-    let degraded = storage.health().err();
+    let degraded = storage.health().and_then(|()| state.jobs().health()).err();
     let status = if degraded.is_none() { "ok" } else { "degraded" };
     Ok(Json(StatusView {
         status: status.to_owned(),
@@ -48,8 +50,23 @@ async fn status(
         prompts,
         versions,
         storage: storage.status().await,
+        jobs: jobs_status(&state),
         http: http_status(&state),
     }))
+}
+
+fn jobs_status(state: &AppState) -> JobsStatus {
+    let JobCounts {
+        queued,
+        running,
+        finished,
+    } = state.jobs().counts();
+    JobsStatus {
+        queued: queued as u64,
+        running: running as u64,
+        finished: finished as u64,
+        problems: state.jobs().problems(),
+    }
 }
 
 fn http_status(state: &AppState) -> HttpStatus {
@@ -84,7 +101,7 @@ async fn healthz() -> Json<Health> {
 
 /// Is the daemon ready
 ///
-/// 200 when every part of the store is up, else 503 with the part that is not.
+/// 200 when every part of the store and the job queue are up, else 503 with the part that is not.
 #[utoipa::path(
     get, path = "/readyz", tag = "operation", operation_id = "readyz",
     responses((status = 200, description = "It is.", body = Health), UnavailableProblem)
@@ -93,7 +110,8 @@ async fn readyz(State(state): State<AppState>) -> Response {
     if state.stopping().is_cancelled() {
         return Problem::new(Code::Unavailable, "the daemon is stopping").into_response();
     }
-    match state.versions().storage().health() {
+    let storage = state.versions().storage().health();
+    match storage.and_then(|()| state.jobs().health()) {
         Ok(()) => (
             StatusCode::OK,
             Json(Health {

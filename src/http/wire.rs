@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::model::{Author, Checksum, Integrity, Label, PromptId, Timestamp, Version, VersionSelector};
-use crate::storage::{LabelEntry, LabelMove, PromptEntry, StoredVersion};
+use crate::storage::{LabelEntry, LabelMove, Problem, PromptEntry, StoredVersion};
 
 /// The header that carries the revision of the store in every answer.
 pub const REVISION_HEADER: &str = "promptd-revision";
@@ -224,8 +224,23 @@ pub struct StatusView {
     /// What the storage says of itself; depends on the backend.
     #[schema(value_type = Object)]
     pub storage: Value,
+    /// Jobs.
+    pub jobs: JobsStatus,
     /// Connections and requests.
     pub http: HttpStatus,
+}
+
+/// How many jobs there are, and what is wrong with their ledger.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct JobsStatus {
+    /// They wait for their turn.
+    pub queued: u64,
+    /// They work.
+    pub running: u64,
+    /// They have ended and are remembered.
+    pub finished: u64,
+    /// Entries of the ledger that could not be read, removed or brought up to date.
+    pub problems: Vec<Problem>,
 }
 
 /// Connections and requests, now and since the start.

@@ -115,14 +115,10 @@ impl PromptVersion {
     /// [`DocumentError::Checksum`] when a value has no canonical form.
     pub fn seal(&mut self) -> Result<Vec<u8>, DocumentError> {
         self.metadata.shift_remove("checksum");
-        let mut document = to_value(self)?;
-        let checksum = Checksum::of(&document)?;
-        let seal = Value::String(checksum.as_str().to_owned());
-        if let Some(metadata) = document.get_mut("metadata").and_then(Value::as_object_mut) {
-            metadata.insert("checksum".to_owned(), seal.clone());
-        }
-        self.metadata.insert("checksum".to_owned(), seal);
-        render(&document)
+        let checksum = Checksum::of_bare(self)?;
+        self.metadata
+            .insert("checksum".to_owned(), Value::String(checksum.as_str().to_owned()));
+        render(self)
     }
 
     /// Returns who made the version, as its metadata says.
@@ -136,7 +132,7 @@ impl PromptVersion {
 ///
 /// # Errors
 /// [`DocumentError::Shape`] when a value cannot be written as JSON.
-pub(crate) fn render(document: &Value) -> Result<Vec<u8>, DocumentError> {
+pub(crate) fn render(document: &impl Serialize) -> Result<Vec<u8>, DocumentError> {
     let mut bytes = serde_json::to_vec_pretty(document).map_err(|e| not_json(&e))?;
     bytes.push(b'\n');
     Ok(bytes)
@@ -182,10 +178,6 @@ fn require_objects(document: &Value) -> Result<(), DocumentError> {
         Some(field) => Err(refuse(field)),
         None => Ok(()),
     }
-}
-
-fn to_value(version: &PromptVersion) -> Result<Value, DocumentError> {
-    serde_json::to_value(version).map_err(|e| not_json(&e))
 }
 
 fn shape(error: &serde_path_to_error::Error<serde_json::Error>) -> DocumentError {
@@ -261,7 +253,10 @@ mod tests {
                 "metadata"
             ]
         );
-        assert_eq!(Integrity::of(&value), Integrity::Sealed);
+        assert_eq!(
+            Integrity::of(&value, &Checksum::of(&value).unwrap()),
+            Integrity::Sealed
+        );
         assert!(bytes.starts_with(b"{\n  \"prompt_id\"") && bytes.ends_with(b"}\n"));
         assert_eq!(parsed.seal().unwrap(), bytes, "sealing twice changes nothing");
     }

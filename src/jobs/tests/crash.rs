@@ -1,6 +1,8 @@
 //! What a daemon finds after it was killed, and after it was stopped in good order.
 
-use super::fixture::{Fixture, ended, running, submit, submit_import};
+use std::time::Duration;
+
+use super::fixture::{Fixture, LONG, ended, running, submit, submit_import};
 use super::storage::Verify;
 use crate::http::wire::JobState;
 use crate::model::PromptId;
@@ -140,7 +142,11 @@ fn more_ended_jobs_than_are_kept_are_forgotten_at_the_start() {
 async fn begun(queue: &crate::jobs::JobQueue, fixture: &Fixture, id: &str, times: u32) {
     let id = crate::jobs::JobId::parse(id).unwrap();
     running(queue, &queue.get(id.as_str()).unwrap()).await;
-    while fixture.ledger.read(&id).unwrap().attempts < times {
-        tokio::time::sleep(std::time::Duration::from_millis(1)).await;
-    }
+    let written_down = async {
+        while fixture.ledger.read(&id).unwrap().attempts < times {
+            tokio::task::yield_now().await;
+            tokio::time::advance(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::time::timeout(LONG, written_down).await.unwrap();
 }

@@ -13,7 +13,7 @@ use crate::model::Author;
 use crate::versions::VersionManager;
 
 /// Longer than anything takes, in time that stands still unless everybody waits.
-const LONG: Duration = Duration::from_secs(100_000);
+pub(super) const LONG: Duration = Duration::from_secs(600);
 
 pub(super) struct Fixture {
     pub(super) storage: Arc<ScriptedStorage>,
@@ -97,11 +97,9 @@ pub(super) async fn ended(queue: &JobQueue, job: &JobView) -> JobView {
 /// Waits until a job works and returns it.
 pub(super) async fn running(queue: &JobQueue, job: &JobView) -> JobView {
     let mut views = queue.subscribe(&job.job_id).unwrap();
-    views
-        .wait_for(|view| view.state == JobState::Running)
-        .await
-        .unwrap()
-        .clone()
+    let begun = views.wait_for(|view| view.state == JobState::Running);
+    let begun = tokio::time::timeout(LONG, begun).await;
+    begun.expect("the job never began").unwrap().clone()
 }
 
 /// A workflow with one LLM node for each text; the node ids are 1, 2 and so on.

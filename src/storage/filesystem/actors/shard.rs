@@ -6,11 +6,12 @@
 //! the change is durable and in the catalog. Whatever waits when the actor ends is answered `interrupted`.
 
 use std::collections::{BTreeSet, VecDeque};
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use ractor::{Actor, ActorProcessingErr, ActorRef, MessagingErr};
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::sync::{OwnedMutexGuard, OwnedSemaphorePermit, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
@@ -229,22 +230,25 @@ impl ShardActorState {
             catalog: Arc::clone(&self.handle.catalog),
             cache: Arc::clone(&self.shared.cache),
         };
-        let (handle, commits) = (Arc::clone(&self.handle), Arc::clone(&self.shared.commits));
+        let (token, slot) = (Arc::clone(&self.handle.token), Arc::clone(&self.shared.commits));
         let myself = myself.clone();
-        self.in_flight = Some(tokio::spawn(async move {
-            let token = Arc::clone(&handle.token).lock_owned().await;
-            let slot = commits.acquire_owned().await;
-            let done = tokio::task::spawn_blocking(move || {
-                let (_token, _slot) = (token, slot);
-                run(&context, work)
-            });
-            let ended = Box::new(done.await.unwrap_or_else(|_| Ended::panicked()));
-            // An actor that is stopping takes its mail no more; it gets the outcome from the handle of this task.
-            match myself.cast(ShardMessage::Ended(ended)) {
-                Err(MessagingErr::SendErr(ShardMessage::Ended(ended))) => Some(ended),
-                _ => None,
-            }
-        }));
+        // Nearly always both are free, and the work goes to its thread at once.
+        self.in_flight = Some(
+            match (token.clone().try_lock_owned(), slot.clone().try_acquire_owned()) {
+                (Ok(token), Ok(slot)) => {
+                    tokio::task::spawn_blocking(move || finish(&context, work, &myself, (token, slot)))
+                }
+                (free_token, free_slot) => {
+                    drop((free_token, free_slot));
+                    tokio::spawn(async move {
+                        let token = token.lock_owned().await;
+                        let slot = slot.acquire_owned().await.ok()?;
+                        let work = move || finish(&context, work, &myself, (token, slot));
+                        tokio::task::spawn_blocking(work).await.ok().flatten()
+                    })
+                }
+            },
+        );
     }
 
     /// Chooses the next work: a look when one is due, else writes.
@@ -349,7 +353,26 @@ impl Ended {
     }
 }
 
-/// Does one piece of work on a blocking thread.
+/// Does one piece of work on a blocking thread and tells the actor. An actor that is stopping takes its mail no more;
+/// it gets what is returned here.
+fn finish(
+    context: &WorkContext,
+    work: Work,
+    myself: &ActorRef<ShardMessage>,
+    held: (OwnedMutexGuard<()>, OwnedSemaphorePermit),
+) -> Option<Box<Ended>> {
+    // A panic leaves nothing behind that is used again: the shard recovers from disk.
+    let done = std::panic::catch_unwind(AssertUnwindSafe(|| run(context, work)));
+    drop(held);
+    match myself.cast(ShardMessage::Ended(Box::new(
+        done.unwrap_or_else(|_| Ended::panicked()),
+    ))) {
+        Err(MessagingErr::SendErr(ShardMessage::Ended(ended))) => Some(ended),
+        _ => None,
+    }
+}
+
+/// Does one piece of work.
 fn run(context: &WorkContext, work: Work) -> Ended {
     let mut effects = Effects::default();
     match work {

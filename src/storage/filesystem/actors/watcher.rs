@@ -5,6 +5,7 @@
 //! then. Lost events, however lost, end in looking at everything. Where inotify cannot serve, it scans.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -14,7 +15,7 @@ use ractor::{Actor, ActorProcessingErr, ActorRef};
 use serde::Serialize;
 
 use crate::model::{PromptId, ShardDepth, ShardId};
-use crate::storage::filesystem::disk::inotify_limit;
+use crate::storage::filesystem::disk::{MANIFEST_FILE, inotify_limit, version_of_file_name};
 use crate::storage::filesystem::options::WatchMode;
 use crate::storage::filesystem::work::Look;
 
@@ -301,6 +302,7 @@ impl WatcherState {
     async fn follow(&mut self, myself: &ActorRef<WatcherMessage>, gathered: Gathered) {
         let mut looks: BTreeMap<ShardId, Look> = BTreeMap::new();
         let mut new_dirs = BTreeSet::new();
+        let mut files = Vec::new();
         let mut names_of_shards = false;
         for path in &gathered.paths {
             let Ok(path) = path.strip_prefix(&self.shared.root) else {
@@ -315,15 +317,14 @@ impl WatcherState {
                 }
                 Some(Place::PromptDir(shard, id)) => {
                     new_dirs.insert(path.to_owned());
-                    let look = looks.entry(shard).or_default();
-                    look.relist.insert(id);
-                    look.names = true;
+                    looks.entry(shard).or_default().relist.insert(id);
                 }
-                Some(Place::File(shard, id, name)) => {
-                    looks.entry(shard).or_default().merge(Look::file(id, name));
-                }
+                Some(Place::File(shard, id, name)) => files.push((shard, id, name)),
                 None => {}
             }
+        }
+        for (shard, id, name) in self.unknown_among(files).await {
+            looks.entry(shard).or_default().merge(Look::file(id, name));
         }
         if names_of_shards {
             self.shared.find_new_shards().await;
@@ -338,6 +339,21 @@ impl WatcherState {
                 shard.look(look);
             }
         }
+    }
+
+    /// Drops the files that are as the catalog and the cache say: the daemon's own writes. One stat each is all they cost.
+    async fn unknown_among(&self, files: Vec<ChangedFile>) -> Vec<ChangedFile> {
+        if files.is_empty() {
+            return files;
+        }
+        let shared = Arc::clone(&self.shared);
+        let filtered = tokio::task::spawn_blocking(move || {
+            files
+                .into_iter()
+                .filter(|(shard, id, name)| is_unknown(&shared, shard, id, name))
+                .collect()
+        });
+        filtered.await.unwrap_or_default()
     }
 
     /// Returns the directories of prompts inside shard directories that are new.
@@ -359,19 +375,42 @@ impl WatcherState {
     }
 }
 
+/// A file in a prompt directory at which something happened.
+type ChangedFile = (ShardId, PromptId, OsString);
+
+/// Tells whether a file may be other than what is known of it. Names that mean nothing to the store are nobody's business.
+fn is_unknown(shared: &Shared, shard: &ShardId, id: &PromptId, name: &OsStr) -> bool {
+    let Some(handle) = shared.shards.get(shard) else {
+        return true;
+    };
+    if name == MANIFEST_FILE {
+        let known = handle.catalog.slot(id).and_then(|slot| slot.manifest);
+        return known != handle.disk.stamp(&shared.layout.manifest_file(id));
+    }
+    let Some(version) = version_of_file_name(name) else {
+        return false;
+    };
+    let there = handle.disk.stamp(&shared.layout.version_file(id, &version));
+    let known = shared
+        .cache
+        .peek(&(id.clone(), version))
+        .and_then(|cached| cached.stamp);
+    known.is_none() || known != there
+}
+
 /// What a path in the store is.
 #[derive(Debug, PartialEq, Eq)]
 enum Place {
     Store,
     ShardDir(ShardId),
     PromptDir(ShardId, PromptId),
-    File(ShardId, PromptId, std::ffi::OsString),
+    File(ShardId, PromptId, OsString),
 }
 
 /// Tells what a path is by its names; `None` for what is nobody's business: temporary files, trash, foreign names.
 fn place_of(depth: ShardDepth, path: &Path) -> Option<Place> {
-    let names: Vec<&std::ffi::OsStr> = path.iter().collect();
-    let prompt = |name: &std::ffi::OsStr| PromptId::new(name.to_str()?).ok();
+    let names: Vec<&OsStr> = path.iter().collect();
+    let prompt = |name: &OsStr| PromptId::new(name.to_str()?).ok();
     let (shard, rest) = if depth == ShardDepth::FLAT {
         (depth.shard_named("")?, names.as_slice())
     } else {

@@ -113,11 +113,11 @@ pub trait Disk: Send + Sync + std::fmt::Debug {
     /// What `mkdirat` says.
     fn make_dir(&self, path: &Path) -> io::Result<bool>;
 
-    /// Renames, failing when the target exists.
+    /// Renames, failing when the target exists. Returns the state of the file under its new name.
     ///
     /// # Errors
     /// `AlreadyExists`, or what `renameat2` says.
-    fn rename_new(&self, from: &Path, to: &Path) -> io::Result<()>;
+    fn rename_new(&self, from: &Path, to: &Path) -> io::Result<Option<Stamp>>;
 
     /// Renames, replacing the target.
     ///
@@ -143,11 +143,11 @@ pub trait Disk: Send + Sync + std::fmt::Debug {
     /// What `unlinkat` says.
     fn remove_dir(&self, path: &Path) -> io::Result<()>;
 
-    /// Makes the entries of a directory durable.
+    /// Makes the entries of a directory durable. Returns its state afterwards.
     ///
     /// # Errors
     /// What `fsync` says.
-    fn sync_dir(&self, path: &Path) -> io::Result<()>;
+    fn sync_dir(&self, path: &Path) -> io::Result<Option<Stamp>>;
 
     /// Makes everything on the file system durable.
     ///
@@ -341,16 +341,19 @@ impl Disk for RealDisk {
         }
     }
 
-    fn rename_new(&self, from: &Path, to: &Path) -> io::Result<()> {
+    fn rename_new(&self, from: &Path, to: &Path) -> io::Result<Option<Stamp>> {
         let ((from_dir, from_name), (to_dir, to_name)) = (self.parent_of(from)?, self.parent_of(to)?);
         match rustix::fs::renameat_with(&from_dir, from_name, &to_dir, to_name, RenameFlags::NOREPLACE) {
             // File systems without RENAME_NOREPLACE: a hard link refuses an existing name as well.
             Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
                 rustix::fs::linkat(&from_dir, from_name, &to_dir, to_name, AtFlags::empty())?;
-                Ok(rustix::fs::unlinkat(&from_dir, from_name, AtFlags::empty())?)
+                rustix::fs::unlinkat(&from_dir, from_name, AtFlags::empty())?;
             }
-            other => Ok(other?),
+            other => other?,
         }
+        Ok(rustix::fs::statat(&to_dir, to_name, AtFlags::SYMLINK_NOFOLLOW)
+            .ok()
+            .map(|stat| stamp_of(&stat)))
     }
 
     fn rename_over(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -379,8 +382,10 @@ impl Disk for RealDisk {
         Ok(rustix::fs::unlinkat(parent, name, AtFlags::REMOVEDIR)?)
     }
 
-    fn sync_dir(&self, path: &Path) -> io::Result<()> {
-        Ok(rustix::fs::fsync(self.open_dir(path)?)?)
+    fn sync_dir(&self, path: &Path) -> io::Result<Option<Stamp>> {
+        let dir = self.open_dir(path)?;
+        rustix::fs::fsync(&dir)?;
+        Ok(rustix::fs::fstat(&dir).ok().map(|stat| stamp_of(&stat)))
     }
 
     fn sync_all(&self) -> io::Result<()> {

@@ -13,14 +13,12 @@ pub(super) const INDEX_FILE: &str = ".index.json";
 pub(super) const LOCK_FILE: &str = ".lock";
 /// Deleted versions.
 pub(super) const TRASH_DIR: &str = ".trash";
-/// The job ledger.
-pub(super) const JOBS_DIR: &str = ".jobs";
 /// Temporary files of a shard.
 pub(super) const TMP_DIR: &str = ".tmp";
 /// What recovery set aside, inside [`TMP_DIR`].
 pub(super) const QUARANTINE_DIR: &str = "quarantine";
 /// Labels and used numbers of a prompt.
-pub(super) const MANIFEST_FILE: &str = ".manifest.json";
+pub(in crate::storage::filesystem) const MANIFEST_FILE: &str = ".manifest.json";
 /// The ending of the note beside a deleted version that says who deleted it and when.
 const DELETED_SUFFIX: &str = ".deleted";
 

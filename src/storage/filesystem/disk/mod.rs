@@ -23,11 +23,12 @@ mod shard_disk;
 mod trash;
 mod version_file;
 
+pub use commit::Written;
 pub use disk::{Disk, EntryKind, FileContent, NewFile, RealDisk, Space, Stamp, inotify_limit};
 pub use fault::DiskFault;
 pub use index_file::{IndexHints, IndexSource, PromptHint, load_index, write_index};
 pub use layout::Layout;
-pub(super) use layout::version_of_file_name;
+pub(super) use layout::{MANIFEST_FILE, version_of_file_name};
 pub use manifest::{LabelRecord, Manifest};
 pub(super) use open::list_shards;
 pub use open::{OpenError, OpenedStore, StoreMetadata, open_store};

@@ -161,7 +161,7 @@ fn settle_leftovers(
             Leftover::Drop => recovered.discarded += 1,
             Leftover::Replay(prepared) => {
                 let mut outcome = shard.commit(std::slice::from_ref(&prepared));
-                outcome.pop().unwrap_or(Ok(()))?;
+                outcome.pop().transpose()?;
                 tracing::info!(prompt_id = %prepared.id, version = %prepared.version, "a version cut off by a crash was put again");
                 recovered.replayed += 1;
             }
@@ -264,7 +264,7 @@ fn set_aside(shard: &ShardDisk, path: &Path) -> Result<PathBuf, DiskFault> {
         match shard.disk.rename_new(path, &target) {
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
             Err(e) => return Err(DiskFault::before("setting aside", path, &e)),
-            Ok(()) => {
+            Ok(_) => {
                 shard.sync_dir(&quarantine)?;
                 return Ok(target);
             }

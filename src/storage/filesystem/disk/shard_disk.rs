@@ -1,15 +1,16 @@
 //! One shard's hold on the disk: its paths, its limits, its temporary files.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::model::{PromptId, ShardId, Version};
 use crate::storage::StorageError;
 
 use super::layout::TRASH_DIR;
-use super::{Disk, DiskFault, Layout, NewFile, Space};
+use super::{Disk, DiskFault, Layout, NewFile, Space, Stamp};
 
 /// Limits that the disk code keeps.
 #[derive(Debug, Clone, Copy)]
@@ -45,6 +46,8 @@ pub struct ShardDisk {
     run: Arc<str>,
     sequence: AtomicU64,
     tmp_names_removed: AtomicBool,
+    dirs_are_durable: AtomicBool,
+    unsettled: Mutex<BTreeSet<PromptId>>,
 }
 
 impl ShardDisk {
@@ -57,16 +60,32 @@ impl ShardDisk {
         limits: DiskLimits,
         run: Arc<str>,
     ) -> Self {
-        let (sequence, tmp_names_removed) = (AtomicU64::new(0), AtomicBool::new(false));
         Self {
             disk,
             layout,
             shard,
             limits,
             run,
-            sequence,
-            tmp_names_removed,
+            sequence: AtomicU64::new(0),
+            tmp_names_removed: AtomicBool::new(false),
+            dirs_are_durable: AtomicBool::new(false),
+            unsettled: Mutex::default(),
         }
+    }
+
+    /// Remembers that the directory of a prompt was made by somebody else, who need not have made its name durable.
+    pub fn note_outside_dir(&self, id: &PromptId) {
+        self.unsettled
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(id.clone());
+    }
+
+    pub(super) fn take_unsettled(&self, id: &PromptId) -> bool {
+        self.unsettled
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(id)
     }
 
     /// Returns a fresh name in the shard's directory of temporary files.
@@ -99,16 +118,30 @@ impl ShardDisk {
             .make_dir(path)
             .map_err(|e| DiskFault::before("making", path, &e))?
         {
-            let parent = path.parent().unwrap_or(Path::new(""));
-            self.sync_dir(parent)?;
+            self.sync_dir(path.parent().unwrap_or(Path::new("")))?;
         }
         Ok(())
     }
 
-    /// Makes the shard's own directories.
+    /// Makes the shard's own directories. The first time in a run their names are made durable whoever made them.
     pub(super) fn ensure_shard_dirs(&self) -> Result<(), DiskFault> {
-        self.ensure_dir(&self.layout.shard_dir(&self.shard))?;
-        self.ensure_dir(&self.layout.tmp_dir(&self.shard))
+        if self.dirs_are_durable.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        let (dir, tmp) = (
+            self.layout.shard_dir(&self.shard),
+            self.layout.tmp_dir(&self.shard),
+        );
+        for path in [&dir, &tmp] {
+            if !path.as_os_str().is_empty() {
+                self.disk
+                    .make_dir(path)
+                    .map_err(|e| DiskFault::before("making", path, &e))?;
+                self.sync_dir(path.parent().unwrap_or(Path::new("")))?;
+            }
+        }
+        self.dirs_are_durable.store(true, Ordering::Relaxed);
+        Ok(())
     }
 
     /// Makes the shard's directory in the trash.
@@ -118,7 +151,7 @@ impl ShardDisk {
     }
 
     /// Makes the entries of a directory durable.
-    pub(super) fn sync_dir(&self, path: &Path) -> Result<(), DiskFault> {
+    pub(super) fn sync_dir(&self, path: &Path) -> Result<Option<Stamp>, DiskFault> {
         self.disk
             .sync_dir(path)
             .map_err(|e| DiskFault::unknown("syncing", path, &e))
@@ -134,6 +167,7 @@ impl ShardDisk {
         let mut file = match self.disk.create_new(&path) {
             // An operator may have removed the directory while the daemon runs.
             Err(e) if e.kind() == io::ErrorKind::NotFound => {
+                self.dirs_are_durable.store(false, Ordering::Relaxed);
                 self.ensure_shard_dirs()?;
                 self.disk.create_new(&path)
             }
@@ -168,8 +202,10 @@ impl ShardDisk {
         if self.tmp_names_removed.load(Ordering::Relaxed) {
             let tmp = self.layout.tmp_dir(&self.shard);
             match self.disk.sync_dir(&tmp) {
-                Err(e) if e.kind() == io::ErrorKind::NotFound => {}
-                other => other.map_err(|e| DiskFault::unknown("syncing", &tmp, &e))?,
+                Err(e) if e.kind() != io::ErrorKind::NotFound => {
+                    return Err(DiskFault::unknown("syncing", &tmp, &e));
+                }
+                _ => {}
             }
             self.tmp_names_removed.store(false, Ordering::Relaxed);
         }
@@ -189,7 +225,7 @@ impl ShardDisk {
             DiskFault::naming("renaming to", path, &e)
         })?;
         self.note_tmp_name_gone();
-        self.sync_dir(path.parent().unwrap_or(Path::new("")))
+        self.sync_dir(path.parent().unwrap_or(Path::new(""))).map(drop)
     }
 
     /// Turns a fault into the answer for the caller.

@@ -44,6 +44,7 @@ impl ShardDisk {
             let gone = if needs_rename.contains(&version) {
                 self.disk
                     .rename_new(&live, &self.layout.trash_file(id, version, 0))
+                    .map(drop)
             } else {
                 self.disk.unlink(&live)
             };
@@ -52,7 +53,7 @@ impl ShardDisk {
         if !needs_rename.is_empty() {
             self.sync_dir(&self.layout.trash_dir(&self.shard))?;
         }
-        self.sync_dir(&self.layout.prompt_dir(id))
+        self.sync_dir(&self.layout.prompt_dir(id)).map(drop)
     }
 
     /// Gives a version its name in the trash; `false` where the file system has no hard links.
@@ -86,7 +87,11 @@ impl ShardDisk {
                 .rename_new(&trash, &self.layout.trash_file(id, version, copy))
             {
                 Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
-                other => return other.map_err(|e| DiskFault::naming("renaming", &trash, &e)),
+                other => {
+                    return other
+                        .map(drop)
+                        .map_err(|e| DiskFault::naming("renaming", &trash, &e));
+                }
             }
         }
         Err(DiskFault::Failed {
@@ -144,7 +149,7 @@ impl ShardDisk {
                 .map_err(|e| DiskFault::naming("removing", &trash, &e))?;
         }
         self.remove_if_there(&self.layout.trash_note(id, version))?;
-        self.sync_dir(&self.layout.trash_dir(&self.shard))
+        self.sync_dir(&self.layout.trash_dir(&self.shard)).map(drop)
     }
 
     /// Forgets a version in the trash.
@@ -159,9 +164,9 @@ impl ShardDisk {
         }
         match self.disk.sync_dir(&self.layout.trash_dir(&self.shard)) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
-            other => {
-                other.map_err(|e| DiskFault::unknown("syncing", &self.layout.trash_dir(&self.shard), &e))
-            }
+            other => other
+                .map(drop)
+                .map_err(|e| DiskFault::unknown("syncing", &self.layout.trash_dir(&self.shard), &e)),
         }
     }
 
@@ -175,7 +180,9 @@ impl ShardDisk {
         let (dir, doomed) = (self.layout.prompt_dir(id), self.tmp_path("purge"));
         match self.disk.rename_new(&dir, &doomed) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
-            other => other.map_err(|e| DiskFault::naming("renaming", &dir, &e))?,
+            other => other
+                .map(drop)
+                .map_err(|e| DiskFault::naming("renaming", &dir, &e))?,
         }
         self.sync_dir(&self.layout.shard_dir(&self.shard))?;
         self.remove_tree(&doomed)

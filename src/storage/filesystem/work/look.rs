@@ -142,7 +142,10 @@ fn look_at(
             return;
         }
     };
-    let before = before.unwrap_or_else(|| Slot::empty(id.clone()));
+    let before = before.unwrap_or_else(|| {
+        disk.note_outside_dir(id);
+        Slot::empty(id.clone())
+    });
     publish(context, &before, after, changed, effects);
 }
 

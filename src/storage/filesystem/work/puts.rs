@@ -8,7 +8,7 @@ use crate::storage::{PutOutcome, PutVersion, StorageError, StoredVersion};
 use super::plan::{PutPlan, plan_put};
 use super::{Effects, WorkContext, WriteDone};
 use crate::storage::filesystem::cache::CachedVersion;
-use crate::storage::filesystem::disk::{Prepared, Slot};
+use crate::storage::filesystem::disk::{Prepared, Slot, Written};
 
 /// A version that is about to be written.
 struct Ready {
@@ -55,8 +55,8 @@ pub(crate) fn put_all(
     };
     for (Ready { place, stored, slot }, outcome) in ready.into_iter().zip(outcomes) {
         let answer = match outcome {
-            Ok(()) => {
-                publish(context, slot, &stored, effects);
+            Ok(written) => {
+                publish(slot, &stored, written, effects);
                 Ok(WriteDone::Put(PutOutcome::Created(stored)))
             }
             Err(fault) => Err(effects.fault(&context.disk, fault)),
@@ -78,13 +78,13 @@ enum Planned {
 }
 
 fn prepare(context: &WorkContext, slot: &Slot, request: PutVersion) -> Result<Planned, StorageError> {
-    let mut document = match plan_put(&slot.entry, request)? {
+    let (mut document, fingerprint) = match plan_put(&slot.entry, request)? {
         PutPlan::Unchanged(version) => {
             return Ok(Planned::Unchanged(WriteDone::Put(PutOutcome::Unchanged(version))));
         }
-        PutPlan::Write(document) => document,
+        PutPlan::Write(document, fingerprint) => (document, fingerprint),
     };
-    let stored = StoredVersion::seal(&mut document)?;
+    let stored = StoredVersion::seal_as(&mut document, fingerprint)?;
     let (size, limit) = (stored.bytes.len() as u64, context.disk.limits.max_file_bytes);
     if size > limit {
         return Err(StorageError::TooLarge { size, limit });
@@ -92,8 +92,7 @@ fn prepare(context: &WorkContext, slot: &Slot, request: PutVersion) -> Result<Pl
     Ok(Planned::Write(Arc::new(stored)))
 }
 
-fn publish(context: &WorkContext, mut slot: Slot, stored: &Arc<StoredVersion>, effects: &mut Effects) {
-    let disk = &context.disk;
+fn publish(mut slot: Slot, stored: &Arc<StoredVersion>, written: Written, effects: &mut Effects) {
     let id = slot.entry.id.clone();
     let entry = Arc::make_mut(&mut slot.entry);
     entry.insert(stored.version.clone());
@@ -104,11 +103,10 @@ fn publish(context: &WorkContext, mut slot: Slot, stored: &Arc<StoredVersion>, e
     if entry.versions.first() == Some(&stored.version) {
         entry.created_at = Some(stored.created_at.clone());
     }
-    slot.dir = disk.stamp(&disk.layout.prompt_dir(&id));
-    let stamp = disk.stamp(&disk.layout.version_file(&id, &stored.version));
+    slot.dir = written.dir;
     let cached = CachedVersion {
         stored: Arc::clone(stored),
-        stamp,
+        stamp: written.file,
     };
     effects
         .cached
