@@ -1,7 +1,7 @@
 //! The daemon: arguments, configuration, log, and then [`promptd::daemon::run`].
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -84,7 +84,7 @@ fn plan(arguments: &Arguments) -> Result<Plan, ConfigError> {
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .collect();
     let sources = Sources {
-        file: paths::config_file(arguments.config.as_deref(), &env, |path| path.exists()),
+        file: paths::config_file(arguments.config.as_deref(), &env, Path::exists),
         env,
         store: arguments.store.clone(),
         socket: arguments.socket.clone(),

@@ -39,6 +39,14 @@ Exit codes:
   75   try again in a moment: promptd is busy, or a part of it is down
   130  interrupted from the keyboard";
 
+/// The environment, for the help and the manual.
+pub(crate) const ENVIRONMENT: &str = "\
+Environment:
+  PROMPTD_SOCKET           the socket of promptd, where --socket names none
+  VISUAL, EDITOR           the editor of put -e and edit; vi without them
+  PROMPTCTL_PAGER, PAGER   the pager of log and diff on a terminal; less -FRX without them, none when empty
+  NO_COLOR, CLICOLOR_FORCE no colour at all; colour also in a pipe";
+
 /// Why a verb ended before it was done: a message for people, hints on how to go on, and the exit code.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]

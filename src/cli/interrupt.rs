@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::flag;
 
 /// Both flags of the process: whether a signal ends it, and whether one came while it did not.
@@ -15,7 +15,7 @@ struct Flags {
 
 static FLAGS: OnceLock<Flags> = OnceLock::new();
 
-/// While this lives, an interrupt or a request to end does not end the process.
+/// While this lives, an interrupt, a request to end and the loss of the terminal do not end the process.
 #[derive(Debug)]
 pub(crate) struct Held {
     flags: &'static Flags,
@@ -28,7 +28,7 @@ pub(crate) fn hold() -> Held {
             ends: Arc::new(AtomicBool::new(true)),
             came: Arc::new(AtomicBool::new(false)),
         };
-        for signal in [SIGINT, SIGTERM] {
+        for signal in [SIGINT, SIGTERM, SIGHUP] {
             // In this order: the default action does not come back.
             drop(flag::register(signal, Arc::clone(&flags.came)));
             drop(flag::register_conditional_default(

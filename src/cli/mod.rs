@@ -20,9 +20,10 @@ mod progress;
 mod reference;
 mod session;
 mod table;
-mod times;
+
 mod verbs;
 mod visible;
+mod wording;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -59,7 +60,7 @@ Examples:
 /// Keeps every version of every prompt
 #[derive(Debug, Parser)]
 #[command(name = "promptctl", version, long_about = LONG_ABOUT, max_term_width = 100)]
-#[command(after_help = EXAMPLES, after_long_help = format!("{EXAMPLES}\n\n{}", exit::EXIT_CODES))]
+#[command(after_help = EXAMPLES, after_long_help = format!("{EXAMPLES}\n\n{}\n\n{}", exit::EXIT_CODES, exit::ENVIRONMENT))]
 #[command(
     subcommand_required = true,
     arg_required_else_help = true,

@@ -5,8 +5,8 @@ use comfy_table::{CellAlignment, ContentArrangement};
 use crate::model::Timestamp;
 
 use super::color::{Paint, Palette};
-use super::times;
 use super::visible::visible_line;
+use super::wording;
 
 /// A table in both of its forms.
 #[derive(Debug, Clone, Default)]
@@ -45,8 +45,16 @@ impl Cell {
     /// A time: how long ago for people, exact for programs.
     pub(crate) fn time(at: Option<&Timestamp>) -> Self {
         Self {
-            shown: at.map(times::ago).unwrap_or_default(),
+            shown: at.map(wording::ago).unwrap_or_default(),
             plain: at.map(ToString::to_string).unwrap_or_default(),
+        }
+    }
+
+    /// A change of a score: rounded for people, exact for programs.
+    pub(crate) fn change(by: f64) -> Self {
+        Self {
+            shown: format!("{by:+.1}"),
+            plain: by.to_string(),
         }
     }
 

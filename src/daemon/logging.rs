@@ -107,7 +107,12 @@ fn log_panic(panic: &std::panic::PanicHookInfo<'_>) {
         thread,
         "panic: this is a mistake in promptd, please report it"
     );
-    let message = panic.payload_as_str().unwrap_or_default();
+    let payload = panic.payload();
+    let message = payload
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or_default();
     tracing::debug!(location, message, "panic");
 }
 

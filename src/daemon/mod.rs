@@ -10,6 +10,8 @@ mod run;
 pub mod signals;
 mod start;
 mod storage;
+#[cfg(test)]
+mod tests;
 
 pub use reload::Reload;
 pub use run::{RunError, run};

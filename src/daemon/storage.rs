@@ -122,11 +122,13 @@ mod tests {
 
     #[test]
     fn what_is_configured_arrives() {
-        let mut files = FileStoreConfig::default();
-        files.enable_sharding = false;
-        files.on_external_edit = ExternalEdit::Refuse;
+        let mut files = FileStoreConfig {
+            enable_sharding: false,
+            on_external_edit: ExternalEdit::Refuse,
+            max_queue_depth: 7,
+            ..FileStoreConfig::default()
+        };
         files.watch.mode = WatchMode::Scan;
-        files.max_queue_depth = 7;
         let limits = LimitsConfig {
             request_timeout_ms: 1_500,
             drain_timeout_ms: 2_500,

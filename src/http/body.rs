@@ -53,15 +53,10 @@ pub(super) async fn read_json(
     require_json(request.headers())?;
     let asks_first = request.headers().contains_key(header::EXPECT);
     let mut body = request.into_body();
-    let read = match tokio::time::timeout(timeout, collect(&mut body, max)).await {
-        Ok(read) => read,
-        Err(_) => {
-            let detail = format!(
-                "the body did not arrive within {} ms (body_timeout_ms)",
-                timeout.as_millis()
-            );
-            return Err(Problem::new(Code::RequestTimeout, detail));
-        }
+    let Ok(read) = tokio::time::timeout(timeout, collect(&mut body, max)).await else {
+        let millis = timeout.as_millis();
+        let detail = format!("the body did not arrive within {millis} ms (body_timeout_ms)");
+        return Err(Problem::new(Code::RequestTimeout, detail));
     };
     match read {
         Ok(bytes) => parse(bytes).await,

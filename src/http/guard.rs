@@ -23,13 +23,7 @@ pub(super) async fn always_answer(State(state): State<AppState>, request: Reques
         let detail = "the daemon made a mistake; its log says more";
         Problem::new(Code::InternalError, detail).into_response()
     });
-    // Read after the work: the revision is never older than the change that it answers.
-    let revision = state.versions().storage().revision().to_string();
-    if let Ok(revision) = HeaderValue::from_str(&revision) {
-        response
-            .headers_mut()
-            .insert(HeaderName::from_static(REVISION_HEADER), revision);
-    }
+    stamp(&state, &mut response);
     let (status, path) = (response.status(), uri.path());
     if status.is_server_error() && status != StatusCode::SERVICE_UNAVAILABLE {
         tracing::warn!(%method, path, status = status.as_u16(), "a request failed");
@@ -38,6 +32,16 @@ pub(super) async fn always_answer(State(state): State<AppState>, request: Reques
         tracing::debug!(%method, path, status = status.as_u16(), micros, "answered");
     }
     response
+}
+
+/// Says which revision of the store an answer is part of. Called after the work, so that the revision is never older than
+/// the change that it answers.
+pub(super) fn stamp(state: &AppState, response: &mut Response) {
+    let revision = state.versions().storage().revision().to_string();
+    if let Ok(revision) = HeaderValue::from_str(&revision) {
+        let name = HeaderName::from_static(REVISION_HEADER);
+        response.headers_mut().insert(name, revision);
+    }
 }
 
 /// Admits at most `max_requests_in_flight` requests, and gives each its deadline.

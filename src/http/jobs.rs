@@ -1,6 +1,7 @@
 //! `/v1/jobs`: long work.
 
 mod events;
+mod submission;
 
 use std::time::Duration;
 
@@ -22,11 +23,12 @@ use super::peer::Peer;
 use super::problem::{Code, Problem};
 use super::query::{NoParameters, StrictQuery, page_items};
 use super::responses::{BodyProblems, CommonProblems, NotFoundProblem, WriteProblems};
-use super::schema::{JobIdText, JobSubmission, job_cursor};
+use super::schema::{JobIdText, job_cursor};
 use super::wire::{JobRequest, JobState, JobView, Page};
 use super::{AppState, cursor};
 
 use events::EventsBody;
+use submission::JobSubmission;
 
 /// The longest wait that one request may ask for, in seconds.
 const MAX_WAIT_SECONDS: u64 = 60;

@@ -99,14 +99,14 @@ async fn set(
     JsonBody(body): JsonBody,
 ) -> Result<Json<LabelView>, Problem> {
     let (id, label) = (path.prompt_id()?, path.label()?);
+    let request: LabelRequest = decode(&body)?;
+    let to = reference(&request.version)?;
     let expected = headers::expected_version(&request_headers)?;
     let must_be_absent = headers::must_be_absent(&request_headers)?;
     if must_be_absent && expected.is_some() {
         let detail = "a label cannot be unset (If-None-Match: *) and point at a version (If-Match) at once";
         return Err(Problem::new(Code::PreconditionFailed, detail));
     }
-    let request: LabelRequest = decode(&body)?;
-    let to = reference(&request.version)?;
     let expected = if must_be_absent {
         Some(None)
     } else {

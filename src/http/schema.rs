@@ -2,10 +2,11 @@
 
 use std::borrow::Cow;
 
-use utoipa::openapi::schema::{AdditionalProperties, AnyOfBuilder, OneOfBuilder, Type};
+use utoipa::openapi::schema::{AnyOfBuilder, Type};
 use utoipa::openapi::{ObjectBuilder, RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
+use super::params::MAX_REFERENCE_LEN;
 use super::wire::{Page, PromptSummary, VersionSummary};
 use crate::model::{PromptVersion, VersionSelector};
 
@@ -87,9 +88,9 @@ const REFERENCE: &str = concat!(
 );
 
 /// The cursors of the lists.
-pub(super) const PROMPT_CURSOR: &str = concat!("^p~", prompt_id!(), "$");
-pub(super) const VERSION_CURSOR: &str = concat!("^v~", version!(), "$");
-pub(super) const TRASH_CURSOR: &str = concat!(
+const PROMPT_CURSOR: &str = concat!("^p~", prompt_id!(), "$");
+const VERSION_CURSOR: &str = concat!("^v~", version!(), "$");
+const TRASH_CURSOR: &str = concat!(
     "^t~(?=[^~]{1,128}~)",
     prompt_id!(),
     "~(?=[^~]{5,96}$)",
@@ -97,11 +98,16 @@ pub(super) const TRASH_CURSOR: &str = concat!(
     "$"
 );
 
+const JOB_CURSOR: &str = concat!("^j~", job_id!(), "$");
+
+/// What the ids of an imported workflow's prompts can begin with.
+pub(super) const PROMPT_ID: &str = concat!("^", prompt_id!(), "$");
+
 /// Entity tags, for `If-None-Match` on a read.
-pub(super) const ENTITY_TAGS: &str = r#"^(?:\*|(?:W/)?"[!#-~]*"(?:, ?(?:W/)?"[!#-~]*"){0,7})$"#;
+const ENTITY_TAGS: &str = r#"^(?:\*|(?:W/)?"[!#-~]*"(?:, ?(?:W/)?"[!#-~]*"){0,7})$"#;
 
 /// A quoted version, for `If-Match` on a label.
-pub(super) const QUOTED_VERSION: &str = concat!("^\"", version!(), "\"$");
+const QUOTED_VERSION: &str = concat!("^\"", version!(), "\"$");
 
 impl PartialSchema for VersionSelector {
     fn schema() -> RefOr<Schema> {
@@ -136,78 +142,6 @@ impl ToSchema for JobIdText {
     fn name() -> Cow<'static, str> {
         Cow::Borrowed("JobId")
     }
-}
-
-/// A job as it is submitted: what `params` holds depends on `kind`.
-pub(super) struct JobSubmission;
-
-impl PartialSchema for JobSubmission {
-    fn schema() -> RefOr<Schema> {
-        let one_of = OneOfBuilder::new()
-            .item(
-                submission(
-                    "import",
-                    "Takes the prompts out of a workflow document and stores those that changed.",
-                )
-                .property("params", import_params())
-                .required("params"),
-            )
-            .item(
-                submission(
-                    "verify",
-                    "Reads everything and reports what is not as it should be.",
-                )
-                .property("params", no_params()),
-            )
-            .item(
-                submission(
-                    "rebuild_index",
-                    "Looks at every directory again and writes the index anew.",
-                )
-                .property("params", no_params()),
-            );
-        RefOr::T(Schema::OneOf(one_of.build()))
-    }
-}
-
-impl ToSchema for JobSubmission {
-    fn name() -> Cow<'static, str> {
-        Cow::Borrowed("JobRequest")
-    }
-}
-
-fn submission(kind: &str, description: &str) -> ObjectBuilder {
-    let kind = ObjectBuilder::new()
-        .schema_type(Type::String)
-        .enum_values(Some([kind]));
-    ObjectBuilder::new()
-        .schema_type(Type::Object)
-        .description(Some(description))
-        .property("kind", kind)
-        .required("kind")
-        .additional_properties(Some(AdditionalProperties::<Schema>::FreeForm(false)))
-}
-
-fn import_params() -> ObjectBuilder {
-    let content = ObjectBuilder::new()
-        .schema_type(Type::String)
-        .description(Some("The workflow document: YAML or JSON text."));
-    let name = "The name of the file; at most 255 bytes.";
-    let workflow = "What the prompt ids begin with; by default made from the name of the file.";
-    ObjectBuilder::new()
-        .schema_type(Type::Object)
-        .property("name", text("[^/]$", 1, 255, name))
-        .property("content", content)
-        .property("workflow", text(concat!("^", prompt_id!(), "$"), 1, 40, workflow))
-        .required("name")
-        .required("content")
-        .additional_properties(Some(AdditionalProperties::<Schema>::FreeForm(false)))
-}
-
-fn no_params() -> ObjectBuilder {
-    ObjectBuilder::new()
-        .schema_type(Type::Object)
-        .additional_properties(Some(AdditionalProperties::<Schema>::FreeForm(false)))
 }
 
 /// A page of the list of prompts: summaries, or the documents at a label.
@@ -253,7 +187,7 @@ fn collect<T: ToSchema>(schemas: &mut Vec<(String, RefOr<Schema>)>) {
     T::schemas(schemas);
 }
 
-fn text(pattern: &str, min: usize, max: usize, description: &str) -> ObjectBuilder {
+pub(super) fn text(pattern: &str, min: usize, max: usize, description: &str) -> ObjectBuilder {
     ObjectBuilder::new()
         .schema_type(Type::String)
         .pattern(Some(pattern))
@@ -264,22 +198,23 @@ fn text(pattern: &str, min: usize, max: usize, description: &str) -> ObjectBuild
 
 /// `cursor` of the list of prompts.
 pub(super) fn prompt_cursor() -> utoipa::openapi::Object {
-    cursor(PROMPT_CURSOR, 130)
+    cursor(PROMPT_CURSOR, 130, "p~wf_001_llm_1")
 }
 
 /// `cursor` of a list of versions.
 pub(super) fn version_cursor() -> utoipa::openapi::Object {
-    cursor(VERSION_CURSOR, 98)
+    cursor(VERSION_CURSOR, 98, "v~1.2.0")
 }
 
 /// `cursor` of the list of the trash.
 pub(super) fn trash_cursor() -> utoipa::openapi::Object {
-    cursor(TRASH_CURSOR, 227)
+    cursor(TRASH_CURSOR, 227, "t~wf_001_llm_1~1.2.0")
 }
 
 /// `cursor` of the list of jobs.
 pub(super) fn job_cursor() -> utoipa::openapi::Object {
-    cursor(concat!("^j~", job_id!(), "$"), JOB_ID_LEN + 2)
+    let example = "j~job_0190163d-8694-739b-aea5-966c26f8ad91";
+    cursor(JOB_CURSOR, JOB_ID_LEN + 2, example)
 }
 
 /// `prefix` of the list of prompts: what a prompt id can begin with.
@@ -295,12 +230,17 @@ pub(super) fn entity_tags() -> utoipa::openapi::Object {
         1024,
         "Answer 304 when the version has one of these entity tags.",
     )
+    .examples([format!("\"sha256:{}\"", "0".repeat(64))])
     .build()
 }
 
 /// `If-None-Match` on a write.
 pub(super) fn only_star() -> utoipa::openapi::Object {
-    text(r"^\*$", 1, 1, "Write only when there is nothing yet.").build()
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .enum_values(Some(["*"]))
+        .description(Some("Write only when there is nothing yet."))
+        .build()
 }
 
 /// `If-Match` on a label.
@@ -311,16 +251,18 @@ pub(super) fn quoted_version() -> utoipa::openapi::Object {
         98,
         "Write only when the label points at this version.",
     )
+    .examples(["\"1.2.0\""])
     .build()
 }
 
-fn cursor(pattern: &str, max: usize) -> utoipa::openapi::Object {
+fn cursor(pattern: &str, max: usize, example: &str) -> utoipa::openapi::Object {
     text(
         pattern,
         3,
         max,
         "The `next_cursor` of the page before; pass it as it came.",
     )
+    .examples([example])
     .build()
 }
 

@@ -21,7 +21,7 @@ use tower::ServiceExt;
 use super::patience::{AnswerBody, PatientStream, Turn};
 use super::peer::Peer;
 use super::problem::{Code, Problem};
-use super::{AppState, router};
+use super::{AppState, guard, router};
 
 /// How long to wait before accepting again when the process has no file descriptor left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -73,7 +73,7 @@ pub async fn serve(state: AppState, listener: UnixListener, shutdown: impl Futur
             Err(_) => {
                 state.count_refused_connection();
                 if refusals.len() < MAX_REFUSALS {
-                    refusals.spawn(refuse(stream, state.limits().max_connections));
+                    refusals.spawn(refuse(stream, state.clone()));
                 }
             }
         }
@@ -146,10 +146,13 @@ async fn answer(
 }
 
 /// Answers the first request of a connection over the limit with `busy`, and closes it.
-async fn refuse(stream: UnixStream, max: usize) {
-    let service = service_fn(move |_: Request<Incoming>| async move {
+async fn refuse(stream: UnixStream, state: AppState) {
+    let service = service_fn(move |_: Request<Incoming>| {
+        let max = state.limits().max_connections;
         let detail = format!("{max} connections are open (max_connections): try again");
-        Ok::<_, Infallible>(Problem::new(Code::Busy, detail).into_response())
+        let mut response = Problem::new(Code::Busy, detail).into_response();
+        guard::stamp(&state, &mut response);
+        async move { Ok::<_, Infallible>(response) }
     });
     let mut http = http();
     let connection = http

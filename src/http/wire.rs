@@ -1,6 +1,7 @@
 //! The JSON that travels over the socket, beside the version documents themselves. Used by the server and by clients.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -154,7 +155,7 @@ pub struct JobProgress {
     pub done: u64,
     /// Steps in all; 0 while that is not known.
     pub total: u64,
-    /// What a step is: `prompts`, `versions`.
+    /// What a step is: `prompts`, `shards`.
     pub unit: String,
 }
 
@@ -187,8 +188,8 @@ pub struct JobView {
     pub author: Author,
 }
 
-/// The body of `POST /v1/jobs`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+/// The body of `POST /v1/jobs`. Its parameters may hold a whole workflow with secrets in it: it is never printed.
+#[derive(Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct JobRequest {
     /// `import`, `verify` or `rebuild_index`.
@@ -265,6 +266,16 @@ pub struct HttpStatus {
 pub struct Health {
     /// `ok` or `ready`.
     pub status: String,
+}
+
+impl fmt::Debug for JobRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let keys: Vec<&String> = self.params.keys().collect();
+        f.debug_struct("JobRequest")
+            .field("kind", &self.kind)
+            .field("params", &keys)
+            .finish()
+    }
 }
 
 impl JobState {

@@ -1,11 +1,11 @@
 //! The version document: the content of one version file.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
 use super::{
-    Checksum, ChecksumError, InvalidPrompt, OptimizationResult, Prompt, PromptAnalysis, PromptId, Timestamp,
-    Version,
+    Checksum, ChecksumError, InvalidPrompt, InvalidVersion, OptimizationResult, Prompt, PromptAnalysis,
+    PromptId, Timestamp, Version,
 };
 
 /// One version of a prompt, as its file says it (docs/format.md).
@@ -24,8 +24,9 @@ pub struct PromptVersion {
     /// How it was made, when it was made by a rewriting.
     #[serde(default)]
     pub optimization_result: Option<OptimizationResult>,
-    /// The version that it was made from.
-    #[serde(default)]
+    /// The version that it was made from. In files of the Python system it may be spelled as no version is here; such a
+    /// parent is none.
+    #[serde(default, deserialize_with = "lenient_version")]
     pub parent_version: Option<Version>,
     /// When it was made.
     #[serde(default = "Timestamp::now")]
@@ -86,6 +87,13 @@ impl PromptVersion {
     /// [`DocumentError`] names the place and the rule.
     pub fn from_client(document: &Value) -> Result<Self, DocumentError> {
         refuse_unknown_fields::<Self>(document)?;
+        if let Some(Value::String(parent)) = document.get("parent_version") {
+            let shape = |e: InvalidVersion| DocumentError::Shape {
+                path: "parent_version".into(),
+                reason: e.to_string(),
+            };
+            Version::new(parent).map_err(shape)?;
+        }
         Self::from_value(document)
     }
 
@@ -159,6 +167,11 @@ pub(crate) fn refuse_unknown_fields<T: serde::de::DeserializeOwned>(
         }),
         (Ok(_), None) => Ok(()),
     }
+}
+
+fn lenient_version<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Version>, D::Error> {
+    let text = Option::<String>::deserialize(deserializer)?;
+    Ok(text.and_then(|text| Version::new(&text).ok()))
 }
 
 /// Refuses arrays where objects belong: serde would read them as the fields in order.
@@ -283,6 +296,7 @@ mod tests {
             |d| drop(d.as_object_mut().unwrap().remove("analysis")),
             "missing field `analysis`",
         );
+        check_refused(|d| d["parent_version"] = json!("01.0.0"), "at parent_version");
         check_refused(|d| d["created_at"] = json!("yesterday"), "at created_at");
     }
 
@@ -292,6 +306,7 @@ mod tests {
         doc["metadata"]["anything"] = json!([1, {"x": null}]);
         assert!(PromptVersion::from_client(&doc).is_ok());
         doc["new_key_of_a_later_format"] = json!(true);
+        doc["parent_version"] = json!("01.0.0");
         assert!(PromptVersion::from_value(&doc).is_ok());
     }
 }

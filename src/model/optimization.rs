@@ -49,12 +49,10 @@ pub struct OptimizationChange {
 /// The schema of a start and an end, or nothing.
 fn span() -> utoipa::openapi::schema::Schema {
     use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, OneOfBuilder, Schema, Type};
-    // Within what every JSON reader keeps.
-    let largest = 9_007_199_254_740_991_i64;
     let position = ObjectBuilder::new()
         .schema_type(Type::Integer)
-        .minimum(Some(-largest))
-        .maximum(Some(largest));
+        .minimum(Some(i64::MIN))
+        .maximum(Some(i64::MAX));
     let pair = ArrayBuilder::new()
         .items(position)
         .min_items(Some(2))

@@ -60,12 +60,20 @@ pub enum InvalidPrompt {
 }
 
 /// The schema of a list of variable names: none of them is blank.
-pub(crate) fn variable_names() -> utoipa::openapi::schema::Array {
+fn variable_names() -> utoipa::openapi::schema::Array {
     let name = utoipa::openapi::ObjectBuilder::new()
         .schema_type(utoipa::openapi::schema::Type::String)
         .pattern(Some(r"\S"))
         .build();
     utoipa::openapi::ArrayBuilder::new().items(name).build()
+}
+
+/// The same where the list may be absent or null.
+pub(crate) fn optional_variable_names() -> utoipa::openapi::schema::Array {
+    use utoipa::openapi::schema::{SchemaType, Type};
+    let mut names = variable_names();
+    names.schema_type = SchemaType::Array(vec![Type::Array, Type::Null]);
+    names
 }
 
 /// The role of a prompt that names none.

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use clap::Args;
+use serde_json::Value;
 
 use crate::cli::color::{Paint, Palette};
 use crate::cli::exit::{CliError, Exit};
@@ -79,8 +80,7 @@ fn render(analysis: &PromptAnalysis, palette: Palette) -> String {
     let facts: Vec<String> = analysis
         .metadata
         .iter()
-        .filter(|(_, value)| value.is_number())
-        .map(|(key, value)| format!("{value} {}", key.replace('_', " ")))
+        .filter_map(|(key, value)| Some(format!("{} {}", fact(value)?, key.replace('_', " "))))
         .collect();
     if !facts.is_empty() {
         text.push_str(&palette.paint(Paint::Faint, &facts.join(", ")));
@@ -114,6 +114,14 @@ fn render(analysis: &PromptAnalysis, palette: Palette) -> String {
         palette,
     );
     text
+}
+
+/// Returns a number: whole, or with one digit.
+fn fact(value: &Value) -> Option<String> {
+    if value.is_u64() {
+        return Some(value.to_string());
+    }
+    value.as_f64().map(|number| format!("{number:.1}"))
 }
 
 fn push_list(text: &mut String, name: &str, items: impl Iterator<Item = String>, palette: Palette) {

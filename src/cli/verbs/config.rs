@@ -7,6 +7,7 @@ use serde_json::json;
 
 use crate::cli::exit::{CliError, Exit};
 use crate::cli::session::Session;
+use crate::cli::wording::counted;
 use crate::config::{self, Config, ConfigError, Sources, paths};
 
 const EXAMPLES: &str = "\
@@ -116,10 +117,15 @@ fn migrate(file: &Path, dry_run: bool, json: bool, session: &mut Session) -> Res
     if dry_run {
         session.console.data(&migration.text)?;
     }
-    let done = match (migration.changes.len(), dry_run) {
+    let done = match (migration.changes.len() as u64, dry_run) {
         (0, _) => "nothing to do".to_owned(),
-        (count, true) => format!("{count} changes to make"),
-        (count, false) => format!("{count} changes made; the old file is kept beside it, ending in .bak"),
+        (count, true) => format!("{} to make", counted(count, "change")),
+        (count, false) => {
+            format!(
+                "{} made; the old file is kept beside it, ending in .bak",
+                counted(count, "change")
+            )
+        }
     };
     session.console.say(format_args!("{}: {done}", file.display()));
     Ok(())

@@ -14,6 +14,7 @@ use crate::cli::files::{self, Written};
 use crate::cli::patience::patiently;
 use crate::cli::progress::Progress;
 use crate::cli::session::Session;
+use crate::cli::wording::counted;
 use crate::client::{Client, Document, PromptFilter};
 use crate::model::{Label, PromptId, VersionSelector};
 use crate::versions::Order;
@@ -109,11 +110,11 @@ fn report(counts: &Counts, destination: &Path, session: &mut Session) -> Result<
     } else {
         String::new()
     };
-    session.console.say(format_args!(
-        "exported {} versions of {} prompts{place}{same}",
-        counts.versions - counts.refused.len() as u64,
-        counts.prompts
-    ));
+    let versions = counted(counts.versions - counts.refused.len() as u64, "version");
+    let prompts = counted(counts.prompts, "prompt");
+    session
+        .console
+        .say(format_args!("exported {versions} of {prompts}{place}{same}"));
     let Some(first) = counts.refused.first() else {
         return Ok(if counts.damaged.is_empty() {
             Exit::Success

@@ -97,7 +97,7 @@ pub(super) async fn run(args: DslArgs, session: &mut Session) -> Result<Exit, Cl
     .numbers([2, 3, 4, 5]);
     let mut failed = 0;
     for file in &args.files {
-        progress.message(shown(file));
+        progress.message(name_of(file));
         let outcome = import(&client, file, args.workflow.as_deref(), &progress).await;
         progress.advance(1);
         // Without a daemon the other files would fare no better.
@@ -135,7 +135,7 @@ async fn import(
         .wait_for_job(&job.job_id, |job| {
             progress.message(format!(
                 "{} {}/{}",
-                shown(file),
+                name_of(file),
                 job.progress.done,
                 job.progress.total
             ));
@@ -145,9 +145,8 @@ async fn import(
 }
 
 fn params(file: &Path, content: String, workflow: Option<&str>) -> Map<String, Value> {
-    let name = file.file_name().unwrap_or(file.as_os_str()).to_string_lossy();
     let mut params = Map::new();
-    params.insert("name".to_owned(), json!(name));
+    params.insert("name".to_owned(), json!(name_of(file)));
     params.insert("content".to_owned(), Value::String(content));
     if let Some(workflow) = workflow {
         params.insert("workflow".to_owned(), json!(workflow));
@@ -230,6 +229,13 @@ fn as_json(file: &Path, outcome: &Result<Value, CliError>) -> Value {
         Ok(result) => json!({"file": file, "result": result, "error": null}),
         Err(error) => json!({"file": file, "result": null, "error": error.message}),
     }
+}
+
+fn name_of(file: &Path) -> String {
+    file.file_name()
+        .unwrap_or(file.as_os_str())
+        .to_string_lossy()
+        .into_owned()
 }
 
 fn shown(file: &Path) -> String {

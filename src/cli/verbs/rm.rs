@@ -6,9 +6,10 @@ use crate::cli::confirm::confirm;
 use crate::cli::exit::{CliError, Exit};
 use crate::cli::reference::Target;
 use crate::cli::session::Session;
+use crate::cli::wording::counted;
 use crate::client::Client;
 use crate::http::wire::{DeletedVersions, PromptSummary};
-use crate::model::{PromptId, Version};
+use crate::model::{PromptId, Version, VersionSelector};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -55,8 +56,9 @@ pub(super) async fn run(args: RmArgs, session: &mut Session) -> Result<Exit, Cli
     let client = session.client();
     for target in &args.targets {
         let prompt = prompt_of(&client, target, args.purge).await?;
-        let plan = plan(target, &prompt, args.purge);
+        let plan = plan(target, prompt.as_ref(), args.purge);
         if args.dry_run {
+            must_exist(&client, target, args.purge).await?;
             session.console.line(format_args!("would {plan}"))?;
             continue;
         }
@@ -79,14 +81,34 @@ async fn prompt_of(client: &Client, target: &Target, purge: bool) -> Result<Opti
     }
 }
 
-/// Says in words what deleting would do.
-fn plan(target: &Target, prompt: &Option<PromptSummary>, purge: bool) -> String {
-    let count = prompt.as_ref().map_or(0, |prompt| prompt.version_count);
-    let versions = if count == 1 {
-        "1 version".to_owned()
-    } else {
-        format!("{count} versions")
+/// Makes sure that there is something to delete.
+async fn must_exist(client: &Client, target: &Target, purge: bool) -> Result<(), CliError> {
+    let Some(version) = &target.version else {
+        return Ok(());
     };
+    match client
+        .version(&target.id, &VersionSelector::Exact(version.clone()))
+        .await
+    {
+        Err(error) if error.code() == Some("not-found") => {
+            let in_trash = purge
+                && client
+                    .trash(Some(&target.id))
+                    .all()
+                    .await?
+                    .iter()
+                    .any(|it| it.version == *version);
+            if in_trash { Ok(()) } else { Err(error.into()) }
+        }
+        // A version that cannot be read can still be deleted.
+        _ => Ok(()),
+    }
+}
+
+/// Says in words what deleting would do.
+fn plan(target: &Target, prompt: Option<&PromptSummary>, purge: bool) -> String {
+    let count = prompt.map_or(0, |prompt| prompt.version_count);
+    let versions = counted(count, "version");
     let done = match (&target.version, purge) {
         (Some(_), false) => format!("move {target} to the trash"),
         (Some(_), true) => format!("forget {target} for good"),
@@ -158,12 +180,12 @@ mod tests {
     use super::*;
 
     fn check(target: &str, purge: bool, expected: &str) {
-        let prompt = serde_json::from_value(serde_json::json!({
+        let prompt: PromptSummary = serde_json::from_value(serde_json::json!({
             "prompt_id": "greet", "latest_version": "1.0.1", "version_count": 2, "labels": {"production": "1.0.0"},
             "created_at": null, "updated_at": null
         }))
         .unwrap();
-        assert_eq!(plan(&target.parse().unwrap(), &Some(prompt), purge), expected);
+        assert_eq!(plan(&target.parse().unwrap(), Some(&prompt), purge), expected);
     }
 
     #[test]

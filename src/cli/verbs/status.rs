@@ -6,9 +6,8 @@ use serde_json::Value;
 use crate::cli::color::{Paint, Palette};
 use crate::cli::exit::{CliError, Exit};
 use crate::cli::session::Session;
-use crate::cli::times;
 use crate::cli::visible::visible_line;
-use crate::http::wire::StatusView;
+use crate::cli::wording::{self, counted};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -29,66 +28,70 @@ pub(crate) struct StatusArgs {
 /// Shows it.
 pub(super) async fn run(args: StatusArgs, session: &mut Session) -> Result<Exit, CliError> {
     let client = session.client();
-    let said = client.status_json().await?;
-    let status: StatusView = serde_json::from_value(said.clone()).map_err(|error| {
-        CliError::failure(format!(
-            "the status is not understood ({error}): are promptctl and promptd of one version?"
-        ))
-    })?;
+    let status = client.status_json().await?;
     if args.json {
-        session.console.json(&said)?;
+        session.console.json(&status)?;
     } else {
         let socket = client.socket().display().to_string();
         let text = render(&status, &socket, session.console.palette);
         session.console.data(text)?;
     }
-    Ok(if status.degraded.is_none() {
-        Exit::Success
-    } else {
+    Ok(if is_degraded(&status) {
         Exit::Failure
+    } else {
+        Exit::Success
     })
 }
 
-fn render(status: &StatusView, socket: &str, palette: Palette) -> String {
-    let paint = if status.degraded.is_none() {
-        Paint::Good
-    } else {
-        Paint::Bad
+fn is_degraded(status: &Value) -> bool {
+    status.get("degraded").is_some_and(|reason| !reason.is_null())
+}
+
+/// Shows what is known of every promptd in a few lines, and then all that this one says of its parts.
+fn render(status: &Value, socket: &str, palette: Palette) -> String {
+    let word = |key: &str| {
+        status
+            .get(key)
+            .map(|value| scalar(key, value))
+            .unwrap_or_default()
     };
-    let state = palette.paint(paint, &visible_line(&status.status));
+    let number = |key: &str| status.get(key).and_then(Value::as_u64).unwrap_or_default();
+    let paint = if is_degraded(status) {
+        Paint::Bad
+    } else {
+        Paint::Good
+    };
     let mut text = format!(
-        "promptd {} is {state}, up {}, pid {}\n",
-        status.version,
-        times::duration(status.uptime_seconds),
-        status.pid
+        "promptd {} is {}, up {}, pid {}\n",
+        word("version"),
+        palette.paint(paint, &word("status")),
+        wording::duration(number("uptime_seconds")),
+        word("pid")
     );
-    if let Some(reason) = &status.degraded {
-        text.push_str(&format!(
-            "  {}\n",
-            palette.paint(Paint::Bad, &visible_line(reason))
-        ));
+    if is_degraded(status) {
+        text.push_str(&format!("  {}\n", palette.paint(Paint::Bad, &word("degraded"))));
     }
-    let http = &status.http;
-    text.push_str(&format!("  socket       {socket}\n"));
-    text.push_str(&format!(
-        "  holds        {} prompts, {} versions\n",
-        status.prompts, status.versions
-    ));
-    text.push_str(&format!(
-        "  connections  {} of {}, {} refused\n  requests     {} of {} at once, {} refused\n",
-        http.connections,
-        http.max_connections,
-        http.refused_connections,
-        http.requests_in_flight,
-        http.max_requests_in_flight,
-        http.refused_requests
-    ));
-    text.push_str(&format!("{}\n", palette.paint(Paint::Heading, "storage")));
-    push_fields(&mut text, &status.storage, 1);
+    let (prompts, versions) = (
+        counted(number("prompts"), "prompt"),
+        counted(number("versions"), "version"),
+    );
+    text.push_str(&format!("  {prompts}, {versions}\n  {socket}\n"));
+    for (part, fields) in status
+        .as_object()
+        .into_iter()
+        .flatten()
+        .filter(|(_, value)| value.is_object())
+    {
+        text.push_str(&format!(
+            "{}\n",
+            palette.paint(Paint::Heading, &visible_line(part))
+        ));
+        push_fields(&mut text, fields, 1);
+    }
     text
 }
 
-/// Shows what the storage says of itself, whatever the backend: one line per field, objects indented.
+/// Shows one line per field, objects indented, without what is empty.
 fn push_fields(text: &mut String, value: &Value, depth: usize) {
     let Value::Object(fields) = value else {
         return;
@@ -96,7 +99,7 @@ fn push_fields(text: &mut String, value: &Value, depth: usize) {
     let width = fields.keys().map(String::len).max().unwrap_or(0);
     let indent = "  ".repeat(depth);
     for (key, value) in fields {
-        let name = key.replace('_', " ");
+        let name = visible_line(&key.replace('_', " "));
         match value {
             Value::Null => {}
             Value::Array(items) if items.is_empty() => {}
@@ -119,8 +122,14 @@ fn push_fields(text: &mut String, value: &Value, depth: usize) {
 fn scalar(key: &str, value: &Value) -> String {
     match value {
         Value::String(word) => visible_line(word),
+        Value::Object(problem) => {
+            let fields = problem
+                .iter()
+                .map(|(key, value)| format!("{key}: {}", scalar(key, value)));
+            fields.collect::<Vec<_>>().join(", ")
+        }
         Value::Number(number) if key.ends_with("bytes") => {
-            number.as_u64().map_or_else(|| number.to_string(), times::bytes)
+            number.as_u64().map_or_else(|| number.to_string(), wording::bytes)
         }
         Value::Number(number) if number.is_f64() => {
             format!("{:.3}", number.as_f64().unwrap_or_default())
@@ -134,8 +143,8 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn status(degraded: Option<&str>) -> StatusView {
-        serde_json::from_value(json!({
+    fn status(degraded: Option<&str>) -> Value {
+        json!({
             "status": if degraded.is_none() { "ok" } else { "degraded" }, "degraded": degraded, "version": "0.1.0",
             "pid": 77, "started_at": "2026-01-02T03:04:05Z", "uptime_seconds": 3700, "revision": "r", "prompts": 3,
             "versions": 9,
@@ -143,18 +152,15 @@ mod tests {
                 "bytes": 2048}, "problems": ["69/x: odd\u{1b}[31m"], "space": null},
             "http": {"connections": 2, "max_connections": 256, "requests_in_flight": 1, "max_requests_in_flight": 128,
                 "refused_connections": 0, "refused_requests": 4}
-        }))
-        .unwrap()
+        })
     }
 
     #[test]
     fn the_status_reads_from_the_state_to_the_details() {
         insta::assert_snapshot!(render(&status(None), "/run/promptd/promptd.sock", Palette::PLAIN), @"
         promptd 0.1.0 is ok, up 1h 1m, pid 77
-          socket       /run/promptd/promptd.sock
-          holds        3 prompts, 9 versions
-          connections  2 of 256, 0 refused
-          requests     1 of 128 at once, 4 refused
+          3 prompts, 9 versions
+          /run/promptd/promptd.sock
         storage
           backend   filesystem
           shards
@@ -164,6 +170,13 @@ mod tests {
             bytes     2.0 KiB
           problems
             - 69/x: odd␛[31m
+        http
+          connections             2
+          max connections         256
+          requests in flight      1
+          max requests in flight  128
+          refused connections     0
+          refused requests        4
         ");
     }
 

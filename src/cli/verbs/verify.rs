@@ -7,6 +7,7 @@ use super::job;
 use crate::cli::exit::{CliError, Exit};
 use crate::cli::session::Session;
 use crate::cli::table::{Cell, Table};
+use crate::cli::wording::counted;
 use crate::http::wire::{JobState, JobView};
 use crate::storage::VerifyReport;
 
@@ -86,14 +87,12 @@ fn summary(report: &VerifyReport) -> String {
         edited,
         ..
     } = report;
-    let found = match report.problems.len() {
+    let found = match report.problems.len() as u64 {
         0 => "no problems".to_owned(),
-        1 => "1 problem".to_owned(),
-        count => format!("{count} problems"),
+        count => counted(count, "problem"),
     };
-    format!(
-        "{prompts} prompts, {versions} versions: {sealed} sealed, {unsealed} unsealed, {edited} edited; {found}"
-    )
+    let (prompts, versions) = (counted(*prompts, "prompt"), counted(*versions, "version"));
+    format!("{prompts}, {versions}: {sealed} sealed, {unsealed} unsealed, {edited} edited; {found}")
 }
 
 #[cfg(test)]

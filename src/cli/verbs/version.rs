@@ -25,8 +25,11 @@ pub(crate) struct VersionArgs {
 /// Prints them.
 pub(super) async fn run(args: VersionArgs, session: &mut Session) -> Result<Exit, CliError> {
     let own = env!("CARGO_PKG_VERSION");
-    let asked = session.client().status().await;
-    let daemon = asked.as_ref().ok().map(|status| status.version.as_str());
+    let asked = session.client().status_json().await;
+    let daemon = asked
+        .as_ref()
+        .ok()
+        .and_then(|status| status.get("version")?.as_str());
     if args.json {
         session
             .console

@@ -11,6 +11,7 @@ use tokio::task::JoinSet;
 use super::Op;
 use super::keys::{self, Dice, Skew};
 use crate::cli::exit::{CliError, Exit};
+use crate::cli::interrupt::{self, Held};
 use crate::cli::progress::Progress;
 use crate::cli::session::Session;
 use crate::client::{Client, ClientError, PromptFilter};
@@ -42,6 +43,8 @@ pub(super) struct Measured {
     pub(super) elapsed: Duration,
     /// By operation.
     pub(super) ops: BTreeMap<Op, Times>,
+    /// Whether it was ended before its time.
+    pub(super) was_interrupted: bool,
 }
 
 /// The times of one operation.
@@ -114,6 +117,8 @@ pub(super) async fn run(client: &Client, load: Load, session: &mut Session) -> R
     };
     let run_name = format!("bench-put-{}", std::process::id());
     let start = Arc::new(Barrier::new(load.clients));
+    // Whoever is interrupted still sees what was measured, and leaves nothing behind.
+    let held = Arc::new(interrupt::hold());
     let mut workers = JoinSet::new();
     for seed in 0..load.clients {
         let worker = Worker {
@@ -125,6 +130,7 @@ pub(super) async fn run(client: &Client, load: Load, session: &mut Session) -> R
             run_name: run_name.clone(),
             written: 0,
             seed,
+            held: Arc::clone(&held),
         };
         let start = Arc::clone(&start);
         workers.spawn(async move { worker.work(&start).await });
@@ -133,7 +139,9 @@ pub(super) async fn run(client: &Client, load: Load, session: &mut Session) -> R
     if matches!(load.op, Op::Put | Op::Mixed) {
         purge(client, &run_name).await?;
     }
-    measured
+    let mut measured = measured?;
+    measured.was_interrupted = held.was_interrupted();
+    Ok(measured)
 }
 
 async fn gather(
@@ -216,6 +224,7 @@ struct Worker {
     run_name: String,
     written: u64,
     seed: usize,
+    held: Arc<Held>,
 }
 
 impl Worker {
@@ -226,11 +235,12 @@ impl Worker {
         connected?;
         let mut measured = Measured::default();
         let started = Instant::now();
-        while started.elapsed() < self.load.duration {
+        while started.elapsed() < self.load.duration && !self.held.was_interrupted() {
             let op = self.next_op();
+            let request = self.request(op);
             let times = measured.of(op)?;
             let begun = Instant::now();
-            let done = self.until_not_busy(op, times).await;
+            let done = self.until_not_busy(&request, times).await;
             let nanos = u64::try_from(begun.elapsed().as_nanos()).unwrap_or(MAX_NANOS);
             match done {
                 Ok(()) => times.histogram.saturating_record(nanos.max(1)),
@@ -257,8 +267,7 @@ impl Worker {
         }
     }
 
-    async fn until_not_busy(&mut self, op: Op, times: &mut Times) -> Result<(), ClientError> {
-        let request = self.request(op);
+    async fn until_not_busy(&self, request: &Request, times: &mut Times) -> Result<(), ClientError> {
         loop {
             match request.send(&self.client).await {
                 Err(error) if error.is_busy() => {
@@ -354,6 +363,7 @@ mod tests {
             run_name: "bench-put-1".to_owned(),
             written: 0,
             seed: 0,
+            held: Arc::new(interrupt::hold()),
         }
     }
 

@@ -105,7 +105,9 @@ pub(super) async fn run(args: BenchArgs, session: &mut Session) -> Result<Exit, 
     };
     let measured = drive::run(&client, load, session).await?;
     report::show(&measured, args.json, session)?;
-    Ok(if measured.errors() == 0 {
+    Ok(if measured.was_interrupted {
+        Exit::Interrupted
+    } else if measured.errors() == 0 {
         Exit::Success
     } else {
         Exit::Failure

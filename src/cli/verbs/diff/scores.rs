@@ -13,7 +13,7 @@ pub(super) fn table(from: &PromptVersion, to: &PromptVersion) -> Table {
         ("efficiency", a.efficiency_score, b.efficiency_score),
     ];
     for (measure, before, after) in scores {
-        let change = Cell::of(format_args!("{:+.1}", after - before));
+        let change = Cell::change(after - before);
         table.row([Cell::of(measure), Cell::score(before), Cell::score(after), change]);
     }
     let counts = [

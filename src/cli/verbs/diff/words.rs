@@ -53,7 +53,8 @@ pub(in crate::cli::verbs) fn render(changes: &[WordChange], palette: Palette) ->
     text
 }
 
-/// Pairs what was removed with what was added there. Changed words with nothing but a space between them are one piece.
+/// Pairs what was removed with what was added there. Changes with less between them than they change themselves are one
+/// piece: single words that happen to be in both texts would only make them hard to read.
 fn pieces(changes: &[WordChange]) -> Vec<Piece> {
     let mut pieces: Vec<Piece> = Vec::new();
     for WordChange { op, text } in changes {
@@ -61,7 +62,6 @@ fn pieces(changes: &[WordChange]) -> Vec<Piece> {
             pieces.push(Piece::Same(text.clone()));
             continue;
         }
-        join_over_blanks(&mut pieces);
         if !matches!(pieces.last(), Some(Piece::Changed(..))) {
             pieces.push(Piece::Changed(String::new(), String::new()));
         }
@@ -73,22 +73,42 @@ fn pieces(changes: &[WordChange]) -> Vec<Piece> {
             }
         }
     }
-    pieces
+    joined(pieces)
 }
 
-/// Where a change is followed by blanks, takes the blanks into the change, because another change follows.
-fn join_over_blanks(pieces: &mut Vec<Piece>) {
-    let [.., Piece::Changed(..), Piece::Same(between)] = pieces.as_slice() else {
-        return;
-    };
-    if !between.chars().all(|c| c == ' ' || c == '\t') {
-        return;
+/// Joins changes over what lies between them, from the left to the right, as long as it is shorter than either.
+fn joined(pieces: Vec<Piece>) -> Vec<Piece> {
+    let mut joined: Vec<Piece> = Vec::with_capacity(pieces.len());
+    for piece in pieces {
+        let joins = match (joined.as_slice(), &piece) {
+            ([.., before @ Piece::Changed(..), Piece::Same(between)], after @ Piece::Changed(..)) => {
+                !between.contains('\n') && between.len() <= before.size().min(after.size())
+            }
+            _ => false,
+        };
+        match (joins, joined.pop(), piece) {
+            (true, Some(Piece::Same(between)), Piece::Changed(last_old, last_new)) => {
+                if let Some(Piece::Changed(old, new)) = joined.last_mut() {
+                    old.push_str(&(between.clone() + &last_old));
+                    new.push_str(&(between + &last_new));
+                }
+            }
+            (_, last, piece) => {
+                joined.extend(last);
+                joined.push(piece);
+            }
+        }
     }
-    if let Some(Piece::Same(between)) = pieces.pop()
-        && let Some(Piece::Changed(old, new)) = pieces.last_mut()
-    {
-        old.push_str(&between);
-        new.push_str(&between);
+    joined
+}
+
+impl Piece {
+    /// Returns how much it changes, in bytes.
+    fn size(&self) -> usize {
+        match self {
+            Self::Same(_) => 0,
+            Self::Changed(old, new) => old.len().max(new.len()),
+        }
     }
 }
 
@@ -200,6 +220,16 @@ mod tests {
             "a short reply",
             "a long answer",
             "@@ line 1 @@\na [-short reply-]{+long answer+}\n",
+        );
+    }
+
+    #[test]
+    fn words_that_happen_to_be_in_both_texts_do_not_chop_a_change_up() {
+        check(
+            "Stay. Keep the answer somewhat short. If you do not know, say so. End.",
+            "Stay. Never make one up. When it is not known, name a page. End.",
+            "@@ line 1 @@\nStay. [-Keep the answer somewhat short. If you do not know, say so-]\
+             {+Never make one up. When it is not known, name a page+}. End.\n",
         );
     }
 

@@ -14,6 +14,7 @@ use crate::cli::exit::{CliError, Exit};
 use crate::cli::progress::Progress;
 use crate::cli::session::Session;
 use crate::cli::table::{Cell, Table};
+use crate::cli::wording::counted;
 use crate::client::Pool;
 
 use upload::{Imported, Outcome};
@@ -147,7 +148,10 @@ fn summary(counts: &Counts, dry_run: bool) -> String {
         failed,
     } = counts;
     let created_word = if dry_run { "to create" } else { "created" };
-    format!("{created} {created_word}, {unchanged} unchanged, {conflicts} conflicts, {failed} failed")
+    format!(
+        "{created} {created_word}, {unchanged} unchanged, {}, {failed} failed",
+        counted(*conflicts as u64, "conflict")
+    )
 }
 
 #[cfg(test)]
@@ -171,11 +175,11 @@ mod tests {
         let counts = count(&imported);
         assert_eq!(
             summary(&counts, false),
-            "2 created, 1 unchanged, 1 conflicts, 1 failed"
+            "2 created, 1 unchanged, 1 conflict, 1 failed"
         );
         assert_eq!(
             summary(&counts, true),
-            "2 to create, 1 unchanged, 1 conflicts, 1 failed"
+            "2 to create, 1 unchanged, 1 conflict, 1 failed"
         );
     }
 }

@@ -8,6 +8,8 @@ use std::path::PathBuf;
 use clap::Args;
 use clap_mangen::Man;
 
+use roff::Roff;
+
 use crate::cli::exit::{CliError, Exit};
 use crate::cli::files::{self, Written};
 use crate::cli::session::Session;
@@ -71,7 +73,15 @@ fn push_command(found: &mut Vec<Page>, command: &clap::Command) -> Result<(), Cl
         .source(format!("promptd {}", env!("CARGO_PKG_VERSION")))
         .manual("promptd manual");
     let mut text = Vec::new();
-    man.render(&mut text)?;
+    man.render_title(&mut text)?;
+    man.render_name_section(&mut text)?;
+    man.render_synopsis_section(&mut text)?;
+    man.render_description_section(&mut text)?;
+    man.render_options_section(&mut text)?;
+    if command.has_subcommands() {
+        man.render_subcommands_section(&mut text)?;
+    }
+    text.extend_from_slice(closing(command).as_bytes());
     found.push(Page {
         path: format!("man1/{}", man.get_filename()),
         text,
@@ -82,9 +92,38 @@ fn push_command(found: &mut Vec<Page>, command: &clap::Command) -> Result<(), Cl
     Ok(())
 }
 
+/// Makes sections of what the help says at its end: each paragraph that begins with a title and a colon is one.
+fn closing(command: &clap::Command) -> String {
+    let help = command.get_after_long_help().or_else(|| command.get_after_help());
+    let help = help.map(ToString::to_string).unwrap_or_default();
+    let mut page = Roff::part();
+    for paragraph in help.split("\n\n") {
+        page = match paragraph.split_once(":\n") {
+            Some(("Exit codes", lines)) => page.section("EXIT STATUS").verbatim(lines),
+            Some((title, lines)) => page.section(&title.to_uppercase()).verbatim(lines),
+            None => match paragraph.strip_prefix("Exit codes: ") {
+                Some(codes) => page.section("EXIT STATUS").paragraph(codes),
+                None => page.paragraph(paragraph),
+            },
+        };
+    }
+    page.section("SEE ALSO")
+        .paragraph("promptctl(1), promptd(8), promptd.yaml(5)")
+        .finish()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_end_of_the_help_becomes_sections_with_their_lines_kept() {
+        let command = clap::Command::new("x")
+            .after_help("Examples:\n  x a\n  x b\n\nMore to say.\n\nExit codes: 0 done.");
+        let expected = ".SH EXAMPLES\n.PP\n.nf\n  x a\n  x b\n.fi\n.PP\nMore to say.\n.SH EXIT STATUS\n.PP\n0 done.\n\
+            .SH SEE ALSO\n.PP\npromptctl(1), promptd(8), promptd.yaml(5)\n";
+        assert_eq!(closing(&command), expected);
+    }
 
     #[test]
     fn every_verb_and_the_daemon_and_its_configuration_have_a_page() {

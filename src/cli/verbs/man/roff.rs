@@ -17,6 +17,11 @@ impl Roff {
         }
     }
 
+    /// Begins a part of a page that something else has begun.
+    pub(super) fn part() -> Self {
+        Self { text: String::new() }
+    }
+
     /// Begins a section.
     pub(super) fn section(mut self, name: &str) -> Self {
         self.text.push_str(&format!(".SH {}\n", escaped(name)));
@@ -27,6 +32,14 @@ impl Roff {
     pub(super) fn paragraph(mut self, text: &str) -> Self {
         self.text.push_str(".PP\n");
         self.push_lines(text);
+        self
+    }
+
+    /// Writes lines as they are, without filling them up.
+    pub(super) fn verbatim(mut self, text: &str) -> Self {
+        self.text.push_str(".PP\n.nf\n");
+        self.push_lines(text);
+        self.text.push_str(".fi\n");
         self
     }
 

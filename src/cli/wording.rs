@@ -1,4 +1,4 @@
-//! Times as people say them.
+//! Times, sizes and counts as people say them.
 
 use crate::model::Timestamp;
 
@@ -26,6 +26,12 @@ fn ago_in_words(seconds: i64, at: &Timestamp) -> String {
 
 fn utc(at: &Timestamp, format: &str) -> String {
     at.instant().strftime(format).to_string()
+}
+
+/// Returns a number of things: `1 version`, `3 versions`.
+pub(crate) fn counted(count: u64, thing: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {thing}{plural}")
 }
 
 /// Returns a number of seconds as people say it, to two units.
@@ -71,6 +77,14 @@ mod tests {
         check(29 * DAY, "29d ago");
         check(40 * DAY, "2026-01-02");
         check(-90, "2026-01-02 12:00:00Z");
+    }
+
+    #[test]
+    fn one_is_singular() {
+        assert_eq!(
+            [0, 1, 2].map(|count| counted(count, "version")),
+            ["0 versions", "1 version", "2 versions"]
+        );
     }
 
     #[test]
