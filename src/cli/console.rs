@@ -112,11 +112,11 @@ impl Console {
     /// Says something, unless told to be quiet. What cannot be said is not worth failing for.
     pub(crate) fn say(&mut self, text: impl fmt::Display) {
         if !self.is_quiet {
-            self.insist(text);
+            self.insist(visible(&text.to_string()));
         }
     }
 
-    /// Says something even when told to be quiet.
+    /// Says something even when told to be quiet; it may be painted, so that what is in it is up to the caller.
     pub(crate) fn insist(&mut self, text: impl fmt::Display) {
         drop(self.flush());
         drop(writeln!(self.err, "{text}"));
@@ -131,8 +131,10 @@ impl Console {
 
     /// Warns.
     pub(crate) fn warn(&mut self, text: impl fmt::Display) {
-        let word = self.talk_palette.paint(Paint::Notice, "warning:");
-        self.say(format_args!("{word} {text}"));
+        if !self.is_quiet {
+            let word = self.talk_palette.paint(Paint::Notice, "warning:");
+            self.insist(format_args!("{word} {}", visible(&text.to_string())));
+        }
     }
 
     /// Reports why promptctl failed.

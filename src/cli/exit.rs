@@ -37,7 +37,8 @@ Exit codes:
   4    conflict: something else is there already, or it has changed meanwhile
   69   promptd cannot be reached
   75   try again in a moment: promptd is busy, or a part of it is down
-  130  interrupted from the keyboard";
+  130  interrupted from the keyboard
+  141  nobody reads the output any more";
 
 /// The environment, for the help and the manual.
 pub(crate) const ENVIRONMENT: &str = "\

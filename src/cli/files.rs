@@ -80,6 +80,14 @@ pub(crate) fn write_atomically(path: &Path, content: &[u8], replace: bool) -> io
     }
 }
 
+/// Makes an empty file to be written to.
+///
+/// # Errors
+/// What the file system says.
+pub(crate) fn create(path: &Path) -> io::Result<File> {
+    File::create(path)
+}
+
 /// Makes a temporary file in the directory where a file shall be, and that directory, too.
 ///
 /// # Errors

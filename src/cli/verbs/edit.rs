@@ -8,6 +8,7 @@ use crate::cli::confirm::confirm;
 use crate::cli::editor::Draft;
 use crate::cli::exit::{CliError, Exit};
 use crate::cli::session::Session;
+use crate::cli::visible::visible_line;
 use crate::client::{Client, Stored};
 use crate::model::{Bump, PromptVersion, VersionRef, VersionSelector};
 use crate::versions::compare::compare;
@@ -74,7 +75,7 @@ fn explanation(base: &PromptVersion, latest: &PromptVersion) -> Vec<String> {
         base.prompt_id,
         base.version,
         base.analysis.overall_score,
-        base.author().unwrap_or("unknown")
+        visible_line(base.author().unwrap_or("unknown"))
     )];
     if base.version != latest.version {
         lines.push(format!(
@@ -83,7 +84,10 @@ fn explanation(base: &PromptVersion, latest: &PromptVersion) -> Vec<String> {
         ));
     }
     if !base.prompt.variables.is_empty() {
-        lines.push(format!("Variables: {}", base.prompt.variables.join(", ")));
+        lines.push(format!(
+            "Variables: {}",
+            visible_line(&base.prompt.variables.join(", "))
+        ));
     }
     lines.push("Save and leave the editor to make the next version.".to_owned());
     lines.push("Leave the text as it is, or empty, to make none.".to_owned());
@@ -125,7 +129,7 @@ async fn make(
 }
 
 fn show_conflict(session: &mut Session, before: &PromptVersion, now: &PromptVersion) {
-    let who = now.author().unwrap_or("somebody");
+    let who = visible_line(now.author().unwrap_or("somebody"));
     let palette = session.console.talk_palette;
     session.console.insist(format_args!(
         "while you edited, {who} made {}@{}:",

@@ -13,6 +13,7 @@ use crate::cli::patience::patiently;
 use crate::cli::progress::Progress;
 use crate::cli::session::Session;
 use crate::cli::table::{Cell, Table};
+use crate::cli::visible::visible_line;
 use crate::client::Client;
 use crate::dify;
 use crate::http::wire::{JobState, JobView};
@@ -252,7 +253,9 @@ fn list(args: &DslArgs, session: &mut Session) -> Result<Exit, CliError> {
         let extraction = match dify::extract(&bytes, &options) {
             Ok(extraction) => extraction,
             Err(error) => {
-                session.console.insist(format_args!("{}: {error}", shown(file)));
+                session
+                    .console
+                    .insist(format_args!("{}: {error}", visible_line(&shown(file))));
                 failed += 1;
                 continue;
             }

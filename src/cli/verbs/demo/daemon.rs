@@ -1,6 +1,5 @@
 //! A promptd of one's own, on a temporary store.
 
-use std::fs::{self, File};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -64,7 +63,8 @@ impl PrivateDaemon {
     /// Writes a file into the directory.
     pub(super) fn write(&self, name: &str, content: &str) -> Result<PathBuf, CliError> {
         let path = self.path(name);
-        fs::write(&path, content).map_err(|error| CliError::file("writing", &path, &error))?;
+        files::write_atomically(&path, content.as_bytes(), true)
+            .map_err(|error| CliError::file("writing", &path, &error))?;
         Ok(path)
     }
 
@@ -77,7 +77,7 @@ impl PrivateDaemon {
     pub(super) async fn start(&mut self) -> Result<Duration, CliError> {
         let began = Instant::now();
         let log = self.path("promptd.log");
-        let output = File::create(&log).map_err(|error| CliError::file("writing", &log, &error))?;
+        let output = files::create(&log).map_err(|error| CliError::file("writing", &log, &error))?;
         let mut command = Command::new(&self.program);
         command
             .arg("--config")
@@ -130,7 +130,7 @@ impl PrivateDaemon {
 
     /// Returns what the daemon said last.
     fn last_words(&self) -> String {
-        let log = fs::read_to_string(self.path("promptd.log")).unwrap_or_default();
+        let log = files::read_text(&self.path("promptd.log")).unwrap_or_default();
         log.lines().last().unwrap_or("it said nothing").to_owned()
     }
 
