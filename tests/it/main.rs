@@ -14,8 +14,10 @@ mod harness;
 
 mod bad_input;
 mod by_hand;
+mod documents;
 mod foreign_stores;
 mod layout;
 mod lifecycle;
 mod load;
+mod readme;
 mod workflows;

@@ -11,6 +11,8 @@ mod commit;
 )]
 mod disk;
 mod fault;
+#[cfg(test)]
+mod format_doc;
 mod index_file;
 mod layout;
 mod manifest;
