@@ -13,6 +13,7 @@
     clippy::indexing_slicing,
     clippy::print_stdout,
     clippy::print_stderr,
+    clippy::disallowed_methods,
     reason = "a bench that cannot go on has nothing better to do than to end, and its report goes to the terminal"
 )]
 

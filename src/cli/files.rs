@@ -1,5 +1,10 @@
 //! Files of the user, read and written with the user's own rights.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "files that the user names, with the user's own rights; never files of a store"
+)]
+
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};

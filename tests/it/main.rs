@@ -9,6 +9,10 @@
     missing_docs,
     unreachable_pub
 )]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "these tests make, damage and look at files as a person or another program does"
+)]
 
 mod harness;
 

@@ -1,5 +1,10 @@
 //! Finding version files in a directory.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a directory that the user names; that of a running daemon is only read"
+)]
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
