@@ -13,7 +13,7 @@ lint:
 
 # The API documentation, private items too, warnings are errors.
 doc:
-    RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --document-private-items
+    RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" cargo doc --no-deps --document-private-items
 
 # Unit tests, integration tests, doc tests; or those whose name contains FILTER.
 test FILTER="":

@@ -1,6 +1,6 @@
 //! The API: HTTP/1.1 and JSON over a Unix socket, one file per resource.
 //!
-//! [`serve`] owns the connections: how many, how long, and who is at the other end, as the kernel says. [`router`] owns
+//! [`serve`] owns the connections: how many, how long, and who is at the other end, as the kernel says. [`router()`] owns
 //! what is asked: every answer is JSON, every error a [`ProblemDetails`], every number in [`HttpLimits`] is kept.
 //! Handlers read and write prompts through `versions` alone. Nothing here touches a disk but [`socket`].
 
