@@ -75,7 +75,6 @@ impl DiskLedger {
     fn sync_dir(&self, dir: &Path) -> Result<(), DiskFault> {
         self.disk
             .sync_dir(dir)
-            .map(drop)
             .map_err(|e| DiskFault::unknown("syncing", dir, &e))
     }
 

@@ -53,6 +53,14 @@ pub trait VersionStorage: Send + Sync + std::fmt::Debug + 'static {
     /// Returns what is known of a prompt, or `None` when it has neither versions nor trash.
     fn prompt(&self, id: &PromptId) -> Option<Arc<PromptEntry>>;
 
+    /// Tells whether the storage knows all of a prompt; without it, that a prompt is not there is not certain.
+    ///
+    /// # Errors
+    /// `Unavailable` when the part of the storage that would know is down.
+    fn available(&self, _id: &PromptId) -> Result<(), StorageError> {
+        Ok(())
+    }
+
     /// Returns the prompts of one page, in the order of their ids.
     fn prompts(&self, page: &PromptPage) -> Vec<Arc<PromptEntry>>;
 

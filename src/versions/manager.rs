@@ -37,7 +37,11 @@ impl VersionManager {
     pub fn prompt(&self, id: &PromptId) -> Result<Arc<PromptEntry>, VersionError> {
         match self.storage.prompt(id) {
             Some(entry) if !entry.versions.is_empty() => Ok(entry),
-            _ => Err(StorageError::PromptNotFound(id.clone()).into()),
+            None => {
+                self.storage.available(id)?;
+                Err(StorageError::PromptNotFound(id.clone()).into())
+            }
+            Some(_) => Err(StorageError::PromptNotFound(id.clone()).into()),
         }
     }
 

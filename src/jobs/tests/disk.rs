@@ -95,7 +95,7 @@ impl Disk for FaultyDisk {
         self.inner.make_dir(path)
     }
 
-    fn rename_new(&self, from: &Path, to: &Path) -> io::Result<Option<Stamp>> {
+    fn rename_new(&self, from: &Path, to: &Path) -> io::Result<()> {
         self.inner.rename_new(from, to)
     }
 
@@ -116,7 +116,7 @@ impl Disk for FaultyDisk {
         self.inner.remove_dir(path)
     }
 
-    fn sync_dir(&self, path: &Path) -> io::Result<Option<Stamp>> {
+    fn sync_dir(&self, path: &Path) -> io::Result<()> {
         self.check(Call::SyncDir)?;
         self.inner.sync_dir(path)
     }

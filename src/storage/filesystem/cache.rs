@@ -1,7 +1,7 @@
 //! The cache of versions: by bytes, with one disk read however many ask for the same version at once.
 
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use quick_cache::sync::Cache;
 use quick_cache::{OptionsBuilder, Weighter};
@@ -30,6 +30,8 @@ pub(super) type CacheKey = (PromptId, Version);
 #[derive(Debug)]
 pub(super) struct VersionCache {
     cache: Option<Cache<CacheKey, CachedVersion, ByBytes>>,
+    /// How often versions were dropped because their files changed or went.
+    removals: Mutex<u64>,
 }
 
 #[derive(Debug, Clone)]
@@ -46,7 +48,10 @@ impl VersionCache {
     #[must_use]
     pub(super) fn new(enabled: bool, entries: usize, max_bytes: u64, max_file_bytes: u64) -> Self {
         if !enabled || max_bytes == 0 {
-            return Self { cache: None };
+            return Self {
+                cache: None,
+                removals: Mutex::default(),
+            };
         }
         // The limit is per internal part: a part must hold several of the largest files, or they would never be kept.
         let parts = (max_bytes / (4 * (max_file_bytes + ENTRY_OVERHEAD)).max(1)).clamp(1, 64);
@@ -63,7 +68,10 @@ impl VersionCache {
                 quick_cache::sync::DefaultLifecycle::default(),
             )
         });
-        Self { cache }
+        Self {
+            cache,
+            removals: Mutex::default(),
+        }
     }
 
     /// Returns a version from the cache alone.
@@ -100,11 +108,44 @@ impl VersionCache {
         }
     }
 
-    /// Drops a version whose file changed or went. A load that is on its way will not be kept either.
-    pub(super) fn remove(&self, key: &CacheKey) {
-        if let Some(cache) = &self.cache {
-            cache.remove(key);
+    /// Drops versions whose files changed or went. A load that is on its way will not be kept either.
+    pub(super) fn remove_all(&self, keys: &[CacheKey]) {
+        if keys.is_empty() {
+            return;
         }
+        let mut removals = self.lock_removals();
+        *removals += 1;
+        if let Some(cache) = &self.cache {
+            keys.iter().for_each(|key| drop(cache.remove(key)));
+        }
+    }
+
+    /// Drops the versions of some prompts, whatever is known of their files.
+    pub(super) fn remove_where(&self, is_doomed: impl Fn(&PromptId) -> bool) {
+        let mut removals = self.lock_removals();
+        *removals += 1;
+        if let Some(cache) = &self.cache {
+            cache.retain(|(id, _), _| !is_doomed(id));
+        }
+    }
+
+    /// Returns a mark to be taken before files are read; see [`Self::insert_all`].
+    pub(super) fn mark(&self) -> u64 {
+        *self.lock_removals()
+    }
+
+    /// Puts versions into the cache that were read since the mark; if any version was dropped since then, none of them: one
+    /// of them may be of a file that is not there any more.
+    pub(super) fn insert_all(&self, mark: u64, read: impl IntoIterator<Item = (CacheKey, CachedVersion)>) {
+        let removals = self.lock_removals();
+        if *removals == mark {
+            read.into_iter()
+                .for_each(|(key, version)| self.insert(key, version));
+        }
+    }
+
+    fn lock_removals(&self) -> MutexGuard<'_, u64> {
+        self.removals.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns entries, bytes, hits and misses.

@@ -167,16 +167,28 @@ impl ShardCatalog {
         problems
     }
 
-    /// Replaces everything with what a recovery found.
-    pub(super) fn replace(&self, slots: BTreeMap<PromptId, Slot>, problems: Vec<Problem>) {
-        let (prompts, versions) = slots.values().fold((0, 0), |(prompts, versions), slot| {
+    /// Replaces everything with what a recovery found. Numbers that were known to be used stay used: the directory does not
+    /// remember those whose files were removed by hand.
+    pub(super) fn replace(&self, mut found: BTreeMap<PromptId, Slot>, problems: Vec<Problem>) {
+        let mut slots = self.slots.write().unwrap_or_else(PoisonError::into_inner);
+        for (id, slot) in &mut found {
+            let Some(before) = slots.get(id) else { continue };
+            let entry = &slot.entry;
+            let is_gone = |version: &&Version| !entry.has(version) && !entry.has_trashed(version);
+            let gone: Vec<Version> = before.entry.used().filter(is_gone).cloned().collect();
+            if !gone.is_empty() {
+                Arc::make_mut(&mut slot.entry).highest_used.note_all(&gone);
+            }
+        }
+        let (prompts, versions) = found.values().fold((0, 0), |(prompts, versions), slot| {
             let count = slot.entry.versions.len() as u64;
             (prompts + u64::from(count > 0), versions + count)
         });
-        *self.slots.write().unwrap_or_else(PoisonError::into_inner) = slots;
-        *self.problems.write().unwrap_or_else(PoisonError::into_inner) = problems;
+        *slots = found;
         self.prompts.store(prompts, Ordering::Relaxed);
         self.versions.store(versions, Ordering::Relaxed);
+        drop(slots);
+        *self.problems.write().unwrap_or_else(PoisonError::into_inner) = problems;
         self.changes.fetch_add(1, Ordering::Release);
     }
 

@@ -8,6 +8,8 @@ mod cache;
 mod catalog;
 pub mod disk;
 mod options;
+mod reads;
+mod status;
 mod storage;
 mod verify;
 mod work;
@@ -23,7 +25,7 @@ use tokio::sync::{Semaphore, oneshot, watch};
 use actors::{IndexMessage, IndexStatus, Shared, Supervisor, SupervisorMessage};
 use cache::VersionCache;
 use catalog::Catalog;
-use disk::{Disk, IndexHints, Layout, OpenedStore, RealDisk, load_index, open_store};
+use disk::{Disk, IndexHints, Layout, OpenedStore, RealDisk, Run, load_index, open_store};
 
 pub use disk::{DiskLimits, OpenError};
 pub use options::{ExternalEdit, FileSystemOptions, RestartPolicy, WatchMode, WatchOptions};
@@ -41,7 +43,6 @@ pub struct FileSystemStorage {
     reads: Semaphore,
     store: StoreFacts,
     closed: AtomicBool,
-    lock: Mutex<Option<std::fs::File>>,
 }
 
 /// What was found when the store was opened.
@@ -83,6 +84,7 @@ impl FileSystemStorage {
             shards,
             problems,
             lock,
+            distrust,
         } = opened;
         if metadata.shard_depth != options.shard_depth {
             let (found, configured) = (u8::from(metadata.shard_depth), u8::from(options.shard_depth));
@@ -102,7 +104,11 @@ impl FileSystemStorage {
         tracing::debug!(?source, "index");
         let shared = Arc::new(Shared {
             root: real.path().to_owned(),
-            run: Arc::from(uuid::Uuid::new_v4().simple().to_string().as_str()),
+            run: Run {
+                id: Arc::from(uuid::Uuid::new_v4().simple().to_string().as_str()),
+                distrust,
+            },
+            lock: Mutex::new(Some(Arc::new(lock))),
             supervisor: OnceLock::new(),
             layout: Layout {
                 depth: metadata.shard_depth,
@@ -121,7 +127,12 @@ impl FileSystemStorage {
             index_status: Mutex::new(IndexStatus::found(&source)),
             watch_status: Mutex::default(),
             space: Mutex::new(None),
+            restarts: Mutex::default(),
             problems: Mutex::new(problems),
+            #[cfg(test)]
+            max_watches: std::sync::atomic::AtomicUsize::new(usize::MAX),
+            #[cfg(test)]
+            children: Mutex::default(),
             commits: Arc::new(Semaphore::new(options.max_concurrent_commits)),
             stopping: AtomicBool::new(false),
             disk,
@@ -143,7 +154,6 @@ impl FileSystemStorage {
             reads,
             store: facts,
             closed,
-            lock: Mutex::new(Some(lock)),
         };
         storage.start(&shards).await;
         storage.store.opened_in_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -188,9 +198,13 @@ impl FileSystemStorage {
             };
         let (reply, answer) = oneshot::channel();
         match index {
-            Some(index) if index.cast(IndexMessage::Flush(reply)).is_ok() => answer
-                .await
-                .unwrap_or_else(|_| Err("the index actor ended".into())),
+            Some(index) if index.cast(IndexMessage::Flush(reply)).is_ok() => {
+                match tokio::time::timeout(self.shared.options.write_timeout, answer).await {
+                    Ok(Ok(written)) => written,
+                    Ok(Err(_)) => Err("the index actor ended".into()),
+                    Err(_) => Err("the index was not written in time".into()),
+                }
+            }
             _ => Err("the index actor is down".into()),
         }
     }

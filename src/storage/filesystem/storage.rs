@@ -1,22 +1,19 @@
 //! [`VersionStorage`] on files: reads from catalog, cache and disk; writes to the shards.
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError};
 
 use async_trait::async_trait;
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use crate::model::{Author, Integrity, Label, PromptId, Version};
+use crate::model::{Author, Label, PromptId, Version};
 use crate::storage::{
     LabelEntry, LabelMove, Progress, PromptEntry, PromptPage, PutOutcome, PutVersion, Revision, SetLabel,
     StorageError, StoredVersion, TrashedVersion, VerifyReport, VersionStorage,
 };
 
-use super::cache::CachedVersion;
-use super::catalog::known_damage;
-use super::disk::{ReadFailure, read_manifest, read_version};
-use super::options::ExternalEdit;
+use super::actors::ShardHandle;
+use super::disk::{ReadFailure, read_manifest};
 use super::verify::verify;
 use super::work::{Look, WriteDone, WriteOp};
 use super::{FileSystemStorage, SupervisorMessage};
@@ -45,6 +42,10 @@ impl VersionStorage for FileSystemStorage {
         self.shared.catalog.revision()
     }
 
+    fn available(&self, id: &PromptId) -> Result<(), StorageError> {
+        self.check_known(id)
+    }
+
     async fn read(&self, id: &PromptId, version: &Version) -> Result<Arc<StoredVersion>, StorageError> {
         self.check_listed(id, version)?;
         let key = (id.clone(), version.clone());
@@ -65,28 +66,7 @@ impl VersionStorage for FileSystemStorage {
         id: &PromptId,
         versions: &[Version],
     ) -> Vec<Result<Arc<StoredVersion>, StorageError>> {
-        let mut found: BTreeMap<&Version, Result<Arc<StoredVersion>, StorageError>> = BTreeMap::new();
-        let mut missing = Vec::new();
-        for version in versions {
-            if let Err(error) = self.check_listed(id, version) {
-                found.insert(version, Err(error));
-            } else if let Some(cached) = self.shared.cache.get(&(id.clone(), version.clone())) {
-                found.insert(version, self.check_edited(id, cached.stored));
-            } else {
-                missing.push(version.clone());
-            }
-        }
-        let loaded = self.load_many(id, missing).await;
-        let mut loaded: BTreeMap<Version, _> = loaded.into_iter().collect();
-        let lost = || Err(StorageError::Unavailable("reading failed".into()));
-        versions
-            .iter()
-            .map(|version| match (found.remove(version), loaded.remove(version)) {
-                (Some(read), _) => read,
-                (None, Some(read)) => read.and_then(|stored| self.check_edited(id, stored)),
-                (None, None) => lost(),
-            })
-            .collect()
+        self.read_in_order(id, versions).await
     }
 
     async fn put(&self, id: &PromptId, request: PutVersion) -> Result<PutOutcome, StorageError> {
@@ -115,12 +95,7 @@ impl VersionStorage for FileSystemStorage {
     }
 
     async fn restore(&self, id: &PromptId, version: &Version, _author: &Author) -> Result<(), StorageError> {
-        if !self.prompt(id).is_some_and(|entry| entry.has_trashed(version)) {
-            return Err(StorageError::NotInTrash {
-                id: id.clone(),
-                version: version.clone(),
-            });
-        }
+        self.check_trashed(id, version)?;
         self.write(id, WriteOp::Restore(version.clone())).await.map(drop)
     }
 
@@ -129,12 +104,7 @@ impl VersionStorage for FileSystemStorage {
     }
 
     async fn purge_trashed(&self, id: &PromptId, version: &Version) -> Result<(), StorageError> {
-        if !self.prompt(id).is_some_and(|entry| entry.has_trashed(version)) {
-            return Err(StorageError::NotInTrash {
-                id: id.clone(),
-                version: version.clone(),
-            });
-        }
+        self.check_trashed(id, version)?;
         self.write(id, WriteOp::PurgeTrashed(vec![version.clone()]))
             .await
             .map(drop)
@@ -213,6 +183,7 @@ impl VersionStorage for FileSystemStorage {
 
     async fn label_history(&self, id: &PromptId) -> Result<Vec<LabelMove>, StorageError> {
         if self.prompt(id).is_none() {
+            self.check_known(id)?;
             return Err(StorageError::PromptNotFound(id.clone()));
         }
         let (disk, layout, owned) = (Arc::clone(&self.shared.disk), self.shared.layout, id.clone());
@@ -227,7 +198,7 @@ impl VersionStorage for FileSystemStorage {
                 path: path.display().to_string(),
                 reason,
             }),
-            Err(ReadFailure::Refused(message)) => Err(StorageError::Io {
+            Err(ReadFailure::Refused(message) | ReadFailure::Exhausted(message)) => Err(StorageError::Io {
                 doing: "reading",
                 path,
                 message,
@@ -240,6 +211,8 @@ impl VersionStorage for FileSystemStorage {
         let shared = Arc::clone(&self.shared);
         let watched = Arc::new(Progress::default());
         let working = Arc::clone(&watched);
+        // Whoever does not wait any more does not need the work either.
+        let _cancel = CancelOnDrop(Arc::clone(&watched));
         let mut work = tokio::task::spawn_blocking(move || verify(&shared, &working));
         loop {
             let tick = tokio::time::sleep(std::time::Duration::from_millis(50));
@@ -280,91 +253,11 @@ impl VersionStorage for FileSystemStorage {
     }
 
     async fn status(&self) -> Value {
-        let shared = &self.shared;
-        let (prompts, versions) = self.totals();
-        let shards = shared.shards.all();
-        let down: Vec<Value> = shards
-            .iter()
-            .filter(|shard| !shard.is_up())
-            .map(|shard| shard.status())
-            .collect();
-        let busy: Vec<Value> = shards
-            .iter()
-            .filter(|shard| shard.is_up() && shard.queue_depth() > 0)
-            .map(|shard| shard.status())
-            .collect();
-        let restarts: u64 = shards
-            .iter()
-            .map(|shard| shard.state.restarts.load(Ordering::Relaxed))
-            .sum();
-        let commits: u64 = shards
-            .iter()
-            .map(|shard| shard.state.commits.load(Ordering::Relaxed))
-            .sum();
-        let writes: u64 = shards
-            .iter()
-            .map(|shard| shard.state.writes.load(Ordering::Relaxed))
-            .sum();
-        let mut problems = shared
-            .problems
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
-        shared
-            .catalog
-            .parts()
-            .iter()
-            .for_each(|part| problems.extend(part.problems()));
-        let count = problems.len();
-        problems.truncate(100);
-        let index = shared
-            .index_status
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
-        let watch = shared
-            .watch_status
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
-        let space = *shared.space.lock().unwrap_or_else(PoisonError::into_inner);
-        json!({
-            "backend": "filesystem",
-            "path": self.store.path,
-            "store_id": self.store.store_id,
-            "shard_depth": u8::from(shared.layout.depth),
-            "opened_in_ms": self.store.opened_in_ms,
-            "prompts": prompts,
-            "versions": versions,
-            "shards": {"count": shards.len(), "restarts": restarts, "commits": commits, "writes": writes, "down": down, "busy": busy},
-            "cache": shared.cache.stats(),
-            "index": {"enabled": shared.options.use_index, "stale": shared.index_is_stale.load(Ordering::Relaxed), "state": index},
-            "watch": watch,
-            "disk": space.map(|space| json!({
-                "free_bytes": space.free, "total_bytes": space.total, "read_only": space.read_only,
-                "min_free_bytes": shared.options.disk.min_free_bytes,
-            })),
-            "problems": {"count": count, "first": problems},
-        })
+        self.describe()
     }
 
     fn health(&self) -> Result<(), String> {
-        if self.closed.load(Ordering::Acquire) {
-            return Err("the store is closed".into());
-        }
-        let down: Vec<String> = self
-            .shared
-            .shards
-            .all()
-            .iter()
-            .filter(|shard| !shard.is_up())
-            .map(|shard| shard.id.to_string())
-            .collect();
-        if down.is_empty() {
-            Ok(())
-        } else {
-            Err(format!("shards down: {}", down.join(", ")))
-        }
+        self.judge_health()
     }
 
     async fn close(&self) {
@@ -378,7 +271,24 @@ impl VersionStorage for FileSystemStorage {
         if let Err(e) = self.supervisor.stop_and_wait(None, None).await {
             tracing::debug!(error = %e, "the supervisor had ended already");
         }
-        drop(self.lock.lock().unwrap_or_else(PoisonError::into_inner).take());
+        self.shared.let_go();
+    }
+}
+
+impl Drop for FileSystemStorage {
+    /// A storage that is dropped without being closed ends its actors; what is being written is written to its end.
+    fn drop(&mut self) {
+        self.shared.stopping.store(true, Ordering::Release);
+        self.supervisor.kill();
+        self.shared.let_go();
+    }
+}
+
+struct CancelOnDrop(Arc<Progress>);
+
+impl Drop for CancelOnDrop {
+    fn drop(&mut self) {
+        self.0.cancel();
     }
 }
 
@@ -395,129 +305,25 @@ impl FileSystemStorage {
 
     /// As [`Self::write`], for changes that make no sense on a prompt that is not there: no shard is made for them.
     async fn write_existing(&self, id: &PromptId, op: WriteOp) -> Result<WriteDone, StorageError> {
-        let shard = self.shared.layout.shard_of(id);
-        match self.shared.shards.get(&shard) {
+        let shard = self.shared.shards.get(&self.shared.layout.shard_of(id));
+        let is_known = |shard: &ShardHandle| shard.catalog.slot(id).is_some();
+        match shard {
             // A shard that is down may know the prompt: it decides.
-            Some(shard) if !shard.is_up() || self.prompt(id).is_some() => self.write(id, op).await,
+            Some(shard) if !shard.is_up() || is_known(&shard) => self.write(id, op).await,
             _ => Err(StorageError::PromptNotFound(id.clone())),
         }
     }
 
-    fn check_listed(&self, id: &PromptId, version: &Version) -> Result<(), StorageError> {
-        let shard = self.shared.shards.get(&self.shared.layout.shard_of(id));
-        let Some(slot) = shard.and_then(|shard| shard.catalog.slot(id)) else {
-            return Err(StorageError::PromptNotFound(id.clone()));
-        };
-        if slot.entry.has(version) {
+    /// As [`Self::write_existing`], for changes of a version in the trash.
+    fn check_trashed(&self, id: &PromptId, version: &Version) -> Result<(), StorageError> {
+        if self.prompt(id).is_some_and(|entry| entry.has_trashed(version)) {
             return Ok(());
         }
-        match known_damage(&slot, version) {
-            Some(problem) => Err(StorageError::Corrupt {
-                path: problem.path,
-                reason: problem.message,
-            }),
-            None if slot.entry.is_gone() => Err(StorageError::PromptNotFound(id.clone())),
-            None => Err(StorageError::VersionNotFound {
-                id: id.clone(),
-                version: version.clone(),
-            }),
-        }
-    }
-
-    fn check_edited(
-        &self,
-        id: &PromptId,
-        stored: Arc<StoredVersion>,
-    ) -> Result<Arc<StoredVersion>, StorageError> {
-        let refuse = self.shared.options.on_external_edit == ExternalEdit::Refuse;
-        if refuse && stored.integrity == Integrity::Edited {
-            let path = self
-                .shared
-                .layout
-                .version_file(id, &stored.version)
-                .display()
-                .to_string();
-            return Err(StorageError::Edited { path });
-        }
-        Ok(stored)
-    }
-
-    /// Reads one version from disk, on a blocking thread.
-    async fn load(&self, id: &PromptId, version: &Version) -> Result<CachedVersion, StorageError> {
-        let mut loaded = self.load_from_disk(id, vec![version.clone()]).await;
-        let absent = || {
-            Err(StorageError::VersionNotFound {
-                id: id.clone(),
-                version: version.clone(),
-            })
-        };
-        loaded.pop().map_or_else(absent, |(_, read)| read)
-    }
-
-    async fn load_many(
-        &self,
-        id: &PromptId,
-        versions: Vec<Version>,
-    ) -> Vec<(Version, Result<Arc<StoredVersion>, StorageError>)> {
-        if versions.is_empty() {
-            return Vec::new();
-        }
-        let loaded = self.load_from_disk(id, versions).await;
-        loaded
-            .into_iter()
-            .map(|(version, read)| {
-                if let Ok(cached) = &read {
-                    self.shared
-                        .cache
-                        .insert((id.clone(), version.clone()), cached.clone());
-                }
-                (version, read.map(|cached| cached.stored))
-            })
-            .collect()
-    }
-
-    async fn load_from_disk(
-        &self,
-        id: &PromptId,
-        versions: Vec<Version>,
-    ) -> Vec<(Version, Result<CachedVersion, StorageError>)> {
-        let Ok(_slot) = self.reads.acquire().await else {
-            return Vec::new();
-        };
-        let (disk, layout, max) = (
-            Arc::clone(&self.shared.disk),
-            self.shared.layout,
-            self.shared.options.disk.max_file_bytes,
-        );
-        let owned = id.clone();
-        let read = tokio::task::spawn_blocking(move || {
-            let read = |version: Version| {
-                let read = read_version(&*disk, layout, &owned, &version, max);
-                (version, read)
-            };
-            versions.into_iter().map(read).collect::<Vec<_>>()
-        });
-        let read = read.await.unwrap_or_default();
-        read.into_iter()
-            .map(|(version, read)| {
-                let read = read
-                    .map(|(stored, stamp)| CachedVersion {
-                        stored: Arc::new(stored),
-                        stamp: Some(stamp),
-                    })
-                    .map_err(|failure| self.note_failure(id, &version, failure));
-                (version, read)
-            })
-            .collect()
-    }
-
-    /// A file that is not what the catalog says gives a reason to look at it.
-    fn note_failure(&self, id: &PromptId, version: &Version, failure: ReadFailure) -> StorageError {
-        if !matches!(failure, ReadFailure::Refused(_)) {
-            let shard = self.shared.shard(&self.shared.layout.shard_of(id));
-            shard.look(Look::file(id.clone(), format!("{version}.json").into()));
-        }
-        failure.into_error(self.shared.layout, id, version)
+        self.check_known(id)?;
+        Err(StorageError::NotInTrash {
+            id: id.clone(),
+            version: version.clone(),
+        })
     }
 }
 

@@ -39,7 +39,9 @@ pub(super) fn verify(shared: &Shared, progress: &Progress) -> Result<VerifyRepor
                 e.to_string(),
             )),
         }
-        report.problems.extend(quarantined(shared, shard));
+        if let Some(known) = shared.shards.get(shard) {
+            report.problems.extend(known.disk.quarantined());
+        }
     }
     progress.set_total(prompts.len() as u64);
     for id in prompts {
@@ -56,15 +58,6 @@ pub(super) fn verify(shared: &Shared, progress: &Progress) -> Result<VerifyRepor
     Ok(report)
 }
 
-fn quarantined(shared: &Shared, shard: &crate::model::ShardId) -> Vec<Problem> {
-    let dir = shared.layout.tmp_dir(shard).join("quarantine");
-    let entries = shared.disk.list(&dir).unwrap_or_default();
-    entries
-        .iter()
-        .map(|(name, _)| Problem::new(&dir.join(name), "quarantined", "set aside by recovery"))
-        .collect()
-}
-
 fn verify_prompt(shared: &Shared, id: &PromptId, limits: DiskLimits, report: &mut VerifyReport) {
     let (disk, layout) = (&*shared.disk, shared.layout);
     let trash = shared
@@ -76,11 +69,10 @@ fn verify_prompt(shared: &Shared, id: &PromptId, limits: DiskLimits, report: &mu
     let slot = match scan_prompt(disk, layout, id, trash, limits.max_file_bytes) {
         Ok(slot) => slot,
         // It went while we looked: that is no problem of its own.
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return,
-        Err(e) => {
-            return report
-                .problems
-                .push(Problem::new(&layout.prompt_dir(id), "unreadable", e.to_string()));
+        Err(ReadFailure::Absent) => return,
+        Err(ReadFailure::Refused(reason) | ReadFailure::Exhausted(reason) | ReadFailure::Corrupt(reason)) => {
+            let problem = Problem::new(&layout.prompt_dir(id), "unreadable", reason);
+            return report.problems.push(problem);
         }
     };
     report.prompts += 1;
@@ -112,7 +104,7 @@ fn verify_prompt(shared: &Shared, id: &PromptId, limits: DiskLimits, report: &mu
                     .problems
                     .push(Problem::new(&place, "corrupt-version", reason));
             }
-            Err(ReadFailure::Refused(message)) => {
+            Err(ReadFailure::Refused(message) | ReadFailure::Exhausted(message)) => {
                 report.problems.push(Problem::new(&place, "unreadable", message));
             }
             Err(ReadFailure::Absent) => {}

@@ -1,5 +1,6 @@
 //! What the children have in common: who they are, and what all of them need.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,7 +13,9 @@ use crate::model::ShardId;
 use crate::storage::Problem;
 use crate::storage::filesystem::cache::VersionCache;
 use crate::storage::filesystem::catalog::Catalog;
-use crate::storage::filesystem::disk::{Disk, IndexHints, Layout, ShardDisk, list_shards};
+use crate::storage::filesystem::disk::{
+    Disk, IndexHints, Layout, Run, ShardDisk, Space, StoreLock, list_shards,
+};
 use crate::storage::filesystem::options::FileSystemOptions;
 
 use super::index::{IndexMessage, IndexStatus};
@@ -49,8 +52,10 @@ impl fmt::Display for ChildId {
 pub(crate) struct Shared {
     /// The directory of the store; for watches, which need full paths.
     pub root: PathBuf,
-    /// Unique to this start of the daemon.
-    pub run: Arc<str>,
+    /// What is true of this start of the daemon.
+    pub run: Run,
+    /// The lock on the store. Work that writes holds it as well, so that nobody else opens the store before it ended.
+    pub lock: Mutex<Option<Arc<StoreLock>>>,
     /// The supervisor, once it is up.
     pub supervisor: OnceLock<ActorRef<SupervisorMessage>>,
     /// The file system.
@@ -75,12 +80,20 @@ pub(crate) struct Shared {
     pub index_status: Mutex<IndexStatus>,
     /// What the watcher does.
     pub watch_status: Mutex<WatchStatus>,
-    /// Free bytes as the janitor last saw them.
-    pub space: Mutex<Option<crate::storage::filesystem::disk::Space>>,
+    /// Room on the file system as it was last seen.
+    pub space: Mutex<Option<Space>>,
+    /// How often each child but the shards was started again, and why it last ended.
+    pub restarts: Mutex<BTreeMap<ChildId, (u64, String)>>,
     /// What lies in the store itself and is not served.
     pub problems: Mutex<Vec<Problem>>,
     /// Commits at the same time.
     pub commits: Arc<Semaphore>,
+    /// How many directories may be watched, as if the kernel said so.
+    #[cfg(test)]
+    pub max_watches: std::sync::atomic::AtomicUsize,
+    /// The children that run, for tests that end them.
+    #[cfg(test)]
+    pub children: Mutex<BTreeMap<ChildId, ractor::ActorCell>>,
     /// Set when the storage stops: children that end are not started again.
     pub stopping: AtomicBool,
 }
@@ -89,7 +102,7 @@ impl Shared {
     /// Returns the handle of a shard; a shard that is new is started.
     pub(crate) fn shard(&self, id: &ShardId) -> Arc<ShardHandle> {
         let (handle, is_new) = self.shards.get_or_make(id, || {
-            let (disk, run) = (Arc::clone(&self.disk), Arc::clone(&self.run));
+            let (disk, run) = (Arc::clone(&self.disk), self.run.clone());
             let disk = ShardDisk::new(disk, self.layout, id.clone(), self.options.disk, run);
             ShardHandle::new(disk, self.catalog.shard(id), self.options.max_queue_depth)
         });
@@ -122,6 +135,28 @@ impl Shared {
     /// Returns what the index said at start.
     pub(crate) fn current_hints(&self) -> Arc<IndexHints> {
         Arc::clone(&self.hints.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Remembers that the file system turned out to be read-only; the janitor sees when it is not any more.
+    pub(crate) fn saw_read_only(&self) {
+        let mut space = self.space.lock().unwrap_or_else(PoisonError::into_inner);
+        let seen = space.get_or_insert(Space {
+            free: 0,
+            total: 0,
+            read_only: true,
+        });
+        seen.read_only = true;
+    }
+
+    /// Returns a share of the lock on the store, to be held while something is written; `None` when the storage is closed
+    /// and nothing may be written any more.
+    pub(crate) fn hold(&self) -> Option<Arc<StoreLock>> {
+        self.lock.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Gives the lock on the store back, as soon as the last work that writes has ended.
+    pub(crate) fn let_go(&self) {
+        drop(self.lock.lock().unwrap_or_else(PoisonError::into_inner).take());
     }
 
     /// Tells whether the storage is stopping.

@@ -150,7 +150,11 @@ impl IndexState {
         // Cleared first: a change during the write makes the index stale again.
         shared.index_is_stale.store(false, Ordering::Release);
         let started = Instant::now();
+        let Some(hold) = shared.hold() else {
+            return Err("the store is closed".into());
+        };
         let written = tokio::task::spawn_blocking(move || {
+            let _hold = hold;
             let taken_at = jiff::Timestamp::now();
             let slots: Vec<Slot> = shared
                 .catalog

@@ -6,16 +6,20 @@
 mod child;
 mod index;
 mod janitor;
+mod place;
 mod restart;
 mod shard;
 mod shard_handle;
 mod supervisor;
 mod watch_inbox;
 mod watcher;
+mod watches;
 
+#[cfg(test)]
+pub(super) use child::ChildId;
 pub(super) use child::Shared;
 pub(super) use index::{IndexMessage, IndexStatus};
 #[cfg(test)]
 pub(super) use shard::ShardMessage;
-pub(super) use shard_handle::ShardTable;
+pub(super) use shard_handle::{ShardHandle, ShardTable};
 pub(super) use supervisor::{Supervisor, SupervisorMessage};

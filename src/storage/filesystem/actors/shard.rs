@@ -6,12 +6,12 @@
 //! the change is durable and in the catalog. Whatever waits when the actor ends is answered `interrupted`.
 
 use std::collections::{BTreeSet, VecDeque};
-use std::panic::AssertUnwindSafe;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use ractor::{Actor, ActorProcessingErr, ActorRef, MessagingErr};
-use tokio::sync::{OwnedMutexGuard, OwnedSemaphorePermit, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
@@ -94,6 +94,8 @@ pub(super) struct ShardActorState {
     handle: Arc<ShardHandle>,
     waiting: VecDeque<Waiting>,
     looks: Option<(Look, Vec<oneshot::Sender<()>>)>,
+    /// Whether the last work was a look: then writes come first, or a storm of changes would keep them waiting.
+    looked_last: bool,
     in_flight: Option<JoinHandle<Option<Box<Ended>>>>,
 }
 
@@ -112,6 +114,7 @@ impl Actor for Shard {
             handle,
             waiting: VecDeque::new(),
             looks: None,
+            looked_last: false,
             in_flight: None,
         })
     }
@@ -123,9 +126,18 @@ impl Actor for Shard {
         state: &mut ShardActorState,
     ) -> Result<(), ActorProcessingErr> {
         let recovered = recover(state).await?;
+        let (layout, shard) = (state.handle.disk.layout, &state.handle.id);
+        // A predecessor may have ended between a change and the cache, or with outside changes still to look at.
+        state
+            .shared
+            .cache
+            .remove_where(|id| layout.shard_of(id) == *shard);
         state.handle.catalog.replace(recovered.slots, recovered.problems);
         state.shared.index_changed();
-        state.handle.came_up(myself);
+        if let Some(missed) = state.handle.came_up(myself.clone()) {
+            state.remember(missed, None);
+            state.start_next(&myself)?;
+        }
         Ok(())
     }
 
@@ -159,8 +171,7 @@ impl Actor for Shard {
             #[cfg(test)]
             ShardMessage::Panic => panic!("told to"),
         }
-        state.start_next(&myself);
-        Ok(())
+        state.start_next(&myself)
     }
 
     /// Serves what still waits. Runs when the actor is drained or stopped, not when it is killed.
@@ -178,7 +189,7 @@ impl Actor for Shard {
                     }
                 }
                 None if state.waiting.is_empty() => return Ok(()),
-                None => state.start_next(&myself),
+                None => state.start_next(&myself)?,
             }
         }
     }
@@ -195,9 +206,14 @@ async fn recover(state: &ShardActorState) -> Result<RecoveredShard, ActorProcess
     } else {
         state.shared.current_hints()
     };
+    let hold = state.shared.hold().ok_or("the store is closed")?;
     let recovery = tokio::task::spawn_blocking(move || {
-        let _token = token;
-        if restarted && let Err(e) = disk.disk.sync_all() {
+        let (_token, _hold) = (token, hold);
+        // Where nothing is written any more, what is there is served as it is.
+        if restarted
+            && let Err(e) = disk.sync_all()
+            && disk.refusal().is_none()
+        {
             return Err(format!("syncing the file system: {e}"));
         }
         recover_shard(&disk, &hints).map_err(|fault| disk.error(fault).to_string())
@@ -220,45 +236,55 @@ impl ShardActorState {
     }
 
     /// Starts the next piece of work unless one is in flight.
-    fn start_next(&mut self, myself: &ActorRef<ShardMessage>) {
+    fn start_next(&mut self, myself: &ActorRef<ShardMessage>) -> Result<(), ActorProcessingErr> {
         if self.in_flight.is_some() {
-            return;
+            return Ok(());
         }
-        let Some(work) = self.next_work() else { return };
+        let Some(work) = self.next_work() else {
+            return Ok(());
+        };
+        // Taken here and not in the task: a task that has not begun when this actor ends must not begin after its
+        // successor has looked at the disk.
+        let token = Arc::clone(&self.handle.token)
+            .try_lock_owned()
+            .map_err(|_| "somebody else holds the write token")?;
+        let hold = self.shared.hold().ok_or("the store is closed")?;
         let context = WorkContext {
             disk: Arc::clone(&self.handle.disk),
             catalog: Arc::clone(&self.handle.catalog),
             cache: Arc::clone(&self.shared.cache),
+            max_batch_bytes: self.shared.options.max_batch_bytes,
         };
-        let (token, slot) = (Arc::clone(&self.handle.token), Arc::clone(&self.shared.commits));
         let myself = myself.clone();
-        // Nearly always both are free, and the work goes to its thread at once.
-        self.in_flight = Some(
-            match (token.clone().try_lock_owned(), slot.clone().try_acquire_owned()) {
-                (Ok(token), Ok(slot)) => {
-                    tokio::task::spawn_blocking(move || finish(&context, work, &myself, (token, slot)))
-                }
-                (free_token, free_slot) => {
-                    drop((free_token, free_slot));
-                    tokio::spawn(async move {
-                        let token = token.lock_owned().await;
-                        let slot = slot.acquire_owned().await.ok()?;
-                        let work = move || finish(&context, work, &myself, (token, slot));
-                        tokio::task::spawn_blocking(work).await.ok().flatten()
-                    })
-                }
-            },
-        );
+        let begin = move |slot: OwnedSemaphorePermit| {
+            tokio::task::spawn_blocking(move || finish(&context, work, &myself, (token, slot, hold)))
+        };
+        let commits = Arc::clone(&self.shared.commits);
+        // Nearly always there is a slot, and the work goes to its thread at once.
+        self.in_flight = Some(match Arc::clone(&commits).try_acquire_owned() {
+            Ok(slot) => begin(slot),
+            Err(_) => {
+                tokio::spawn(async move { begin(commits.acquire_owned().await.ok()?).await.ok().flatten() })
+            }
+        });
+        Ok(())
     }
 
-    /// Chooses the next work: a look when one is due, else writes.
+    /// Chooses the next work: looks and writes in turn when both wait.
     fn next_work(&mut self) -> Option<Work> {
-        if let Some((look, done)) = self.looks.take() {
+        let writes_first = self.looked_last && !self.waiting.is_empty();
+        self.looked_last = false;
+        if !writes_first && let Some((look, done)) = self.looks.take() {
+            self.looked_last = true;
             return Some(Work::Look(look, done));
         }
         let batch = self.next_batch();
         self.handle.state.in_flight.store(batch.len(), Ordering::Relaxed);
-        (!batch.is_empty()).then_some(Work::Writes(batch))
+        if batch.is_empty() {
+            let (look, done) = self.looks.take()?;
+            return Some(Work::Look(look, done));
+        }
+        Some(Work::Writes(batch))
     }
 
     /// Takes the writes that go into one commit: puts of different prompts, or one change of another kind. Writes of one
@@ -310,10 +336,10 @@ impl ShardActorState {
             state.commits.fetch_add(1, Ordering::Relaxed);
             state.writes.fetch_add(answers.len() as u64, Ordering::Relaxed);
         }
-        effects
-            .evicted
-            .iter()
-            .for_each(|key| self.shared.cache.remove(key));
+        self.shared.cache.remove_all(&effects.evicted);
+        if effects.saw_read_only {
+            self.shared.saw_read_only();
+        }
         if let Some(problems) = effects.problems {
             self.handle.catalog.set_problems(problems);
         }
@@ -323,6 +349,10 @@ impl ShardActorState {
         }
         for (key, version) in effects.cached {
             self.shared.cache.insert(key, version);
+        }
+        if effects.must_recover.is_some() {
+            // Before the answers: whoever tries again at once waits for the successor.
+            self.handle.actor.send_replace(None);
         }
         for (reply, answer, permit) in answers {
             drop(permit);
@@ -353,16 +383,15 @@ impl Ended {
     }
 }
 
-/// Does one piece of work on a blocking thread and tells the actor. An actor that is stopping takes its mail no more;
-/// it gets what is returned here.
-fn finish(
+/// Does one piece of work and tells the actor. An actor that is stopping takes its mail no more; it gets what is returned
+/// here. What is `held` goes when the work is done.
+fn finish<H>(
     context: &WorkContext,
     work: Work,
     myself: &ActorRef<ShardMessage>,
-    held: (OwnedMutexGuard<()>, OwnedSemaphorePermit),
+    held: H,
 ) -> Option<Box<Ended>> {
-    // A panic leaves nothing behind that is used again: the shard recovers from disk.
-    let done = std::panic::catch_unwind(AssertUnwindSafe(|| run(context, work)));
+    let done = catch_unwind(AssertUnwindSafe(|| run(context, work)));
     drop(held);
     match myself.cast(ShardMessage::Ended(Box::new(
         done.unwrap_or_else(|_| Ended::panicked()),
@@ -372,12 +401,13 @@ fn finish(
     }
 }
 
-/// Does one piece of work.
+/// Does one piece of work on a blocking thread.
 fn run(context: &WorkContext, work: Work) -> Ended {
     let mut effects = Effects::default();
     match work {
         Work::Look(place, looked) => {
-            if let Err(fault) = look(context, place, &mut effects) {
+            let seen = guarded(&mut effects, |effects| look(context, place, effects));
+            if let Some(Err(fault)) = seen {
                 tracing::warn!(shard = %context.disk.shard, ?fault, "the shard directory cannot be read: what was known is kept");
             }
             Ended {
@@ -387,36 +417,31 @@ fn run(context: &WorkContext, work: Work) -> Ended {
             }
         }
         Work::Writes(writes) => {
-            let (mut requests, mut replies) =
-                (Vec::with_capacity(writes.len()), Vec::with_capacity(writes.len()));
-            let mut answers = Vec::with_capacity(writes.len());
-            for Waiting {
-                id,
-                op,
-                reply,
-                _permit: permit,
-                ..
-            } in writes
-            {
+            let (mut requests, mut others, mut answers) = (Vec::new(), Vec::new(), Vec::new());
+            for write in writes {
+                let Waiting {
+                    id,
+                    op,
+                    reply,
+                    _permit: permit,
+                    ..
+                } = write;
                 match op {
-                    WriteOp::Put(put) => {
-                        requests.push((id, *put));
-                        replies.push((reply, permit));
-                    }
-                    other => answers.push((reply, write_one(context, &id, other, &mut effects), permit)),
+                    WriteOp::Put(put) => requests.push(((id, *put), (reply, permit))),
+                    other => others.push((id, other, reply, permit)),
                 }
             }
-            let outcomes = if requests.is_empty() {
-                Vec::new()
-            } else {
-                put_all(context, requests, &mut effects)
-            };
-            answers.extend(
-                replies
-                    .into_iter()
-                    .zip(outcomes)
-                    .map(|((reply, permit), outcome)| (reply, outcome, permit)),
-            );
+            for (id, op, reply, permit) in others {
+                let outcome = guarded(&mut effects, |effects| write_one(context, &id, op, effects));
+                answers.push((reply, outcome.unwrap_or_else(panicked), permit));
+            }
+            let (requests, replies): (Vec<_>, Vec<_>) = requests.into_iter().unzip();
+            let mut outcomes = guarded(&mut effects, |effects| put_all(context, requests, effects))
+                .unwrap_or_default()
+                .into_iter();
+            for (reply, permit) in replies {
+                answers.push((reply, outcomes.next().unwrap_or_else(panicked), permit));
+            }
             Ended {
                 effects,
                 answers,
@@ -424,4 +449,17 @@ fn run(context: &WorkContext, work: Work) -> Ended {
             }
         }
     }
+}
+
+/// Does something that may panic. After a panic nothing of its effects is believed, and the shard recovers.
+fn guarded<T>(effects: &mut Effects, work: impl FnOnce(&mut Effects) -> T) -> Option<T> {
+    let done = catch_unwind(AssertUnwindSafe(|| work(effects)));
+    if done.is_err() {
+        *effects = Ended::panicked().effects;
+    }
+    done.ok()
+}
+
+fn panicked() -> Result<WriteDone, StorageError> {
+    Err(StorageError::Interrupted("the work panicked".into()))
 }

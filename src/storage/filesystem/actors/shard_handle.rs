@@ -1,11 +1,11 @@
 //! How the rest of the storage reaches a shard: a handle that stays valid while actors come and go.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
-use ractor::ActorRef;
+use ractor::{ActorRef, MessagingErr};
 use serde_json::{Value, json};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 use tokio::time::{Instant, timeout_at};
@@ -33,6 +33,8 @@ pub(crate) struct ShardHandle {
     pub actor: watch::Sender<Option<ActorRef<ShardMessage>>>,
     /// What is known of its state.
     pub state: ShardState,
+    /// Where to look as soon as the shard is up.
+    missed: Mutex<Option<Look>>,
     permits: Arc<Semaphore>,
     max_queue_depth: usize,
 }
@@ -48,6 +50,10 @@ pub(crate) struct ShardState {
     pub commits: AtomicU64,
     /// Writes so far.
     pub writes: AtomicU64,
+    /// Whether it failed too often and is not tried again soon.
+    pub rests: AtomicBool,
+    /// Whether it has recovered at least once.
+    pub has_recovered: AtomicBool,
     /// Why it last went down.
     pub last_error: Mutex<Option<String>>,
     /// Since when it is down.
@@ -71,6 +77,7 @@ impl ShardHandle {
             token: Arc::default(),
             actor: watch::Sender::new(None),
             state: ShardState::default(),
+            missed: Mutex::default(),
             permits: Arc::new(Semaphore::new(max_queue_depth)),
             max_queue_depth,
         }
@@ -79,8 +86,8 @@ impl ShardHandle {
     /// Sends a change to the shard and waits until it is durable.
     ///
     /// # Errors
-    /// `Busy` when too many wait; `Unavailable` when the shard does not come up in time; `Interrupted` when its actor ended
-    /// with the change in its hands, or time ran out while it was being made; or what the change itself says.
+    /// `Busy` when too many wait; `Unavailable` when the shard rests or does not come up in time; `Interrupted` when its
+    /// actor ended with the change in its hands, or time ran out while it was being made; or what the change itself says.
     pub(crate) async fn write(
         &self,
         id: PromptId,
@@ -89,7 +96,6 @@ impl ShardHandle {
     ) -> Result<WriteDone, StorageError> {
         let permit = self.permit()?;
         let deadline = Instant::now() + timeout;
-        let actor = self.up(deadline).await?;
         let (reply, answer) = oneshot::channel();
         let message = ShardMessage::Write {
             id,
@@ -98,20 +104,35 @@ impl ShardHandle {
             deadline,
             reply,
         };
-        if actor.cast(message).is_err() {
-            return Err(self.down());
-        }
-        match answer.await {
-            Ok(result) => result,
-            Err(_) => Err(StorageError::Interrupted(format!("shard {} restarted", self.id))),
+        self.send(message, deadline).await?;
+        match timeout_at(deadline, answer).await {
+            Ok(Ok(result)) => result,
+            Ok(Err(_)) => Err(StorageError::Interrupted(format!("shard {} restarted", self.id))),
+            // What has not begun is dropped; what has begun runs to its end.
+            Err(_) => Err(StorageError::Interrupted(format!(
+                "shard {} did not finish within {} ms",
+                self.id,
+                timeout.as_millis()
+            ))),
         }
     }
 
     /// Asks the shard to look at what changed outside, and does not wait.
     pub(crate) fn look(&self, look: Look) {
-        if let Some(actor) = &*self.actor.borrow() {
-            // A shard that is down looks at everything when it comes up.
-            let _down = actor.cast(ShardMessage::Look { look, done: None });
+        // Held until the message is on its way: a shard that comes up meanwhile takes what is here afterwards.
+        let mut missed = lock(&self.missed);
+        let sent = match &*self.actor.borrow() {
+            Some(actor) => actor
+                .cast(ShardMessage::Look {
+                    look: look.clone(),
+                    done: None,
+                })
+                .is_ok(),
+            None => false,
+        };
+        if !sent {
+            // Its recovery may have read that directory already.
+            missed.get_or_insert_with(Look::default).merge(look);
         }
     }
 
@@ -120,18 +141,46 @@ impl ShardHandle {
     /// # Errors
     /// `Unavailable` when the shard is down.
     pub(crate) async fn look_and_wait(&self, look: Look, timeout: Duration) -> Result<(), StorageError> {
-        let actor = self.up(Instant::now() + timeout).await?;
+        let deadline = Instant::now() + timeout;
         let (done, answer) = oneshot::channel();
-        if actor
-            .cast(ShardMessage::Look {
-                look,
-                done: Some(done),
-            })
-            .is_err()
-        {
-            return Err(self.down());
+        let message = ShardMessage::Look {
+            look,
+            done: Some(done),
+        };
+        self.send(message, deadline).await?;
+        match timeout_at(deadline, answer).await {
+            Ok(Ok(())) => Ok(()),
+            _ => Err(self.down()),
         }
-        answer.await.map_err(|_| self.down())
+    }
+
+    /// Sends a message to the actor, as soon as there is one that takes it.
+    async fn send(&self, message: ShardMessage, deadline: Instant) -> Result<(), StorageError> {
+        let mut message = message;
+        loop {
+            let actor = self.up(deadline).await?;
+            match actor.cast(message) {
+                Ok(()) => return Ok(()),
+                Err(MessagingErr::SendErr(unsent)) => {
+                    // It ended a moment ago and nobody has noticed yet: the next one is waited for.
+                    self.forget(&actor);
+                    message = unsent;
+                }
+                Err(_) => return Err(self.down()),
+            }
+        }
+    }
+
+    fn forget(&self, dead: &ActorRef<ShardMessage>) {
+        self.actor.send_if_modified(|actor| {
+            let is_it = actor
+                .as_ref()
+                .is_some_and(|actor| actor.get_id() == dead.get_id());
+            if is_it {
+                *actor = None;
+            }
+            is_it
+        });
     }
 
     /// Tells whether the shard's actor is up.
@@ -147,50 +196,47 @@ impl ShardHandle {
             .saturating_sub(self.permits.available_permits())
     }
 
-    /// Records that the shard went down.
-    pub(crate) fn went_down(&self, reason: String) {
+    /// Records that the shard went down; `rests` when it is not tried again soon.
+    pub(crate) fn went_down(&self, reason: String, rests: bool) {
+        self.state.restarts.fetch_add(1, Ordering::Relaxed);
+        self.state.rests.store(rests, Ordering::Relaxed);
+        *lock(&self.state.last_error) = Some(reason);
+        lock(&self.state.down_since).get_or_insert_with(std::time::Instant::now);
         self.actor.send_replace(None);
-        *self
-            .state
-            .last_error
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = Some(reason);
-        let mut since = self
-            .state
-            .down_since
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        since.get_or_insert_with(std::time::Instant::now);
     }
 
-    /// Records that the shard is up.
-    pub(crate) fn came_up(&self, actor: ActorRef<ShardMessage>) {
-        *self
-            .state
-            .down_since
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = None;
+    /// Records that the shard is up; returns where it has to look because of what it missed meanwhile.
+    pub(crate) fn came_up(&self, actor: ActorRef<ShardMessage>) -> Option<Look> {
+        let mut missed = lock(&self.missed);
+        *lock(&self.state.down_since) = None;
+        self.state.rests.store(false, Ordering::Relaxed);
+        self.state.has_recovered.store(true, Ordering::Release);
         self.actor.send_replace(Some(actor));
+        missed.take()
+    }
+
+    /// Tells whether the shard has tried to recover and never could, so that the catalog does not know what is in it.
+    #[must_use]
+    pub(crate) fn has_never_recovered(&self) -> bool {
+        !self.state.has_recovered.load(Ordering::Acquire) && self.state.restarts.load(Ordering::Relaxed) > 0
     }
 
     /// Returns the shard's state for the status.
     #[must_use]
     pub(crate) fn status(&self) -> Value {
-        let since = *self
-            .state
-            .down_since
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let since = *lock(&self.state.down_since);
         json!({
             "shard": self.id.to_string(),
             "up": self.is_up(),
+            "resting": self.state.rests.load(Ordering::Relaxed),
+            "refuses": self.disk.refusal(),
             "down_seconds": since.map(|since| since.elapsed().as_secs()),
             "queue_depth": self.queue_depth(),
             "in_flight": self.state.in_flight.load(Ordering::Relaxed),
             "commits": self.state.commits.load(Ordering::Relaxed),
             "writes": self.state.writes.load(Ordering::Relaxed),
             "restarts": self.state.restarts.load(Ordering::Relaxed),
-            "last_error": *self.state.last_error.lock().unwrap_or_else(PoisonError::into_inner),
+            "last_error": *lock(&self.state.last_error),
         })
     }
 
@@ -205,22 +251,31 @@ impl ShardHandle {
 
     async fn up(&self, deadline: Instant) -> Result<ActorRef<ShardMessage>, StorageError> {
         let mut slot = self.actor.subscribe();
-        match timeout_at(deadline, slot.wait_for(Option::is_some)).await {
-            Ok(Ok(actor)) => actor.clone().ok_or_else(|| self.down()),
-            _ => Err(self.down()),
+        loop {
+            if let Some(actor) = &*slot.borrow_and_update() {
+                return Ok(actor.clone());
+            }
+            // It is not tried again soon: waiting would be in vain.
+            if self.state.rests.load(Ordering::Relaxed) {
+                return Err(self.down());
+            }
+            match timeout_at(deadline, slot.changed()).await {
+                Ok(Ok(())) => {}
+                _ => return Err(self.down()),
+            }
         }
     }
 
-    fn down(&self) -> StorageError {
-        let reason = self
-            .state
-            .last_error
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
+    /// Says that the shard is down, and why.
+    pub(crate) fn down(&self) -> StorageError {
+        let reason = lock(&self.state.last_error).clone();
         let reason = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
         StorageError::Unavailable(format!("shard {} is down{reason}", self.id))
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl ShardTable {

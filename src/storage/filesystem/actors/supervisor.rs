@@ -73,7 +73,8 @@ impl Actor for Supervisor {
             SupervisorMessage::StartShard(shard) => state.start(&myself, ChildId::Shard(shard)).await,
             SupervisorMessage::Restart(child) => state.start(&myself, child).await,
             SupervisorMessage::StartOthers => {
-                for child in [ChildId::Index, ChildId::Watcher, ChildId::Janitor] {
+                let index = state.shared.options.use_index.then_some(ChildId::Index);
+                for child in index.into_iter().chain([ChildId::Watcher, ChildId::Janitor]) {
                     state.start(&myself, child).await;
                 }
             }
@@ -133,6 +134,14 @@ impl SupervisorState {
         };
         match started {
             Ok(cell) => {
+                #[cfg(test)]
+                drop(
+                    self.shared
+                        .children
+                        .lock()
+                        .unwrap()
+                        .insert(child.clone(), cell.clone()),
+                );
                 self.running.insert(child, cell);
             }
             // Starting cannot fail by what the children do; should it all the same, it counts as an end.
@@ -170,32 +179,40 @@ impl SupervisorState {
                 tracing::error!(%child, reason, pause_s = after.as_secs(), "an actor keeps failing and rests before it is started again");
             }
         }
-        self.note_down(&child, reason);
+        self.note_down(&child, reason, matches!(decision, RestartDecision::Rest { .. }));
         let pause = decision.pause();
         drop(myself.send_after(pause, move || SupervisorMessage::Restart(child)));
     }
 
-    fn note_down(&self, child: &ChildId, reason: String) {
-        match child {
-            ChildId::Shard(id) => {
-                if let Some(handle) = self.shared.shards.get(id) {
-                    handle.state.restarts.fetch_add(1, Ordering::Relaxed);
-                    handle.went_down(reason);
-                }
+    fn note_down(&self, child: &ChildId, reason: String, rests: bool) {
+        if let ChildId::Shard(id) = child {
+            if let Some(handle) = self.shared.shards.get(id) {
+                handle.went_down(reason, rests);
             }
+            return;
+        }
+        match child {
             ChildId::Index => {
                 self.shared.index.send_replace(None);
                 self.shared.index_is_stale.store(true, Ordering::Release);
             }
             ChildId::Watcher => {
-                self.shared
+                let mut status = self
+                    .shared
                     .watch_status
                     .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .last_error = Some(reason);
+                    .unwrap_or_else(PoisonError::into_inner);
+                status.last_error = Some(reason.clone());
             }
-            ChildId::Janitor => {}
+            ChildId::Shard(_) | ChildId::Janitor => {}
         }
+        let mut restarts = self
+            .shared
+            .restarts
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let entry = restarts.entry(child.clone()).or_default();
+        *entry = (entry.0 + 1, reason);
     }
 
     /// Watcher and janitor first, since they give work to shards; then every shard to its last write; the index last.

@@ -59,6 +59,11 @@ impl WatchInbox {
         was_empty && (gathered.lost || !gathered.paths.is_empty())
     }
 
+    /// Remembers that something was lost.
+    pub(super) fn lose(&self) {
+        self.gathered.lock().unwrap_or_else(PoisonError::into_inner).lost = true;
+    }
+
     /// Takes everything out.
     pub(super) fn take(&self) -> Gathered {
         std::mem::take(&mut *self.gathered.lock().unwrap_or_else(PoisonError::into_inner))

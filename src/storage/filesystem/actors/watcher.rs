@@ -6,21 +6,22 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use notify::{ErrorKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use serde::Serialize;
 
-use crate::model::{PromptId, ShardDepth, ShardId};
-use crate::storage::filesystem::disk::{MANIFEST_FILE, inotify_limit, version_of_file_name};
+use crate::model::{PromptId, ShardId};
+use crate::storage::filesystem::disk::{inotify_limit, scan_shard_names, version_of_file_name};
 use crate::storage::filesystem::options::WatchMode;
 use crate::storage::filesystem::work::Look;
 
 use super::child::Shared;
+use super::place::{Place, place_of};
 use super::watch_inbox::{Gathered, WatchInbox};
+use super::watches::Watches;
 
 /// The shortest time between two rescans after lost events.
 const MIN_RESCAN_PAUSE: Duration = Duration::from_millis(500);
@@ -64,8 +65,7 @@ pub(super) struct Watcher;
 pub(super) struct WatcherState {
     shared: Arc<Shared>,
     inbox: Arc<WatchInbox>,
-    watcher: Option<RecommendedWatcher>,
-    watched: BTreeSet<PathBuf>,
+    watches: Watches,
     scanning: bool,
     last_rescan: Option<tokio::time::Instant>,
 }
@@ -81,14 +81,15 @@ impl Actor for Watcher {
         shared: Arc<Shared>,
     ) -> Result<WatcherState, ActorProcessingErr> {
         let inbox = Arc::new(WatchInbox::new(shared.options.watch.max_events));
-        let (watched, scanning, last_rescan) = Default::default();
+        let watches = Watches::new(shared.root.clone());
+        #[cfg(test)]
+        let watches = watches.at_most(shared.max_watches.load(std::sync::atomic::Ordering::Relaxed));
         Ok(WatcherState {
             shared,
             inbox,
-            watcher: None,
-            watched,
-            scanning,
-            last_rescan,
+            watches,
+            scanning: false,
+            last_rescan: None,
         })
     }
 
@@ -153,71 +154,62 @@ impl WatcherState {
 
     fn open(&mut self, myself: &ActorRef<WatcherMessage>) {
         let (inbox, actor) = (Arc::clone(&self.inbox), myself.clone());
-        let callback = move |event| {
+        let opened = self.watches.open(move |event| {
             if inbox.add(event) {
                 let _stopping = actor.cast(WatcherMessage::Wake);
             }
-        };
-        match notify::recommended_watcher(callback) {
-            Ok(watcher) => self.watcher = Some(watcher),
-            Err(e) => self.give_up(myself, &format!("inotify cannot be used: {e}")),
-        }
-    }
-
-    /// Watches every directory that the catalog knows; asking again for a watched one is harmless.
-    async fn rearm(&mut self, myself: &ActorRef<WatcherMessage>) {
-        let layout = self.shared.layout;
-        let mut dirs = vec![PathBuf::new()];
-        for shard in self.shared.shards.all() {
-            dirs.push(layout.shard_dir(&shard.id));
-            dirs.extend(shard.catalog.ids().iter().map(|id| layout.prompt_dir(id)));
-        }
-        dirs.dedup();
-        self.watched.clear();
-        self.watch(myself, dirs).await;
-    }
-
-    /// Sets watches on a blocking thread: each waits for the watching thread to take it.
-    async fn watch(&mut self, myself: &ActorRef<WatcherMessage>, dirs: Vec<PathBuf>) {
-        let Some(mut watcher) = self.watcher.take() else {
-            return;
-        };
-        let root = self.shared.root.clone();
-        let set = tokio::task::spawn_blocking(move || {
-            let (mut done, mut failure) = (Vec::new(), None);
-            for dir in dirs {
-                match watcher.watch(&root.join(&dir), RecursiveMode::NonRecursive) {
-                    Ok(()) => done.push(dir),
-                    Err(e) if is_gone(&e) => {}
-                    Err(e) => {
-                        failure.get_or_insert(if matches!(e.kind, ErrorKind::MaxFilesWatch) {
-                            format!("fs.inotify.max_user_watches is reached at {}: raise it (config/60-promptd-inotify.conf)", dir.display())
-                        } else {
-                            format!("watching {}: {e}", dir.display())
-                        });
-                        if matches!(e.kind, ErrorKind::MaxFilesWatch) {
-                            break;
-                        }
-                    }
-                }
-            }
-            (watcher, done, failure)
         });
-        match set.await {
-            Ok((watcher, done, failure)) => {
-                self.watcher = Some(watcher);
-                self.watched.extend(done);
-                let count = self.watched.len();
-                let limit = inotify_limit();
-                self.status(|status| {
-                    status.watches = count;
-                    status.max_user_watches = limit;
-                });
-                if let Some(failure) = failure {
-                    self.give_up(myself, &failure);
-                }
-            }
-            Err(e) => self.give_up(myself, &format!("setting watches failed: {e}")),
+        if let Err(reason) = opened {
+            self.give_up(myself, &reason);
+        }
+    }
+
+    /// Watches the whole store as it is on disk now, from the top: a directory is watched before it is listed, so that
+    /// what is made in between is seen by one of the two.
+    async fn rearm(&mut self, myself: &ActorRef<WatcherMessage>) {
+        self.watches.forget();
+        self.watch(myself, vec![PathBuf::new()]).await;
+        self.shared.find_new_shards().await;
+        let shards: Vec<ShardId> = self
+            .shared
+            .shards
+            .all()
+            .iter()
+            .map(|shard| shard.id.clone())
+            .collect();
+        self.watch_shards(myself, shards).await;
+    }
+
+    /// Watches the directories of shards, then those of the prompts in them.
+    async fn watch_shards(&mut self, myself: &ActorRef<WatcherMessage>, shards: Vec<ShardId>) {
+        let layout = self.shared.layout;
+        self.watch(
+            myself,
+            shards.iter().map(|shard| layout.shard_dir(shard)).collect(),
+        )
+        .await;
+        let disk = Arc::clone(&self.shared.disk);
+        let listed = tokio::task::spawn_blocking(move || {
+            let names = shards
+                .iter()
+                .filter_map(|shard| scan_shard_names(&*disk, layout, shard).ok());
+            names
+                .flat_map(|(ids, _)| ids)
+                .map(|id| layout.prompt_dir(&id))
+                .collect()
+        });
+        self.watch(myself, listed.await.unwrap_or_default()).await;
+    }
+
+    async fn watch(&mut self, myself: &ActorRef<WatcherMessage>, dirs: Vec<PathBuf>) {
+        let failure = self.watches.add(dirs).await.err();
+        let (count, limit) = (self.watches.count(), inotify_limit());
+        self.status(|status| {
+            status.watches = count;
+            status.max_user_watches = limit;
+        });
+        if let Some(failure) = failure {
+            self.give_up(myself, &failure);
         }
     }
 
@@ -258,52 +250,19 @@ impl WatcherState {
             .is_some_and(|last| last.elapsed() < MIN_RESCAN_PAUSE)
         {
             // A storm: wait for its end instead of scanning once per wave.
-            self.inbox.add(Err(notify::Error::generic("events were lost")));
+            self.inbox.lose();
             drop(myself.send_after(MIN_RESCAN_PAUSE, || WatcherMessage::Drain));
             return;
         }
-        self.shared.find_new_shards().await;
-        self.rearm_from_disk(myself).await;
+        self.rearm(myself).await;
         self.look_everywhere().await;
-    }
-
-    /// Watches what is on disk now, known or not.
-    async fn rearm_from_disk(&mut self, myself: &ActorRef<WatcherMessage>) {
-        let (disk, layout) = (Arc::clone(&self.shared.disk), self.shared.layout);
-        let shards: Vec<ShardId> = self
-            .shared
-            .shards
-            .all()
-            .iter()
-            .map(|shard| shard.id.clone())
-            .collect();
-        let listed = tokio::task::spawn_blocking(move || {
-            let mut dirs = vec![PathBuf::new()];
-            for shard in shards {
-                dirs.push(layout.shard_dir(&shard));
-                let names = crate::storage::filesystem::disk::scan_shard_names(&*disk, layout, &shard);
-                dirs.extend(
-                    names
-                        .map(|(ids, _)| ids)
-                        .unwrap_or_default()
-                        .iter()
-                        .map(|id| layout.prompt_dir(id)),
-                );
-            }
-            dirs
-        });
-        if let Ok(dirs) = listed.await {
-            self.watched.clear();
-            self.watch(myself, dirs).await;
-        }
     }
 
     /// Follows single events: watches what is new, tells each shard where to look.
     async fn follow(&mut self, myself: &ActorRef<WatcherMessage>, gathered: Gathered) {
         let mut looks: BTreeMap<ShardId, Look> = BTreeMap::new();
-        let mut new_dirs = BTreeSet::new();
-        let mut files = Vec::new();
-        let mut names_of_shards = false;
+        let (mut shard_dirs, mut prompt_dirs) = (BTreeSet::new(), BTreeSet::new());
+        let (mut files, mut names_of_shards) = (Vec::new(), false);
         for path in &gathered.paths {
             let Ok(path) = path.strip_prefix(&self.shared.root) else {
                 continue;
@@ -312,12 +271,14 @@ impl WatcherState {
                 Some(Place::Store) => names_of_shards = true,
                 Some(Place::ShardDir(shard)) => {
                     names_of_shards = true;
-                    new_dirs.insert(path.to_owned());
+                    shard_dirs.insert(shard.clone());
                     looks.entry(shard).or_default().merge(Look::everything());
                 }
                 Some(Place::PromptDir(shard, id)) => {
-                    new_dirs.insert(path.to_owned());
-                    looks.entry(shard).or_default().relist.insert(id);
+                    prompt_dirs.insert(path.to_owned());
+                    let look = looks.entry(shard).or_default();
+                    look.relist.insert(id);
+                    look.names = true;
                 }
                 Some(Place::File(shard, id, name)) => files.push((shard, id, name)),
                 None => {}
@@ -328,11 +289,13 @@ impl WatcherState {
         }
         if names_of_shards {
             self.shared.find_new_shards().await;
-            new_dirs.extend(self.dirs_inside(&new_dirs).await);
         }
         // Watched first, listed then: what is made in between is seen by one of the two.
-        if !new_dirs.is_empty() {
-            self.watch(myself, new_dirs.into_iter().collect()).await;
+        if !shard_dirs.is_empty() {
+            self.watch_shards(myself, shard_dirs.into_iter().collect()).await;
+        }
+        if !prompt_dirs.is_empty() {
+            self.watch(myself, prompt_dirs.into_iter().collect()).await;
         }
         for (id, look) in looks {
             if let Some(shard) = self.shared.shards.get(&id) {
@@ -355,40 +318,15 @@ impl WatcherState {
         });
         filtered.await.unwrap_or_default()
     }
-
-    /// Returns the directories of prompts inside shard directories that are new.
-    async fn dirs_inside(&self, shard_dirs: &BTreeSet<PathBuf>) -> Vec<PathBuf> {
-        let (disk, layout) = (Arc::clone(&self.shared.disk), self.shared.layout);
-        let shards: Vec<ShardId> = shard_dirs
-            .iter()
-            .filter_map(|dir| layout.depth.shard_named(dir.to_str()?))
-            .collect();
-        let listed = tokio::task::spawn_blocking(move || {
-            let names = |shard| crate::storage::filesystem::disk::scan_shard_names(&*disk, layout, shard);
-            let ids = shards
-                .iter()
-                .filter_map(|shard| names(shard).ok())
-                .flat_map(|(ids, _)| ids);
-            ids.map(|id| layout.prompt_dir(&id)).collect()
-        });
-        listed.await.unwrap_or_default()
-    }
 }
 
 /// A file in a prompt directory at which something happened.
 type ChangedFile = (ShardId, PromptId, OsString);
 
-/// Tells whether a file may be other than what is known of it. Names that mean nothing to the store are nobody's business.
+/// Tells whether a file may be other than what is known of it.
 fn is_unknown(shared: &Shared, shard: &ShardId, id: &PromptId, name: &OsStr) -> bool {
-    let Some(handle) = shared.shards.get(shard) else {
+    let (Some(handle), Some(version)) = (shared.shards.get(shard), version_of_file_name(name)) else {
         return true;
-    };
-    if name == MANIFEST_FILE {
-        let known = handle.catalog.slot(id).and_then(|slot| slot.manifest);
-        return known != handle.disk.stamp(&shared.layout.manifest_file(id));
-    }
-    let Some(version) = version_of_file_name(name) else {
-        return false;
     };
     let there = handle.disk.stamp(&shared.layout.version_file(id, &version));
     let known = shared
@@ -396,79 +334,4 @@ fn is_unknown(shared: &Shared, shard: &ShardId, id: &PromptId, name: &OsStr) -> 
         .peek(&(id.clone(), version))
         .and_then(|cached| cached.stamp);
     known.is_none() || known != there
-}
-
-/// What a path in the store is.
-#[derive(Debug, PartialEq, Eq)]
-enum Place {
-    Store,
-    ShardDir(ShardId),
-    PromptDir(ShardId, PromptId),
-    File(ShardId, PromptId, OsString),
-}
-
-/// Tells what a path is by its names; `None` for what is nobody's business: temporary files, trash, foreign names.
-fn place_of(depth: ShardDepth, path: &Path) -> Option<Place> {
-    let names: Vec<&OsStr> = path.iter().collect();
-    let prompt = |name: &OsStr| PromptId::new(name.to_str()?).ok();
-    let (shard, rest) = if depth == ShardDepth::FLAT {
-        (depth.shard_named("")?, names.as_slice())
-    } else {
-        match names.as_slice() {
-            [] => return Some(Place::Store),
-            [first, rest @ ..] => (depth.shard_named(first.to_str()?)?, rest),
-        }
-    };
-    match rest {
-        [] if depth == ShardDepth::FLAT => Some(Place::Store),
-        [] => Some(Place::ShardDir(shard)),
-        [id] => Some(Place::PromptDir(shard, prompt(id)?)),
-        [id, name] => Some(Place::File(shard, prompt(id)?, (*name).to_owned())),
-        _ => None,
-    }
-}
-
-fn is_gone(error: &notify::Error) -> bool {
-    match &error.kind {
-        ErrorKind::PathNotFound => true,
-        ErrorKind::Io(e) => matches!(
-            e.kind(),
-            std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory
-        ),
-        _ => false,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn check(depth: u8, path: &str, expected: &str) {
-        let place = place_of(ShardDepth::new(depth).unwrap(), Path::new(path));
-        let shown = match place {
-            None => "nobody's".to_owned(),
-            Some(Place::Store) => "store".to_owned(),
-            Some(Place::ShardDir(shard)) => format!("shard {shard}"),
-            Some(Place::PromptDir(shard, id)) => format!("prompt {shard} {id}"),
-            Some(Place::File(shard, id, name)) => format!("file {shard} {id} {}", name.display()),
-        };
-        assert_eq!(shown, expected, "{path}");
-    }
-
-    #[test]
-    fn a_path_is_told_by_its_names() {
-        check(2, "", "store");
-        check(2, "69", "shard 69");
-        check(2, "69/wf", "prompt 69 wf");
-        check(2, "69/wf/1.0.0.json", "file 69 wf 1.0.0.json");
-        check(2, "69/.tmp", "nobody's");
-        check(2, "69/.tmp/x", "nobody's");
-        check(2, ".trash/69", "nobody's");
-        check(2, ".index.json", "nobody's");
-        check(2, "zz", "nobody's");
-        check(0, "", "store");
-        check(0, "wf", "prompt (flat) wf");
-        check(0, "wf/1.0.0.json", "file (flat) wf 1.0.0.json");
-        check(0, ".tmp/x", "nobody's");
-    }
 }

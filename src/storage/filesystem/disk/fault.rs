@@ -16,6 +16,17 @@ pub enum DiskFault {
     ReadOnly,
     /// The name is taken; nothing happened.
     Exists,
+    /// What was to be changed is not there; nothing happened.
+    Absent,
+    /// The file would be larger than what is read back; nothing happened.
+    TooLarge {
+        /// Its size.
+        size: u64,
+        /// The limit.
+        limit: u64,
+    },
+    /// Nothing is written here any more, for the reason given; nothing happened.
+    Refused(String),
     /// Nothing happened, for another reason.
     Failed {
         /// What was tried.
@@ -71,6 +82,30 @@ impl DiskFault {
         }
     }
 
+    /// Classifies an error of writing or syncing the bytes of a file that has no final name yet. Such a file is thrown away,
+    /// so that a full or read-only disk is a plain answer; anything else says that the disk cannot be trusted.
+    #[must_use]
+    pub fn content(doing: &'static str, path: &Path, error: &io::Error) -> Self {
+        match Self::before(doing, path, error) {
+            fault @ (Self::NoSpace | Self::ReadOnly) => fault,
+            _ => Self::unknown(doing, path, error),
+        }
+    }
+
+    /// Makes a fault of one that came when a part of the change was done already: only the disk knows which part.
+    #[must_use]
+    pub fn halfway(self) -> Self {
+        match self {
+            Self::Unknown { .. } => self,
+            Self::Failed { doing, path, message } => Self::Unknown { doing, path, message },
+            other => Self::Unknown {
+                doing: "changing",
+                path: "the store".to_owned(),
+                message: format!("{other:?} in the middle of it"),
+            },
+        }
+    }
+
     /// Tells whether the shard must recover from disk before it goes on.
     #[must_use]
     pub const fn needs_recovery(&self) -> bool {
@@ -86,6 +121,11 @@ impl DiskFault {
             Self::Exists => {
                 StorageError::Unavailable("a file appeared under this name meanwhile: try again".into())
             }
+            Self::Absent => {
+                StorageError::Unavailable("a file went away under this name meanwhile: try again".into())
+            }
+            Self::TooLarge { size, limit } => StorageError::TooLarge { size, limit },
+            Self::Refused(reason) => StorageError::Unavailable(reason),
             Self::Failed { doing, path, message } => StorageError::Io {
                 doing,
                 path: path.into(),
@@ -101,6 +141,42 @@ impl DiskFault {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_full_disk_is_a_plain_answer_until_a_part_is_done() {
+        let fault = |errno: Errno| {
+            let error = io::Error::from_raw_os_error(errno.raw_os_error());
+            DiskFault::content("syncing", Path::new("x"), &error)
+        };
+        assert_eq!(fault(Errno::NOSPC), DiskFault::NoSpace);
+        assert_eq!(fault(Errno::ROFS), DiskFault::ReadOnly);
+        assert!(fault(Errno::IO).needs_recovery());
+        assert!(fault(Errno::MFILE).needs_recovery());
+        for errno in [Errno::NOSPC, Errno::ROFS, Errno::IO, Errno::ACCESS] {
+            assert!(fault(errno).halfway().needs_recovery());
+        }
+    }
+
+    #[test]
+    fn each_fault_has_the_code_that_callers_can_act_on() {
+        let failed = DiskFault::Failed {
+            doing: "linking",
+            path: "x".into(),
+            message: "no".into(),
+        };
+        for (fault, code) in [
+            (DiskFault::NoSpace, "storage-full"),
+            (DiskFault::ReadOnly, "read-only-storage"),
+            (DiskFault::Exists, "unavailable"),
+            (DiskFault::Absent, "unavailable"),
+            (DiskFault::TooLarge { size: 2, limit: 1 }, "payload-too-large"),
+            (DiskFault::Refused("no".into()), "unavailable"),
+            (failed.clone(), "unavailable"),
+            (failed.halfway(), "interrupted"),
+        ] {
+            assert_eq!(fault.clone().into_error(0, 0).code(), code, "{fault:?}");
+        }
+    }
 
     fn check(errno: Errno, before: &DiskFault, recovery_after_naming: bool) {
         let error = io::Error::from_raw_os_error(errno.raw_os_error());

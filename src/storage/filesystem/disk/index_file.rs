@@ -128,7 +128,8 @@ impl IndexHints {
             Some(recorded) => {
                 let now = shard.stamp(&shard.layout.manifest_file(id))?;
                 let same = (now.ino, now.size, now.mtime, now.ctime) == recorded;
-                Some(same.then_some(now)?)
+                let racy = now.ctime.saturating_add(RACY_NANOS) > self.written_at;
+                Some((same && !racy).then_some(now)?)
             }
         };
         let entry = PromptEntry {
@@ -148,6 +149,7 @@ impl IndexHints {
             dir: Some(dir),
             manifest,
             problems: Vec::new(),
+            blocked: None,
         })
     }
 
@@ -174,6 +176,9 @@ fn render<'a>(slots: impl Iterator<Item = &'a Slot>, written_at: jiff::Timestamp
     let (mut prompts, mut versions) = (0_u64, 0_usize);
     for slot in slots.filter(|slot| !slot.entry.versions.is_empty()) {
         let entry = &slot.entry;
+        // Also what lies in the trash: a person may empty it by hand.
+        let mut highest_used = entry.highest_used.clone();
+        highest_used.note_all(&entry.trash);
         let hint = PromptHint {
             latest_version: entry.latest().cloned(),
             version_count: entry.versions.len(),
@@ -185,7 +190,7 @@ fn render<'a>(slots: impl Iterator<Item = &'a Slot>, written_at: jiff::Timestamp
                 .manifest
                 .map(|stamp| (stamp.ino, stamp.size, stamp.mtime, stamp.ctime)),
             labels: entry.labels.clone(),
-            highest_used: entry.highest_used.clone(),
+            highest_used,
             description: entry.description.clone(),
             tags: entry.tags.clone(),
             problems: !slot.problems.is_empty(),

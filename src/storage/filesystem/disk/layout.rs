@@ -105,6 +105,18 @@ pub(super) fn trashed_of_file_name(name: &OsStr) -> Option<(PromptId, Version)> 
     Some((PromptId::new(id).ok()?, Version::new(version).ok()?))
 }
 
+/// Reads a file name in the trash as that of anything that belongs to a deleted version: the file, a leftover copy, the
+/// note.
+#[must_use]
+pub(super) fn belongs_to_trashed(name: &OsStr) -> Option<(PromptId, Version)> {
+    let (id, rest) = name.to_str()?.split_once('@')?;
+    let version = match rest.strip_suffix(DELETED_SUFFIX) {
+        Some(version) => version,
+        None => rest.strip_suffix(".json")?.split('~').next()?,
+    };
+    Some((PromptId::new(id).ok()?, Version::new(version).ok()?))
+}
+
 /// Tells whether a name in the store is promptd's own or hidden, and so no prompt and no stray.
 #[must_use]
 pub(super) fn is_hidden(name: &OsStr) -> bool {
@@ -156,5 +168,12 @@ mod tests {
         assert!(trashed_of_file_name(OsStr::new("p@1.0.0-rc.1.json")).is_some());
         assert!(trashed_of_file_name(OsStr::new("p@1.0.0~1.json")).is_none());
         assert!(trashed_of_file_name(OsStr::new("p@1.0.0.deleted")).is_none());
+        for name in ["p@1.0.0.json", "p@1.0.0~12.json", "p@1.0.0.deleted"] {
+            let (id, version) = belongs_to_trashed(OsStr::new(name)).unwrap();
+            assert_eq!((id.as_str(), version), ("p", Version::FIRST), "{name}");
+        }
+        for name in ["p@1.0.json", "p-1.0.0.json", "p@1.0.0.txt", ".p@1.0.0.json"] {
+            assert!(belongs_to_trashed(OsStr::new(name)).is_none(), "{name}");
+        }
     }
 }

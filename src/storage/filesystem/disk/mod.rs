@@ -11,29 +11,29 @@ mod commit;
 )]
 mod disk;
 mod fault;
-#[cfg(test)]
-mod format_doc;
 mod index_file;
 mod layout;
+mod leftovers;
 mod manifest;
 mod open;
+mod real;
 mod recover;
 mod scan;
 mod shard_disk;
 mod trash;
 mod version_file;
 
-pub use commit::Written;
-pub use disk::{Disk, EntryKind, FileContent, NewFile, RealDisk, Space, Stamp, inotify_limit};
+pub use disk::{Disk, EntryKind, FileContent, NewFile, Space, Stamp};
 pub use fault::DiskFault;
 pub use index_file::{IndexHints, IndexSource, PromptHint, load_index, write_index};
 pub use layout::Layout;
-pub(super) use layout::{MANIFEST_FILE, version_of_file_name};
+pub(super) use layout::version_of_file_name;
 pub use manifest::{LabelRecord, Manifest};
 pub(super) use open::list_shards;
 pub use open::{OpenError, OpenedStore, StoreMetadata, open_store};
+pub use real::{RealDisk, StoreLock, inotify_limit};
 pub use recover::{RecoveredShard, recover_shard};
 pub(super) use scan::read_manifest;
 pub use scan::{Slot, scan_prompt, scan_shard_names};
-pub use shard_disk::{DiskLimits, Prepared, ShardDisk};
-pub use version_file::{ReadFailure, read_version};
+pub use shard_disk::{DiskLimits, Prepared, Run, ShardDisk};
+pub use version_file::{ReadFailure, read_version, read_version_at};

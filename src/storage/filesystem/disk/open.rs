@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
-use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,6 +14,7 @@ use crate::model::{PromptId, ShardDepth, ShardId, Timestamp};
 use crate::storage::Problem;
 
 use super::layout::{LOCK_FILE, METADATA_FILE, is_hidden, version_of_file_name};
+use super::real::StoreLock;
 use super::{Disk, EntryKind, Layout, RealDisk};
 
 /// The format that this version of promptd writes. A store of a newer format is refused.
@@ -50,7 +50,9 @@ pub struct OpenedStore {
     /// What lies in the store itself and is not served.
     pub problems: Vec<Problem>,
     /// Held for the daemon's life.
-    pub lock: File,
+    pub lock: StoreLock,
+    /// Why nothing may be written in this run, if so.
+    pub distrust: Option<String>,
 }
 
 /// Why a store could not be opened.
@@ -104,11 +106,7 @@ pub fn open_store(path: &Path, depth: ShardDepth) -> Result<OpenedStore, OpenErr
     };
     let disk = RealDisk::open(path).map_err(directory)?;
     let lock = take_lock(&disk, path)?;
-    // What is about to be trusted becomes durable first: a run killed between rename and fsync leaves names that are
-    // visible but would not survive a power failure.
-    if let Err(e) = disk.sync_all() {
-        tracing::error!(error = %e, "syncfs failed: durability of what was written before is not certain");
-    }
+    let distrust = sync_what_is_there(&disk, path);
     let metadata = match read_metadata(&disk, path)? {
         Some(metadata) => metadata,
         None => make_metadata(&disk, find_depth(&disk, depth).map_err(directory)?).map_err(directory)?,
@@ -123,17 +121,32 @@ pub fn open_store(path: &Path, depth: ShardDepth) -> Result<OpenedStore, OpenErr
         shards,
         problems,
         lock,
+        distrust,
     })
 }
 
-fn take_lock(disk: &RealDisk, path: &Path) -> Result<File, OpenError> {
+/// What is about to be trusted becomes durable first: a run killed between rename and fsync leaves names that are visible
+/// but would not survive a power failure. Returns why that failed; then the store is only read.
+fn sync_what_is_there(disk: &RealDisk, path: &Path) -> Option<String> {
+    if let Some(name) = disk.doubtful_file_system() {
+        tracing::warn!(path = %path.display(), file_system = name, "what is stored here may not survive a power failure");
+    }
+    let failure = disk.sync_all().err()?;
+    tracing::error!(error = %failure, "what was written before could not be made durable: nothing is written in this run");
+    Some(format!(
+        "what was written before this start could not be made durable ({failure})"
+    ))
+}
+
+fn take_lock(disk: &RealDisk, path: &Path) -> Result<StoreLock, OpenError> {
     let lock_path = Path::new(LOCK_FILE);
     match disk.lock(lock_path) {
         Ok(mut lock) => {
             // For people who wonder who holds it; the lock itself is what counts.
             let note = lock
+                .file
                 .set_len(0)
-                .and_then(|()| writeln!(lock, "{}", std::process::id()));
+                .and_then(|()| writeln!(lock.file, "{}", std::process::id()));
             if let Err(e) = note {
                 tracing::debug!(error = %e, "the pid could not be written into the lock file");
             }
@@ -165,8 +178,23 @@ fn read_metadata(disk: &dyn Disk, path: &Path) -> Result<Option<StoreMetadata>, 
         reason,
     };
     let bytes = match disk.read(Path::new(METADATA_FILE), MAX_METADATA_BYTES) {
+        Ok(content) => content.bytes,
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
-        other => other.map_err(|e| damaged(e.to_string()))?.bytes,
+        Err(e)
+            if matches!(
+                e.kind(),
+                io::ErrorKind::InvalidInput | io::ErrorKind::FileTooLarge
+            ) =>
+        {
+            return Err(damaged(e.to_string()));
+        }
+        // It may be all right: who follows the advice for damage would have the layout guessed.
+        Err(source) => {
+            return Err(OpenError::Directory {
+                path: path.join(METADATA_FILE),
+                source,
+            });
+        }
     };
     let value: Value = serde_json::from_slice(&bytes).map_err(|e| damaged(e.to_string()))?;
     // The format is looked at first: a newer one may have another shape.

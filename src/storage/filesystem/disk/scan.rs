@@ -2,16 +2,19 @@
 
 use std::ffi::OsStr;
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::model::{PromptId, ShardId, Timestamp, Version};
-use crate::storage::{Problem, PromptEntry, StoredVersion};
+use crate::storage::{Problem, PromptEntry, StorageError, StoredVersion};
 
 use super::layout::{MANIFEST_FILE, is_hidden, version_of_file_name};
 use super::version_file::read_regular;
 use super::{Disk, EntryKind, Layout, Manifest, ReadFailure, Stamp, read_version};
 
-/// The largest manifest that is read, in bytes.
+/// The most foreign names that are reported of one directory, one by one.
+const MAX_FOREIGN_NAMES: usize = 100;
+/// The largest manifest that is read and written, in bytes.
 pub(super) const MAX_MANIFEST_BYTES: u64 = 16 << 20;
 
 /// What is known of one prompt directory.
@@ -25,6 +28,8 @@ pub struct Slot {
     pub manifest: Option<Stamp>,
     /// What is wrong in it.
     pub problems: Vec<Problem>,
+    /// Why nothing may be written to the prompt: what it has used is not known. `None` when all is well.
+    pub blocked: Option<String>,
 }
 
 impl Slot {
@@ -36,7 +41,47 @@ impl Slot {
             dir: None,
             manifest: None,
             problems: Vec::new(),
+            blocked: None,
         }
+    }
+
+    /// Refuses changes of a prompt of which not all is known.
+    ///
+    /// # Errors
+    /// `Unavailable` with the reason.
+    pub fn check_writable(&self) -> Result<(), StorageError> {
+        match &self.blocked {
+            None => Ok(()),
+            Some(reason) => Err(StorageError::Unavailable(format!(
+                "prompt {} takes no changes until it can be read whole: {reason}",
+                self.entry.id
+            ))),
+        }
+    }
+
+    /// Refuses to say what a prompt has when its directory cannot be read.
+    ///
+    /// # Errors
+    /// `Unavailable` with the reason.
+    pub fn check_readable(&self) -> Result<(), StorageError> {
+        match &self.blocked {
+            Some(reason) if self.dir.is_none() => Err(StorageError::Unavailable(format!(
+                "the directory of prompt {} cannot be read: {reason}",
+                self.entry.id
+            ))),
+            _ => Ok(()),
+        }
+    }
+
+    /// Makes the slot of a prompt whose directory is there but cannot be read.
+    #[must_use]
+    pub fn unreadable(id: &PromptId, trash: Vec<Version>, place: &Path, reason: String) -> Self {
+        let mut slot = Self::empty(id.clone());
+        Arc::make_mut(&mut slot.entry).trash = trash;
+        slot.problems
+            .push(Problem::new(place, "unreadable", reason.clone()));
+        slot.blocked = Some(reason);
+        slot
     }
 }
 
@@ -46,46 +91,43 @@ impl Slot {
 /// reported, and the one before it is the latest. `trash` are the prompt's numbers in the trash.
 ///
 /// # Errors
-/// What listing the directory says; `NotFound` when it is gone.
+/// `Absent` when the directory is gone or is none; `Refused` when it cannot be read; `Exhausted` when nothing can be, for the
+/// moment.
 pub fn scan_prompt(
     disk: &dyn Disk,
     layout: Layout,
     id: &PromptId,
     trash: Vec<Version>,
     max_bytes: u64,
-) -> io::Result<Slot> {
+) -> Result<Slot, ReadFailure> {
     let path = layout.prompt_dir(id);
     // The state is taken before the listing: a change in between makes the stamp stale, and so is seen.
-    let dir = disk.stat(&path)?.map(|(_, stamp)| stamp);
+    let dir = match disk.stat(&path).map_err(|e| ReadFailure::of(&e))? {
+        Some((EntryKind::Dir, stamp)) => Some(stamp),
+        _ => return Err(ReadFailure::Absent),
+    };
     let mut entry = PromptEntry {
         trash,
         ..PromptEntry::empty(id.clone())
     };
-    let mut problems = Vec::new();
+    let (mut problems, mut foreign) = (Vec::new(), Foreign::default());
     let mut has_manifest = false;
-    for (name, kind) in disk.list(&path)? {
+    for (name, kind) in disk.list(&path).map_err(|e| ReadFailure::of(&e))? {
         let place = path.join(&name);
         match (version_of_file_name(&name), kind) {
             (Some(version), EntryKind::File) => entry.versions.push(version),
-            (Some(_), _) => problems.push(Problem::new(
-                &place,
-                "not-a-file",
-                "only regular files are served",
-            )),
+            (Some(_), _) => foreign.note(&place, "not-a-file", "only regular files are served"),
             (None, _) if name == OsStr::new(MANIFEST_FILE) => has_manifest = true,
             (None, _) if is_hidden(&name) || looks_temporary(&name) => {}
-            (None, _) => problems.push(Problem::new(
-                &place,
-                "foreign-name",
-                "not the name of a version: not served",
-            )),
+            (None, _) => foreign.note(&place, "foreign-name", "not the name of a version: not served"),
         }
     }
+    problems.extend(foreign.into_problems(&path));
     entry.versions.sort_unstable();
-    let manifest = if has_manifest {
-        read_manifest_into(disk, layout, &mut entry, &mut problems)
+    let (manifest, blocked) = if has_manifest {
+        read_manifest_into(disk, layout, &mut entry, &mut problems)?
     } else {
-        None
+        (None, None)
     };
     read_times(disk, layout, &mut entry, &mut problems, max_bytes);
     Ok(Slot {
@@ -93,7 +135,33 @@ pub fn scan_prompt(
         dir,
         manifest,
         problems,
+        blocked,
     })
+}
+
+/// What does not belong where it is. There may be any number of such names; only so many are reported one by one.
+#[derive(Default)]
+struct Foreign {
+    problems: Vec<Problem>,
+    more: usize,
+}
+
+impl Foreign {
+    fn note(&mut self, place: &Path, kind: &str, message: &str) {
+        if self.problems.len() < MAX_FOREIGN_NAMES {
+            self.problems.push(Problem::new(place, kind, message));
+        } else {
+            self.more += 1;
+        }
+    }
+
+    fn into_problems(mut self, dir: &Path) -> Vec<Problem> {
+        if self.more > 0 {
+            let message = format!("and {} more names that do not belong here", self.more);
+            self.problems.push(Problem::new(dir, "foreign-name", message));
+        }
+        self.problems
+    }
 }
 
 /// Reads the manifest of a prompt; `None` when there is none.
@@ -120,7 +188,7 @@ fn read_manifest_into(
     layout: Layout,
     entry: &mut PromptEntry,
     problems: &mut Vec<Problem>,
-) -> Option<Stamp> {
+) -> Result<(Option<Stamp>, Option<String>), ReadFailure> {
     let place = layout.manifest_file(&entry.id);
     match read_manifest(disk, layout, &entry.id) {
         Ok(Some((manifest, stamp))) => {
@@ -131,13 +199,19 @@ fn read_manifest_into(
                     problems.push(Problem::new(&place, "dangling-label", message));
                 }
             }
-            Some(stamp)
+            Ok((Some(stamp), None))
         }
-        Err(ReadFailure::Corrupt(reason) | ReadFailure::Refused(reason)) => {
+        Err(ReadFailure::Corrupt(reason)) => {
             problems.push(Problem::new(&place, "corrupt-manifest", reason));
-            None
+            Ok((None, None))
         }
-        Ok(None) | Err(ReadFailure::Absent) => None,
+        // It says which numbers were used: without it none may be given out.
+        Err(ReadFailure::Refused(reason)) => {
+            problems.push(Problem::new(&place, "unreadable", reason.clone()));
+            Ok((None, Some(format!("reading {}: {reason}", place.display()))))
+        }
+        Err(failure @ ReadFailure::Exhausted(_)) => Err(failure),
+        Ok(None) | Err(ReadFailure::Absent) => Ok((None, None)),
     }
 }
 
@@ -175,7 +249,7 @@ fn time_of(
                 entry.versions.retain(|other| *other != version);
             }
             // What cannot be read now is not damaged: it stays listed.
-            Err(ReadFailure::Absent | ReadFailure::Refused(_)) => return None,
+            Err(ReadFailure::Absent | ReadFailure::Refused(_) | ReadFailure::Exhausted(_)) => return None,
         }
     }
     None
@@ -191,8 +265,7 @@ pub fn scan_shard_names(
     shard: &ShardId,
 ) -> io::Result<(Vec<PromptId>, Vec<Problem>)> {
     let path = layout.shard_dir(shard);
-    let mut ids = Vec::new();
-    let mut problems = Vec::new();
+    let (mut ids, mut problems, mut foreign) = (Vec::new(), Vec::new(), Foreign::default());
     let entries = match disk.list(&path) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => Vec::new(),
         other => other?,
@@ -211,15 +284,12 @@ pub fn scan_shard_names(
             (None, EntryKind::Dir) if name == OsStr::new("lost+found") => {}
             (None, EntryKind::Dir) => {
                 let message = "not a valid prompt id: not served; 'promptctl import dir' brings it in under a valid name";
-                problems.push(Problem::new(&place, "foreign-name", message));
+                foreign.note(&place, "foreign-name", message);
             }
-            (_, _) => problems.push(Problem::new(
-                &place,
-                "foreign-name",
-                "not a prompt directory: not served",
-            )),
+            (_, _) => foreign.note(&place, "foreign-name", "not a prompt directory: not served"),
         }
     }
+    problems.extend(foreign.into_problems(&path));
     Ok((ids, problems))
 }
 

@@ -1,16 +1,18 @@
-//! One shard's hold on the disk: its paths, its limits, its temporary files.
+//! One shard's hold on the disk: its paths, its limits, its temporary files, and whether it still writes.
 
-use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use crate::model::{PromptId, ShardId, Version};
 use crate::storage::StorageError;
 
 use super::layout::TRASH_DIR;
 use super::{Disk, DiskFault, Layout, NewFile, Space, Stamp};
+
+/// After so many failed syncs in a row a shard writes no more: the disk loses data, and every further write tempts it.
+const MAX_FAILED_SYNCS: u32 = 3;
 
 /// Limits that the disk code keeps.
 #[derive(Debug, Clone, Copy)]
@@ -19,6 +21,15 @@ pub struct DiskLimits {
     pub max_file_bytes: u64,
     /// Free bytes below which nothing new is written.
     pub min_free_bytes: u64,
+}
+
+/// What is true of this start of the daemon.
+#[derive(Debug, Clone)]
+pub struct Run {
+    /// Unique to this start; names temporary files.
+    pub id: Arc<str>,
+    /// Why nothing may be written in this run, if so: what the disk holds could not be made durable at start.
+    pub distrust: Option<String>,
 }
 
 /// A version that is ready to be written.
@@ -30,6 +41,8 @@ pub struct Prepared {
     pub version: Version,
     /// The exact bytes of the file.
     pub bytes: bytes::Bytes,
+    /// Whether the directory of the prompt is known to be durable. One that somebody else made may not be.
+    pub dir_is_durable: bool,
 }
 
 /// One shard's hold on the disk. Whoever calls its methods holds the shard's write token.
@@ -43,23 +56,19 @@ pub struct ShardDisk {
     pub shard: ShardId,
     /// Limits.
     pub limits: DiskLimits,
-    run: Arc<str>,
+    run: Run,
     sequence: AtomicU64,
     tmp_names_removed: AtomicBool,
     dirs_are_durable: AtomicBool,
-    unsettled: Mutex<BTreeSet<PromptId>>,
+    trash_is_durable: AtomicBool,
+    failed_syncs: AtomicU32,
+    unsettled: AtomicBool,
 }
 
 impl ShardDisk {
-    /// Makes the hold of one shard. `run` is unique to this start of the daemon.
+    /// Makes the hold of one shard.
     #[must_use]
-    pub fn new(
-        disk: Arc<dyn Disk>,
-        layout: Layout,
-        shard: ShardId,
-        limits: DiskLimits,
-        run: Arc<str>,
-    ) -> Self {
+    pub fn new(disk: Arc<dyn Disk>, layout: Layout, shard: ShardId, limits: DiskLimits, run: Run) -> Self {
         Self {
             disk,
             layout,
@@ -69,37 +78,63 @@ impl ShardDisk {
             sequence: AtomicU64::new(0),
             tmp_names_removed: AtomicBool::new(false),
             dirs_are_durable: AtomicBool::new(false),
-            unsettled: Mutex::default(),
+            trash_is_durable: AtomicBool::new(false),
+            failed_syncs: AtomicU32::new(0),
+            unsettled: AtomicBool::new(false),
         }
     }
 
-    /// Remembers that the directory of a prompt was made by somebody else, who need not have made its name durable.
-    pub fn note_outside_dir(&self, id: &PromptId) {
-        self.unsettled
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(id.clone());
+    /// Returns why this shard writes no more until the daemon is started again; `None` while it does.
+    #[must_use]
+    pub fn refusal(&self) -> Option<String> {
+        if let Some(reason) = &self.run.distrust {
+            return Some(format!(
+                "nothing is written: {reason}; look at the disk, then start promptd again"
+            ));
+        }
+        let failed = self.failed_syncs.load(Ordering::Relaxed);
+        (failed >= MAX_FAILED_SYNCS).then(|| {
+            format!(
+                "shard {} writes no more: {failed} syncs in a row failed; look at the disk, then start promptd again",
+                self.shard
+            )
+        })
     }
 
-    pub(super) fn take_unsettled(&self, id: &PromptId) -> bool {
-        self.unsettled
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(id)
+    /// Remembers whether recovery had to leave things as they are because nothing could be written.
+    pub(super) fn set_unsettled(&self, unsettled: bool) {
+        self.unsettled.store(unsettled, Ordering::Relaxed);
     }
 
-    /// Returns a fresh name in the shard's directory of temporary files.
-    pub(super) fn tmp_path(&self, ending: &str) -> PathBuf {
-        let sequence = self.sequence.fetch_add(1, Ordering::Relaxed);
-        self.layout
-            .tmp_dir(&self.shard)
-            .join(format!("{}-{sequence}.{ending}", self.run))
+    /// Tells whether the file system is read-only now.
+    pub(super) fn is_read_only(&self) -> bool {
+        self.disk.space().is_ok_and(|space| space.read_only)
     }
 
-    /// Refuses to write when too little room is left.
-    pub(super) fn check_space(&self, bytes: u64) -> Result<(), DiskFault> {
+    /// Goes before every change: refuses where nothing may be written, and makes the shard's own directories.
+    pub(super) fn get_ready(&self) -> Result<(), DiskFault> {
+        if let Some(reason) = self.refusal() {
+            return Err(DiskFault::Refused(reason));
+        }
+        if self.is_read_only() {
+            return Err(DiskFault::ReadOnly);
+        }
+        if self.unsettled.load(Ordering::Relaxed) {
+            return Err(DiskFault::Unknown {
+                doing: "writing to",
+                path: self.shard.to_string(),
+                message: "the file system was read-only and is not any more: recovering first".to_owned(),
+            });
+        }
+        self.ensure_shard_dirs()
+    }
+
+    /// Refuses to write something new when too little room is left. What frees room needs no check.
+    ///
+    /// # Errors
+    /// `NoSpace`.
+    pub fn check_space(&self, bytes: u64) -> Result<(), DiskFault> {
         match self.disk.space() {
-            Ok(Space { read_only: true, .. }) => Err(DiskFault::ReadOnly),
             Ok(Space { free, .. }) if free < self.limits.min_free_bytes.saturating_add(bytes) => {
                 Err(DiskFault::NoSpace)
             }
@@ -113,30 +148,27 @@ impl ShardDisk {
         if path.as_os_str().is_empty() {
             return Ok(());
         }
-        if self
-            .disk
-            .make_dir(path)
-            .map_err(|e| DiskFault::before("making", path, &e))?
-        {
+        let made = self.disk.make_dir(path);
+        if made.map_err(|e| DiskFault::before("making", path, &e))? {
             self.sync_dir(path.parent().unwrap_or(Path::new("")))?;
         }
         Ok(())
     }
 
-    /// Makes the shard's own directories. The first time in a run their names are made durable whoever made them.
-    pub(super) fn ensure_shard_dirs(&self) -> Result<(), DiskFault> {
+    /// Makes the shard's own directories. The first time in a run their names are made durable whoever made them; then
+    /// they are taken to be there until a call says otherwise.
+    fn ensure_shard_dirs(&self) -> Result<(), DiskFault> {
         if self.dirs_are_durable.load(Ordering::Relaxed) {
             return Ok(());
         }
-        let (dir, tmp) = (
+        for path in [
             self.layout.shard_dir(&self.shard),
             self.layout.tmp_dir(&self.shard),
-        );
-        for path in [&dir, &tmp] {
+        ] {
             if !path.as_os_str().is_empty() {
                 self.disk
-                    .make_dir(path)
-                    .map_err(|e| DiskFault::before("making", path, &e))?;
+                    .make_dir(&path)
+                    .map_err(|e| DiskFault::before("making", &path, &e))?;
                 self.sync_dir(path.parent().unwrap_or(Path::new("")))?;
             }
         }
@@ -147,23 +179,80 @@ impl ShardDisk {
     /// Makes the shard's directory in the trash.
     pub(super) fn ensure_trash_dir(&self) -> Result<(), DiskFault> {
         self.ensure_dir(Path::new(TRASH_DIR))?;
+        if !self.trash_is_durable.load(Ordering::Relaxed) {
+            // All shards share the directory above: another one may have made it and not have synced it yet.
+            self.sync_dir(Path::new(""))?;
+            self.trash_is_durable.store(true, Ordering::Relaxed);
+        }
         self.ensure_dir(&self.layout.trash_dir(&self.shard))
     }
 
     /// Makes the entries of a directory durable.
-    pub(super) fn sync_dir(&self, path: &Path) -> Result<Option<Stamp>, DiskFault> {
-        self.disk
-            .sync_dir(path)
-            .map_err(|e| DiskFault::unknown("syncing", path, &e))
+    pub(super) fn sync_dir(&self, path: &Path) -> Result<(), DiskFault> {
+        let synced = self.disk.sync_dir(path);
+        self.count_sync(&synced);
+        synced.map_err(|e| DiskFault::unknown("syncing", path, &e))
+    }
+
+    /// Makes the entries of a directory durable; a directory that is not there has none.
+    pub(super) fn sync_dir_if_there(&self, path: &Path) -> Result<(), DiskFault> {
+        match self.disk.sync_dir(path) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
+            synced => {
+                self.count_sync(&synced);
+                synced.map_err(|e| DiskFault::unknown("syncing", path, &e))
+            }
+        }
+    }
+
+    /// Makes everything on the file system durable. Needed before what another run or actor left is trusted.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn sync_all(&self) -> io::Result<()> {
+        let synced = self.disk.sync_all();
+        if synced.is_err() {
+            // A success is no proof of health: it says nothing of what was called clean before.
+            self.count_sync(&synced);
+        }
+        synced
+    }
+
+    /// Makes the bytes of a temporary file durable; when that fails the file is thrown away and never tried again.
+    pub(super) fn sync_file(&self, path: &Path, mut file: Box<dyn NewFile>) -> Result<(), DiskFault> {
+        let synced = file.sync();
+        self.count_sync(&synced);
+        // After a failed fsync the kernel may call the pages clean: this file is never synced or named again.
+        synced.map_err(|e| self.discard_tmp(path, DiskFault::content("syncing", path, &e)))
+    }
+
+    fn count_sync(&self, synced: &io::Result<()>) {
+        match synced {
+            Ok(()) => self.failed_syncs.store(0, Ordering::Relaxed),
+            // A full or read-only disk says so and loses nothing.
+            Err(e)
+                if matches!(
+                    DiskFault::content("", Path::new(""), e),
+                    DiskFault::NoSpace | DiskFault::ReadOnly
+                ) => {}
+            Err(e) => {
+                tracing::error!(shard = %self.shard, error = %e, "a sync failed");
+                self.failed_syncs.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// Returns a fresh name in the shard's directory of temporary files.
+    pub(super) fn tmp_path(&self, ending: &str) -> PathBuf {
+        let sequence = self.sequence.fetch_add(1, Ordering::Relaxed);
+        self.layout
+            .tmp_dir(&self.shard)
+            .join(format!("{}-{sequence}.{ending}", self.run.id))
     }
 
     /// Makes a temporary file with the given content, not yet durable.
-    pub(super) fn write_tmp(
-        &self,
-        ending: &str,
-        bytes: &[u8],
-    ) -> Result<(PathBuf, Box<dyn NewFile>), DiskFault> {
-        let path = self.tmp_path(ending);
+    pub(super) fn write_tmp(&self, bytes: &[u8]) -> Result<(PathBuf, Box<dyn NewFile>), DiskFault> {
+        let path = self.tmp_path("tmp");
         let mut file = match self.disk.create_new(&path) {
             // An operator may have removed the directory while the daemon runs.
             Err(e) if e.kind() == io::ErrorKind::NotFound => {
@@ -176,18 +265,20 @@ impl ShardDisk {
         .map_err(|e| DiskFault::before("creating", &path, &e))?;
         match file.write_all(bytes) {
             Ok(()) => Ok((path, file)),
-            Err(e) => {
-                self.discard_tmp(&path);
-                Err(DiskFault::before("writing", &path, &e))
-            }
+            Err(e) => Err(self.discard_tmp(&path, DiskFault::content("writing", &path, &e))),
         }
     }
 
-    /// Removes a temporary file; that it cannot be removed is no fault, since recovery will.
-    pub(super) fn discard_tmp(&self, path: &Path) {
+    /// Removes a temporary file because of a fault. When it cannot be removed the shard must recover: a whole file that
+    /// stays would be taken for a version that was cut off.
+    pub(super) fn discard_tmp(&self, path: &Path, fault: DiskFault) -> DiskFault {
         self.note_tmp_name_gone();
-        if let Err(e) = self.disk.unlink(path) {
-            tracing::debug!(path = %path.display(), error = %e, "a temporary file could not be removed");
+        match self.disk.unlink(path) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => {
+                tracing::warn!(path = %path.display(), error = %e, "a temporary file could not be removed");
+                fault.halfway()
+            }
+            _ => fault,
         }
     }
 
@@ -200,38 +291,35 @@ impl ShardDisk {
     /// temporary name back, and recovery would bring back what was deleted.
     pub(super) fn settle_tmp_names(&self) -> Result<(), DiskFault> {
         if self.tmp_names_removed.load(Ordering::Relaxed) {
-            let tmp = self.layout.tmp_dir(&self.shard);
-            match self.disk.sync_dir(&tmp) {
-                Err(e) if e.kind() != io::ErrorKind::NotFound => {
-                    return Err(DiskFault::unknown("syncing", &tmp, &e));
-                }
-                _ => {}
-            }
+            self.sync_dir_if_there(&self.layout.tmp_dir(&self.shard))?;
             self.tmp_names_removed.store(false, Ordering::Relaxed);
         }
         Ok(())
     }
 
-    /// Replaces a small file of the shard: temporary file, sync, rename, sync of the directory.
+    /// Replaces a small file: temporary file, sync, rename. The caller syncs the directory.
     pub(super) fn replace_file(&self, path: &Path, bytes: &[u8]) -> Result<(), DiskFault> {
-        let (tmp, mut file) = self.write_tmp("tmp", bytes)?;
-        if let Err(e) = file.sync() {
-            self.discard_tmp(&tmp);
-            return Err(DiskFault::unknown("syncing", &tmp, &e));
-        }
-        drop(file);
-        self.disk.rename_over(&tmp, path).map_err(|e| {
-            self.discard_tmp(&tmp);
-            DiskFault::naming("renaming to", path, &e)
-        })?;
+        let (tmp, file) = self.write_tmp(bytes)?;
+        self.sync_file(&tmp, file)?;
+        let renamed = self.disk.rename_over(&tmp, path);
+        renamed.map_err(|e| self.discard_tmp(&tmp, DiskFault::naming("renaming to", path, &e)))?;
         self.note_tmp_name_gone();
-        self.sync_dir(path.parent().unwrap_or(Path::new(""))).map(drop)
+        Ok(())
+    }
+
+    /// Returns the state of a file or directory; `None` when it is absent or cannot be told.
+    #[must_use]
+    pub fn stamp(&self, path: &Path) -> Option<Stamp> {
+        self.disk.stat(path).ok().flatten().map(|(_, stamp)| stamp)
     }
 
     /// Turns a fault into the answer for the caller.
     #[must_use]
     pub fn error(&self, fault: DiskFault) -> StorageError {
-        let free = self.disk.space().map_or(0, |space| space.free);
+        let free = match fault {
+            DiskFault::NoSpace => self.disk.space().map_or(0, |space| space.free),
+            _ => 0,
+        };
         fault.into_error(free, self.limits.min_free_bytes)
     }
 }

@@ -1,7 +1,8 @@
 //! Deleting without losing: the trash, and forgetting for good.
 
+use std::collections::BTreeSet;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
 use serde_json::{Value, json};
@@ -9,74 +10,148 @@ use serde_json::{Value, json};
 use crate::model::{Author, PromptId, Timestamp, Version, render};
 use crate::storage::TrashedVersion;
 
-use super::layout::trashed_of_file_name;
-use super::{DiskFault, ShardDisk, Stamp};
+use super::layout::{belongs_to_trashed, trashed_of_file_name};
+use super::{DiskFault, EntryKind, ShardDisk};
 
 /// The most copies of one number that the trash tells apart.
 const MAX_COPIES: u32 = 1000;
 /// The largest note beside a deleted version, in bytes.
 const MAX_NOTE_BYTES: u64 = 64 << 10;
 
+/// How a version gets into the trash.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// By a second name; the first one goes later.
+    Linked,
+    /// By a rename, where the file system or its rules allow no second name.
+    ToBeRenamed,
+}
+
 impl ShardDisk {
     /// Moves versions of one prompt to the trash. At no instant is their content without a name.
     ///
     /// # Errors
-    /// [`DiskFault`]; after `Unknown` the shard must recover.
+    /// [`DiskFault`]: `Absent` when a file is not there any more; after `Unknown` the shard must recover.
     pub fn move_to_trash(
         &self,
         id: &PromptId,
         versions: &[Version],
         author: &Author,
     ) -> Result<(), DiskFault> {
-        self.ensure_shard_dirs()?;
+        self.get_ready()?;
         self.ensure_trash_dir()?;
-        let mut needs_rename = Vec::new();
-        for version in versions {
-            self.write_note(id, version, author)?;
-            if !self.link_into_trash(id, version)? {
-                needs_rename.push(version);
-            }
-        }
+        let ways = self.link_all_into_trash(id, versions, author)?;
         self.sync_dir(&self.layout.trash_dir(&self.shard))?;
         self.settle_tmp_names()?;
-        for version in versions {
-            let live = self.layout.version_file(id, version);
-            let gone = if needs_rename.contains(&version) {
-                self.disk
-                    .rename_new(&live, &self.layout.trash_file(id, version, 0))
-                    .map(drop)
-            } else {
-                self.disk.unlink(&live)
-            };
-            gone.map_err(|e| DiskFault::naming("removing", &live, &e))?;
+        // From here on a part may be done: whatever goes wrong, only the disk knows how far it came.
+        for (version, way) in versions.iter().zip(&ways) {
+            self.take_first_name(id, version, *way)
+                .map_err(DiskFault::halfway)?;
         }
-        if !needs_rename.is_empty() {
+        if ways.contains(&Way::ToBeRenamed) {
             self.sync_dir(&self.layout.trash_dir(&self.shard))?;
         }
-        self.sync_dir(&self.layout.prompt_dir(id)).map(drop)
+        self.sync_dir(&self.layout.prompt_dir(id))
     }
 
-    /// Gives a version its name in the trash; `false` where the file system has no hard links.
-    fn link_into_trash(&self, id: &PromptId, version: &Version) -> Result<bool, DiskFault> {
+    /// Gives every version its name in the trash, or none of them.
+    fn link_all_into_trash(
+        &self,
+        id: &PromptId,
+        versions: &[Version],
+        author: &Author,
+    ) -> Result<Vec<Way>, DiskFault> {
+        let mut ways = Vec::with_capacity(versions.len());
+        for version in versions {
+            let linked = self
+                .write_note(id, version, author)
+                .and_then(|()| self.link_into_trash(id, version));
+            match linked {
+                Ok(way) => ways.push(way),
+                Err(fault) => {
+                    let undone = self.undo(id, &ways, versions);
+                    return Err(if undone.is_ok() { fault } else { fault.halfway() });
+                }
+            }
+        }
+        Ok(ways)
+    }
+
+    /// Takes back the names that were given, and the notes, also that of the version which failed.
+    fn undo(&self, id: &PromptId, ways: &[Way], versions: &[Version]) -> Result<(), DiskFault> {
+        for (place, version) in versions.iter().take(ways.len() + 1).enumerate() {
+            if ways.get(place) == Some(&Way::Linked) {
+                self.remove_if_there(&self.layout.trash_file(id, version, 0))?;
+            }
+            self.remove_if_there(&self.layout.trash_note(id, version))?;
+        }
+        Ok(())
+    }
+
+    fn take_first_name(&self, id: &PromptId, version: &Version, way: Way) -> Result<(), DiskFault> {
+        let live = self.layout.version_file(id, version);
+        match way {
+            Way::Linked => self.remove_if_there(&live),
+            Way::ToBeRenamed => {
+                let trash = self.layout.trash_file(id, version, 0);
+                let renamed = self.disk.rename_new(&live, &trash);
+                renamed.map_err(|e| DiskFault::naming("renaming to", &trash, &e))
+            }
+        }
+    }
+
+    /// Gives a version its name in the trash, where that is possible.
+    fn link_into_trash(&self, id: &PromptId, version: &Version) -> Result<Way, DiskFault> {
         let live = self.layout.version_file(id, version);
         let trash = self.layout.trash_file(id, version, 0);
+        let fault = |e: &io::Error| match e.kind() {
+            io::ErrorKind::NotFound => DiskFault::Absent,
+            _ => DiskFault::naming("linking", &trash, e),
+        };
         match self.disk.link(&live, &trash) {
-            Ok(()) => Ok(true),
+            Ok(()) => Ok(Way::Linked),
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
                 // A leftover of this number: the same file means that an earlier deletion was cut off here.
-                if self.stamp(&live).map(|s| s.ino) != self.stamp(&trash).map(|s| s.ino) {
+                if !self.are_one_file(&live, &trash)? {
                     self.set_leftover_aside(id, version)?;
-                    self.disk
-                        .link(&live, &trash)
-                        .map_err(|e| DiskFault::naming("linking", &trash, &e))?;
+                    if let Err(e) = self.disk.link(&live, &trash) {
+                        return if may_not_link(&e) {
+                            Ok(Way::ToBeRenamed)
+                        } else {
+                            Err(fault(&e))
+                        };
+                    }
                 }
-                Ok(true)
+                Ok(Way::Linked)
             }
-            Err(e) => match e.raw_os_error().map(Errno::from_raw_os_error) {
-                Some(Errno::PERM | Errno::MLINK | Errno::OPNOTSUPP) => Ok(false),
-                _ => Err(DiskFault::naming("linking", &trash, &e)),
-            },
+            Err(e) if may_not_link(&e) => {
+                if self.exists(&trash)? {
+                    self.set_leftover_aside(id, version)?;
+                }
+                Ok(Way::ToBeRenamed)
+            }
+            Err(e) => Err(fault(&e)),
         }
+    }
+
+    /// Tells whether two names are those of one file. What cannot be looked at is an error, never a yes: a yes here lets
+    /// one of the names go.
+    pub(super) fn are_one_file(&self, one: &Path, other: &Path) -> Result<bool, DiskFault> {
+        let look = |path: &Path| {
+            let found = self.disk.stat(path);
+            found.map_err(|e| DiskFault::before("looking at", path, &e))
+        };
+        Ok(match (look(one)?, look(other)?) {
+            (Some((_, one)), Some((_, other))) => one.ino == other.ino,
+            _ => false,
+        })
+    }
+
+    fn exists(&self, path: &Path) -> Result<bool, DiskFault> {
+        let found = self.disk.stat(path);
+        found
+            .map(|found| found.is_some())
+            .map_err(|e| DiskFault::before("looking at", path, &e))
     }
 
     fn set_leftover_aside(&self, id: &PromptId, version: &Version) -> Result<(), DiskFault> {
@@ -87,11 +162,7 @@ impl ShardDisk {
                 .rename_new(&trash, &self.layout.trash_file(id, version, copy))
             {
                 Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
-                other => {
-                    return other
-                        .map(drop)
-                        .map_err(|e| DiskFault::naming("renaming", &trash, &e));
-                }
+                other => return other.map_err(|e| DiskFault::naming("renaming", &trash, &e)),
             }
         }
         Err(DiskFault::Failed {
@@ -105,69 +176,91 @@ impl ShardDisk {
         let from = self.layout.version_file(id, version);
         let note = json!({"deleted_at": Timestamp::now(), "deleted_by": author, "deleted_from": from});
         let bytes = render(&note).unwrap_or_default();
-        let path = self.layout.trash_note(id, version);
-        let (tmp, mut file) = self.write_tmp("tmp", &bytes)?;
-        if let Err(e) = file.sync() {
-            self.discard_tmp(&tmp);
-            return Err(DiskFault::unknown("syncing", &tmp, &e));
+        match self.replace_file(&self.layout.trash_note(id, version), &bytes) {
+            // Deleting must work on a full disk: who deleted it is then not known.
+            Err(DiskFault::NoSpace) => {
+                tracing::warn!(prompt_id = %id, %version, "no room for a note on who deleted this version");
+                Ok(())
+            }
+            other => other,
         }
-        drop(file);
-        self.note_tmp_name_gone();
-        self.disk.rename_over(&tmp, &path).map_err(|e| {
-            self.discard_tmp(&tmp);
-            DiskFault::naming("renaming to", &path, &e)
-        })
     }
 
     /// Brings a version back from the trash.
     ///
     /// # Errors
-    /// [`DiskFault::Exists`] when the number is taken; after `Unknown` the shard must recover.
+    /// [`DiskFault`]: `Exists` when the number is taken, `Absent` when the trash does not hold it; after `Unknown` the shard
+    /// must recover.
     pub fn restore(&self, id: &PromptId, version: &Version) -> Result<(), DiskFault> {
-        self.ensure_shard_dirs()?;
+        self.get_ready()?;
         let (trash, live) = (
             self.layout.trash_file(id, version, 0),
             self.layout.version_file(id, version),
         );
         self.ensure_dir(&self.layout.prompt_dir(id))?;
-        let linked = match self.disk.link(&trash, &live) {
-            Ok(()) => true,
-            Err(e) => match e.raw_os_error().map(Errno::from_raw_os_error) {
-                Some(Errno::PERM | Errno::MLINK | Errno::OPNOTSUPP) => {
-                    self.disk
-                        .rename_new(&trash, &live)
-                        .map_err(|e| DiskFault::naming("renaming to", &live, &e))?;
-                    false
-                }
-                _ => return Err(DiskFault::naming("linking", &live, &e)),
-            },
+        let fault = |doing, e: &io::Error| match e.kind() {
+            io::ErrorKind::NotFound => DiskFault::Absent,
+            _ => DiskFault::naming(doing, &live, e),
         };
-        self.sync_dir(&self.layout.prompt_dir(id))?;
-        if linked {
-            self.disk
-                .unlink(&trash)
-                .map_err(|e| DiskFault::naming("removing", &trash, &e))?;
+        match self.disk.link(&trash, &live) {
+            Ok(()) => {}
+            Err(e) if may_not_link(&e) => {
+                let renamed = self.disk.rename_new(&trash, &live);
+                renamed.map_err(|e| fault("renaming to", &e))?;
+            }
+            // A restoring that was cut off here has linked it already.
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists && self.are_one_file(&trash, &live)? => {}
+            Err(e) => return Err(fault("linking", &e)),
         }
-        self.remove_if_there(&self.layout.trash_note(id, version))?;
-        self.sync_dir(&self.layout.trash_dir(&self.shard)).map(drop)
+        self.sync_dir(&self.layout.prompt_dir(id))?;
+        // It is back; the name in the trash must go, or it would be both.
+        self.remove_if_there(&trash)
+            .and_then(|()| self.remove_if_there(&self.layout.trash_note(id, version)))
+            .map_err(DiskFault::halfway)?;
+        self.sync_dir(&self.layout.trash_dir(&self.shard))
     }
 
-    /// Forgets a version in the trash.
+    /// Forgets versions in the trash, with everything that was kept of them.
     ///
     /// # Errors
     /// [`DiskFault`]; after `Unknown` the shard must recover.
     pub fn purge_trashed(&self, id: &PromptId, versions: &[Version]) -> Result<(), DiskFault> {
+        self.get_ready()?;
+        self.forget_trashed(|owner, version| owner == id && versions.contains(version))
+    }
+
+    /// Forgets everything that the trash holds of a prompt.
+    ///
+    /// # Errors
+    /// [`DiskFault`]; after `Unknown` the shard must recover.
+    pub fn purge_trash_of(&self, id: &PromptId) -> Result<(), DiskFault> {
+        self.get_ready()?;
+        self.forget_trashed(|owner, _| owner == id)
+    }
+
+    pub(super) fn forget_trashed(
+        &self,
+        dooms: impl Fn(&PromptId, &Version) -> bool,
+    ) -> Result<(), DiskFault> {
+        let dir = self.layout.trash_dir(&self.shard);
+        let entries = match self.disk.list(&dir) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
+            other => other.map_err(|e| DiskFault::before("listing", &dir, &e))?,
+        };
+        let is_doomed = |name: &std::ffi::OsString| {
+            belongs_to_trashed(name).is_some_and(|(owner, version)| dooms(&owner, &version))
+        };
+        let doomed: BTreeSet<PathBuf> = entries
+            .into_iter()
+            .filter(|(name, kind)| *kind == EntryKind::File && is_doomed(name))
+            .map(|(name, _)| dir.join(name))
+            .collect();
         self.settle_tmp_names()?;
-        for version in versions {
-            self.remove_if_there(&self.layout.trash_file(id, version, 0))?;
-            self.remove_if_there(&self.layout.trash_note(id, version))?;
+        for (done, path) in doomed.iter().enumerate() {
+            let removed = self.remove_if_there(path);
+            removed.map_err(|fault| if done == 0 { fault } else { fault.halfway() })?;
         }
-        match self.disk.sync_dir(&self.layout.trash_dir(&self.shard)) {
-            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
-            other => other
-                .map(drop)
-                .map_err(|e| DiskFault::unknown("syncing", &self.layout.trash_dir(&self.shard), &e)),
-        }
+        self.sync_dir_if_there(&dir)
     }
 
     /// Forgets the directory of a prompt: one rename makes it vanish, then its files go.
@@ -175,25 +268,26 @@ impl ShardDisk {
     /// # Errors
     /// [`DiskFault`]; after `Unknown` the shard must recover.
     pub fn purge_prompt_dir(&self, id: &PromptId) -> Result<(), DiskFault> {
-        self.ensure_shard_dirs()?;
+        self.get_ready()?;
         self.settle_tmp_names()?;
         let (dir, doomed) = (self.layout.prompt_dir(id), self.tmp_path("purge"));
         match self.disk.rename_new(&dir, &doomed) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
-            other => other
-                .map(drop)
-                .map_err(|e| DiskFault::naming("renaming", &dir, &e))?,
+            other => other.map_err(|e| DiskFault::naming("renaming", &dir, &e))?,
         }
         self.sync_dir(&self.layout.shard_dir(&self.shard))?;
-        self.remove_tree(&doomed)
-            .map_err(|e| DiskFault::before("removing", &doomed, &e))
+        // The prompt is gone for good now. What cannot be removed here the next recovery removes.
+        if let Err(e) = self.remove_tree(&doomed) {
+            tracing::warn!(path = %doomed.display(), error = %e, "what is left of a purged prompt could not be removed");
+        }
+        Ok(())
     }
 
     /// Removes a directory of plain files; directories inside are removed too, symlinks never followed.
     pub(super) fn remove_tree(&self, path: &Path) -> io::Result<()> {
         for (name, kind) in self.disk.list(path)? {
             let place = path.join(name);
-            if kind == super::EntryKind::Dir {
+            if kind == EntryKind::Dir {
                 self.remove_tree(&place)?;
             } else {
                 self.disk.unlink(&place)?;
@@ -219,6 +313,7 @@ impl ShardDisk {
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
             other => Ok(other?
                 .iter()
+                .filter(|(_, kind)| *kind == EntryKind::File)
                 .filter_map(|(name, _)| trashed_of_file_name(name))
                 .filter(|(id, _)| self.layout.shard_of(id) == self.shard)
                 .collect()),
@@ -247,10 +342,12 @@ impl ShardDisk {
             ),
         }
     }
+}
 
-    /// Returns the state of a version in the trash.
-    #[must_use]
-    pub fn trashed_stamp(&self, id: &PromptId, version: &Version) -> Option<Stamp> {
-        self.stamp(&self.layout.trash_file(id, version, 0))
-    }
+/// Tells whether an error means that no second name may be given here: no hard links, too many of them, or not by us.
+fn may_not_link(error: &io::Error) -> bool {
+    matches!(
+        error.raw_os_error().map(Errno::from_raw_os_error),
+        Some(Errno::PERM | Errno::MLINK | Errno::OPNOTSUPP)
+    )
 }

@@ -20,9 +20,21 @@ pub enum ReadFailure {
     Corrupt(String),
     /// The system refused; the file may be fine.
     Refused(String),
+    /// The system has no room for one more open file or the like: it goes by.
+    Exhausted(String),
 }
 
 impl ReadFailure {
+    /// Classifies an error of looking at something by its path.
+    #[must_use]
+    pub fn of(error: &io::Error) -> Self {
+        match error.kind() {
+            _ if is_exhaustion(error) => Self::Exhausted(error.to_string()),
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Self::Absent,
+            _ => Self::Refused(error.to_string()),
+        }
+    }
+
     /// Turns the failure into the answer for the caller.
     #[must_use]
     pub fn into_error(self, layout: Layout, id: &PromptId, version: &Version) -> StorageError {
@@ -36,13 +48,22 @@ impl ReadFailure {
                 path: path.display().to_string(),
                 reason,
             },
-            Self::Refused(message) => StorageError::Io {
+            Self::Refused(message) | Self::Exhausted(message) => StorageError::Io {
                 doing: "reading",
                 path,
                 message,
             },
         }
     }
+}
+
+/// Tells whether an error says nothing about the file: the system is short of something for the moment.
+#[must_use]
+fn is_exhaustion(error: &io::Error) -> bool {
+    matches!(
+        error.raw_os_error().map(Errno::from_raw_os_error),
+        Some(Errno::MFILE | Errno::NFILE | Errno::NOMEM | Errno::AGAIN | Errno::INTR)
+    )
 }
 
 /// Reads a version and checks that the file is what its path says.
@@ -56,7 +77,21 @@ pub fn read_version(
     version: &Version,
     max_bytes: u64,
 ) -> Result<(StoredVersion, Stamp), ReadFailure> {
-    let content = read_regular(disk, &layout.version_file(id, version), max_bytes)?;
+    read_version_at(disk, &layout.version_file(id, version), id, version, max_bytes)
+}
+
+/// Reads a version from another place than its own, such as the trash, and checks that it is the one that is meant.
+///
+/// # Errors
+/// [`ReadFailure`] tells absence, damage and refusal apart.
+pub fn read_version_at(
+    disk: &dyn Disk,
+    path: &Path,
+    id: &PromptId,
+    version: &Version,
+    max_bytes: u64,
+) -> Result<(StoredVersion, Stamp), ReadFailure> {
+    let content = read_regular(disk, path, max_bytes)?;
     let (stored, document) = parse(Bytes::from(content.0))?;
     check_identity(&document, id, version)?;
     Ok((stored, content.1))
@@ -76,11 +111,15 @@ pub(super) fn read_regular(
         Err(e) if e.raw_os_error() == Some(Errno::LOOP.raw_os_error()) => {
             Err(ReadFailure::Corrupt("a symlink: never followed".into()))
         }
-        Err(e) => Err(match e.kind() {
-            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => ReadFailure::Absent,
-            io::ErrorKind::InvalidInput | io::ErrorKind::FileTooLarge => ReadFailure::Corrupt(e.to_string()),
-            _ => ReadFailure::Refused(e.to_string()),
-        }),
+        Err(e)
+            if matches!(
+                e.kind(),
+                io::ErrorKind::InvalidInput | io::ErrorKind::FileTooLarge
+            ) =>
+        {
+            Err(ReadFailure::Corrupt(e.to_string()))
+        }
+        Err(e) => Err(ReadFailure::of(&e)),
     }
 }
 

@@ -5,7 +5,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
-use std::io;
 use std::sync::Arc;
 
 use crate::model::{PromptId, Version};
@@ -18,6 +17,12 @@ use super::{Effects, WorkContext};
 
 /// So many new or changed files in one directory are read at once; beyond that they are checked when they are read.
 const MAX_CHECKED_FILES: usize = 64;
+
+/// A directory that changed so recently is read although its state is the one recorded, in nanoseconds: the clock that stamps
+/// it is coarse, and a second change within one tick leaves no trace.
+const RECENT_NANOS: i64 = 60_000_000_000;
+/// So many places are remembered one by one.
+const MAX_PLACES: usize = 16_384;
 
 /// Where to look.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -52,7 +57,7 @@ impl Look {
         }
     }
 
-    /// Adds where another looks.
+    /// Adds where another looks. Beyond a limit it is everywhere.
     pub(crate) fn merge(&mut self, other: Self) {
         for (id, files) in other.prompts {
             self.prompts.entry(id).or_default().extend(files);
@@ -60,7 +65,22 @@ impl Look {
         self.relist.extend(other.relist);
         self.names |= other.names;
         self.all |= other.all;
+        let places: usize = self.prompts.values().map(BTreeSet::len).sum();
+        if places + self.relist.len() > MAX_PLACES {
+            *self = Self::everything();
+        }
     }
+}
+
+/// How sure it is that a prompt changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Suspicion {
+    /// Its name came or went: its directory is read.
+    Certain,
+    /// Something was said of some of its files.
+    Files,
+    /// Nothing was said: its directory, its manifest and what is cached of it are compared by their states.
+    None,
 }
 
 /// Looks, and says what has to be published.
@@ -70,83 +90,195 @@ impl Look {
 pub(crate) fn look(context: &WorkContext, look: Look, effects: &mut Effects) -> Result<(), DiskFault> {
     let disk = &context.disk;
     let mut prompts = look.prompts;
-    let mut relist = look.relist;
+    let mut suspicions: BTreeMap<PromptId, Suspicion> = BTreeMap::new();
+    suspicions.extend(prompts.keys().map(|id| (id.clone(), Suspicion::Files)));
     if look.names || look.all {
         let dir = disk.layout.shard_dir(&disk.shard);
-        let (present, problems) = scan_shard_names(&*disk.disk, disk.layout, &disk.shard)
+        let (present, mut problems) = scan_shard_names(&*disk.disk, disk.layout, &disk.shard)
             .map_err(|e| DiskFault::before("listing", &dir, &e))?;
+        problems.extend(disk.quarantined());
         effects.problems = Some(problems);
         let known: BTreeSet<PromptId> = context.catalog.ids().into_iter().collect();
         let present: BTreeSet<PromptId> = present.into_iter().collect();
         if look.all {
-            relist.extend(known.union(&present).cloned());
-        } else {
-            relist.extend(known.symmetric_difference(&present).cloned());
+            for id in known.intersection(&present) {
+                suspicions.entry(id.clone()).or_insert(Suspicion::None);
+            }
         }
+        let changed = known.symmetric_difference(&present).cloned();
+        suspicions.extend(changed.map(|id| (id, Suspicion::Certain)));
     }
-    for id in relist {
+    suspicions.extend(look.relist.into_iter().map(|id| (id, Suspicion::Certain)));
+    let mut found_dirs = false;
+    for (id, suspicion) in suspicions {
         let files = prompts.remove(&id).unwrap_or_default();
-        look_at(context, &id, &files, true, effects);
+        found_dirs |= look_at(context, &id, &files, suspicion, effects);
     }
-    for (id, files) in prompts {
-        look_at(context, &id, &files, false, effects);
+    if found_dirs && let Err(fault) = disk.adopt_prompt_dirs() {
+        effects.fault(disk, fault);
     }
     Ok(())
 }
 
+/// Looks at one prompt; `true` when its directory is one that somebody else made.
 fn look_at(
     context: &WorkContext,
     id: &PromptId,
     files: &BTreeSet<OsString>,
-    relist: bool,
+    suspicion: Suspicion,
     effects: &mut Effects,
-) {
-    let disk = &context.disk;
+) -> bool {
     let before = context.catalog.slot(id);
+    let changed = changed_files(context, id, files, suspicion, before.as_ref());
+    if suspicion != Suspicion::Certain
+        && changed.is_empty()
+        && is_unchanged(context, id, files, before.as_ref())
+    {
+        return false;
+    }
+    let before = before.unwrap_or_else(|| Slot::empty(id.clone()));
+    let after = match read_again(context, &before, before.entry.trash.clone()) {
+        Ok(slot) => slot,
+        Err(ReadFailure::Exhausted(reason)) => {
+            // Nothing will say again that this prompt changed: everything is read once more when that is possible.
+            effects.must_recover = Some(format!("looking at prompt {id}: {reason}"));
+            return false;
+        }
+        Err(failure) => unreadable(context, &before, &failure),
+    };
+    let is_found = before.dir.is_none() && after.dir.is_some();
+    publish(context, &before, after, changed, effects);
+    is_found
+}
+
+/// What was known of a prompt that cannot be read now is kept, and nothing is written to it.
+fn unreadable(context: &WorkContext, before: &Slot, failure: &ReadFailure) -> Slot {
+    let place = context.disk.layout.prompt_dir(&before.entry.id);
+    let reason = match failure {
+        ReadFailure::Refused(reason) | ReadFailure::Exhausted(reason) | ReadFailure::Corrupt(reason) => {
+            reason
+        }
+        ReadFailure::Absent => "it is not there",
+    };
+    let unreadable = Slot::unreadable(&before.entry.id, Vec::new(), &place, reason.to_owned());
+    Slot {
+        entry: Arc::clone(&before.entry),
+        ..unreadable
+    }
+}
+
+/// Returns the versions whose files are other than what is known of them.
+fn changed_files(
+    context: &WorkContext,
+    id: &PromptId,
+    files: &BTreeSet<OsString>,
+    suspicion: Suspicion,
+    before: Option<&Slot>,
+) -> Vec<Version> {
     let named: BTreeSet<Version> = files
         .iter()
         .filter_map(|name| version_of_file_name(name))
         .collect();
-    let changed: Vec<Version> = named
-        .iter()
-        .filter(|version| differs(context, id, version, before.as_ref()))
-        .cloned()
+    let mut changed: Vec<Version> = named
+        .into_iter()
+        .filter(|version| differs(context, id, version, before))
         .collect();
-    let now = disk.stamp(&disk.layout.prompt_dir(id));
-    let same_dir = before.as_ref().is_some_and(|slot| same(slot.dir, now));
-    // A file that changed in place leaves its directory as it was.
-    let other_files = files.iter().any(|name| version_of_file_name(name).is_none())
-        && !manifest_is_same(context, id, before.as_ref());
-    if same_dir && changed.is_empty() && !relist && !other_files {
-        return;
+    if suspicion == Suspicion::None
+        && let Some(slot) = before
+    {
+        changed.extend(
+            slot.entry
+                .versions
+                .iter()
+                .filter(|version| is_stale(context, id, version))
+                .cloned(),
+        );
     }
-    let trash = before
-        .as_ref()
-        .map(|slot| slot.entry.trash.clone())
-        .unwrap_or_default();
-    let after = match scan_prompt(
-        &*disk.disk,
-        disk.layout,
-        id,
-        trash.clone(),
-        disk.limits.max_file_bytes,
-    ) {
-        Ok(slot) => slot,
-        Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+    changed
+}
+
+/// Tells whether the directory and the manifest are as they were recorded. A file that changed in place leaves its
+/// directory as it was.
+fn is_unchanged(
+    context: &WorkContext,
+    id: &PromptId,
+    files: &BTreeSet<OsString>,
+    before: Option<&Slot>,
+) -> bool {
+    let Some(slot) = before else { return false };
+    let now = context.disk.stamp(&context.disk.layout.prompt_dir(id));
+    let names_manifest = files.is_empty() || files.iter().any(|name| version_of_file_name(name).is_none());
+    let is_quiet = || now.is_none_or(|now| now.ctime.saturating_add(RECENT_NANOS) < clock_nanos());
+    same(slot.dir, now)
+        && slot.blocked.is_none()
+        && (!names_manifest || manifest_is_same(context, id, slot))
+        && (!files.is_empty() || (slot.problems.is_empty() && is_quiet()))
+}
+
+fn clock_nanos() -> i64 {
+    i64::try_from(jiff::Timestamp::now().as_nanosecond()).unwrap_or(i64::MAX)
+}
+
+/// Returns a prompt as the catalog knows it. One that could not be read whole is read once more: it may be all right by now.
+pub(super) fn slot_for_change(context: &WorkContext, id: &PromptId, effects: &mut Effects) -> Option<Slot> {
+    let slot = context.catalog.slot(id)?;
+    if slot.blocked.is_none() {
+        return Some(slot);
+    }
+    match read_again(context, &slot, slot.entry.trash.clone()) {
+        Ok(now) => {
+            effects.changes.push((id.clone(), Some(now.clone())));
+            Some(now)
+        }
+        Err(_) => Some(slot),
+    }
+}
+
+/// Reads the directory of a prompt and keeps what the directory cannot say: numbers that were used, files that are known to
+/// be damaged, the content of the latest version.
+///
+/// # Errors
+/// [`ReadFailure`], but for absence: then nothing but the trash is left.
+pub(super) fn read_again(
+    context: &WorkContext,
+    before: &Slot,
+    trash: Vec<Version>,
+) -> Result<Slot, ReadFailure> {
+    let disk = &context.disk;
+    let id = &before.entry.id;
+    let max_bytes = disk.limits.max_file_bytes;
+    let mut after = match scan_prompt(&*disk.disk, disk.layout, id, trash.clone(), max_bytes) {
+        Err(ReadFailure::Absent) => {
             let mut slot = Slot::empty(id.clone());
             Arc::make_mut(&mut slot.entry).trash = trash;
             slot
         }
-        Err(e) => {
-            tracing::warn!(prompt_id = %id, error = %e, "a prompt directory cannot be read: what was known is kept");
-            return;
-        }
+        other => other?,
     };
-    let before = before.unwrap_or_else(|| {
-        disk.note_outside_dir(id);
-        Slot::empty(id.clone())
-    });
-    publish(context, &before, after, changed, effects);
+    check_files(context, &mut after, known_corrupt(before).take(MAX_CHECKED_FILES));
+    let entry = Arc::make_mut(&mut after.entry);
+    if after.blocked.is_some() {
+        // The manifest cannot be read now: what it said before is the best that is known.
+        entry.labels.clone_from(&before.entry.labels);
+        let versions = &entry.versions;
+        entry
+            .labels
+            .retain(|_, target| versions.contains(&target.version));
+        entry.description.clone_from(&before.entry.description);
+        entry.tags.clone_from(&before.entry.tags);
+    }
+    // What was removed stays used.
+    let gone: Vec<&Version> = before
+        .entry
+        .used()
+        .filter(|version| !entry.has(version) && !entry.has_trashed(version))
+        .collect();
+    entry.highest_used.note_all(gone);
+    entry.latest_fingerprint =
+        before.entry.latest_fingerprint.clone().filter(|(version, _)| {
+            entry.latest() == Some(version) && is_cached_as_it_is(context, id, version)
+        });
+    Ok(after)
 }
 
 fn publish(
@@ -169,16 +301,7 @@ fn publish(
             .take(MAX_CHECKED_FILES)
             .cloned(),
     );
-    suspects.extend(known_corrupt(before));
     check_files(context, &mut after, suspects.into_iter().take(MAX_CHECKED_FILES));
-    let entry = Arc::make_mut(&mut after.entry);
-    // What was removed outside stays used.
-    entry.highest_used.note_all(before.entry.used());
-    entry.latest_fingerprint = before
-        .entry
-        .latest_fingerprint
-        .clone()
-        .filter(|(version, _)| entry.latest() == Some(version) && !stale.contains(version));
     if *before != after {
         let gone = after.entry.is_gone() && after.manifest.is_none() && after.problems.is_empty();
         report(before, &after);
@@ -193,23 +316,29 @@ fn stale_in_cache(
     after: &PromptEntry,
     changed: &[Version],
 ) -> Vec<Version> {
-    let disk = &context.disk;
-    let is_stale = |version: &Version| {
-        let Some(cached) = context.cache.peek(&(before.id.clone(), version.clone())) else {
-            return false;
-        };
-        !after.has(version)
-            || !same_file(
-                cached.stamp,
-                disk.stamp(&disk.layout.version_file(&before.id, version)),
-            )
-    };
     before
         .versions
         .iter()
-        .filter(|version| changed.contains(version) || is_stale(version))
+        .filter(|version| {
+            changed.contains(version) || !after.has(version) || is_stale(context, &before.id, version)
+        })
         .cloned()
         .collect()
+}
+
+/// Tells whether the cache holds a version whose file has another state now.
+fn is_stale(context: &WorkContext, id: &PromptId, version: &Version) -> bool {
+    let Some(cached) = context.cache.peek(&(id.clone(), version.clone())) else {
+        return false;
+    };
+    let now = context.disk.stamp(&context.disk.layout.version_file(id, version));
+    !same_file(cached.stamp, now)
+}
+
+/// Tells whether the cache holds a version and its file has the same state still.
+fn is_cached_as_it_is(context: &WorkContext, id: &PromptId, version: &Version) -> bool {
+    let cached = context.cache.peek(&(id.clone(), version.clone())).is_some();
+    cached && !is_stale(context, id, version)
 }
 
 /// Reads files that are new or changed and takes damaged ones off the list.
@@ -264,12 +393,12 @@ fn differs(context: &WorkContext, id: &PromptId, version: &Version, slot: Option
     }
 }
 
-fn manifest_is_same(context: &WorkContext, id: &PromptId, slot: Option<&Slot>) -> bool {
-    let now = context.disk.stamp(&context.disk.layout.manifest_file(id));
-    slot.is_some_and(|slot| slot.manifest == now)
+fn manifest_is_same(context: &WorkContext, id: &PromptId, slot: &Slot) -> bool {
+    slot.manifest == context.disk.stamp(&context.disk.layout.manifest_file(id))
 }
 
-fn same(recorded: Option<Stamp>, now: Option<Stamp>) -> bool {
+/// Compares states of a directory: a change of any name in it changes them.
+pub(super) fn same(recorded: Option<Stamp>, now: Option<Stamp>) -> bool {
     recorded.map(|stamp| (stamp.ino, stamp.ctime)) == now.map(|stamp| (stamp.ino, stamp.ctime))
 }
 

@@ -3,6 +3,8 @@
 //! Plain functions over the disk and a snapshot of the catalog. They return what the actor has to publish; they publish
 //! nothing themselves, since the actor may be gone when they end.
 
+mod change;
+mod labels;
 mod look;
 mod plan;
 mod puts;
@@ -79,6 +81,8 @@ pub(super) struct WorkContext {
     pub catalog: Arc<ShardCatalog>,
     /// The cache; peeked into here.
     pub cache: Arc<VersionCache>,
+    /// Bytes in one commit.
+    pub max_batch_bytes: u64,
 }
 
 /// What the actor has to publish.
@@ -92,6 +96,8 @@ pub(super) struct Effects {
     pub evicted: Vec<CacheKey>,
     /// What is wrong outside of prompt directories, when that was looked at.
     pub problems: Option<Vec<Problem>>,
+    /// Whether the file system turned out to be read-only.
+    pub saw_read_only: bool,
     /// Why the shard must recover from disk before it goes on.
     pub must_recover: Option<String>,
 }
@@ -105,9 +111,12 @@ impl Effects {
 
     /// Turns a disk fault into the caller's answer, and remembers when the shard must recover.
     fn fault(&mut self, disk: &ShardDisk, fault: super::disk::DiskFault) -> StorageError {
-        if fault.needs_recovery() {
-            self.must_recover = Some(format!("{fault:?}"));
+        let needs_recovery = fault.needs_recovery();
+        self.saw_read_only |= fault == super::disk::DiskFault::ReadOnly;
+        let error = disk.error(fault);
+        if needs_recovery {
+            self.must_recover = Some(error.to_string());
         }
-        disk.error(fault)
+        error
     }
 }

@@ -2,20 +2,31 @@
 
 use std::sync::Arc;
 
-use crate::model::PromptId;
-use crate::storage::{PutOutcome, PutVersion, StorageError, StoredVersion};
+use crate::model::{PromptId, Version};
+use crate::storage::filesystem::cache::CachedVersion;
+use crate::storage::filesystem::disk::{DiskFault, Prepared, Slot};
+use crate::storage::{Fingerprint, Numbering, PutOutcome, PutVersion, Sameness, StorageError, StoredVersion};
 
 use super::plan::{PutPlan, plan_put};
-use super::{Effects, WorkContext, WriteDone};
-use crate::storage::filesystem::cache::CachedVersion;
-use crate::storage::filesystem::disk::{Prepared, Slot, Written};
+use super::{Effects, WorkContext, WriteDone, look};
+
+/// How often a put is planned again because its number was taken by a file that appeared meanwhile.
+const MAX_TRIES: usize = 4;
 
 /// A version that is about to be written.
 struct Ready {
     place: usize,
+    numbering: Numbering,
+    sameness: Sameness,
+    latest_seen: Option<(Version, Fingerprint)>,
     stored: Arc<StoredVersion>,
     slot: Slot,
+    /// Whether the directory is as the catalog says. Otherwise it is read again after the commit.
+    dir_is_known: bool,
 }
+
+/// What became of the puts so far, in the order of the requests.
+type Answers = Vec<Option<Result<WriteDone, StorageError>>>;
 
 /// Stores versions, at most one per prompt; the answers are in the order of the requests.
 pub(crate) fn put_all(
@@ -23,53 +34,165 @@ pub(crate) fn put_all(
     requests: Vec<(PromptId, PutVersion)>,
     effects: &mut Effects,
 ) -> Vec<Result<WriteDone, StorageError>> {
-    let mut answers: Vec<Option<Result<WriteDone, StorageError>>> = Vec::with_capacity(requests.len());
-    let (mut ready, mut prepared) = (Vec::new(), Vec::new());
-    for (id, request) in requests {
-        let slot = context
-            .catalog
-            .slot(&id)
-            .unwrap_or_else(|| Slot::empty(id.clone()));
-        answers.push(match prepare(context, &slot, request) {
-            Ok(Planned::Unchanged(answer)) => Some(Ok(answer)),
-            Err(error) => Some(Err(error)),
-            Ok(Planned::Write(stored)) => {
-                prepared.push(Prepared {
-                    id,
-                    version: stored.version.clone(),
-                    bytes: stored.bytes.clone(),
-                });
-                ready.push(Ready {
-                    place: answers.len(),
-                    stored,
-                    slot,
-                });
-                None
-            }
-        });
-    }
-    let outcomes = if prepared.is_empty() {
-        Vec::new()
-    } else {
-        context.disk.commit(&prepared)
-    };
-    for (Ready { place, stored, slot }, outcome) in ready.into_iter().zip(outcomes) {
-        let answer = match outcome {
-            Ok(written) => {
-                publish(slot, &stored, written, effects);
-                Ok(WriteDone::Put(PutOutcome::Created(stored)))
-            }
-            Err(fault) => Err(effects.fault(&context.disk, fault)),
-        };
-        if let Some(empty) = answers.get_mut(place) {
-            *empty = Some(answer);
+    let mut answers: Answers = requests.iter().map(|_| None).collect();
+    let mut open: Vec<(usize, Slot, PutVersion)> = requests
+        .into_iter()
+        .enumerate()
+        .map(|(place, (id, request))| {
+            let slot = look::slot_for_change(context, &id, effects);
+            (place, slot.unwrap_or_else(|| Slot::empty(id)), request)
+        })
+        .collect();
+    for _ in 0..MAX_TRIES {
+        if open.is_empty() {
+            break;
         }
+        open = commit_once(context, open, &mut answers, effects);
     }
-    let unanswered = || Err(StorageError::Interrupted("the commit ended early".into()));
+    let taken = || {
+        Err(StorageError::Unavailable(
+            "files keep appearing under the next number: try again".into(),
+        ))
+    };
     answers
         .into_iter()
-        .map(|answer| answer.unwrap_or_else(unanswered))
+        .map(|answer| answer.unwrap_or_else(taken))
         .collect()
+}
+
+/// Plans and commits; returns what must be planned again, each with what its directory holds now.
+fn commit_once(
+    context: &WorkContext,
+    open: Vec<(usize, Slot, PutVersion)>,
+    answers: &mut Answers,
+    effects: &mut Effects,
+) -> Vec<(usize, Slot, PutVersion)> {
+    let (mut ready, mut bytes, mut again) = (Vec::new(), 0, Vec::new());
+    for (place, slot, request) in open {
+        let (numbering, sameness) = (request.numbering.clone(), request.sameness);
+        let latest_seen = request.latest_seen.clone();
+        match prepare(context, &slot, request) {
+            Ok(Planned::Unchanged(answer)) => set(answers, place, Ok(answer)),
+            Err(error) => set(answers, place, Err(error)),
+            Ok(Planned::Write(stored)) => {
+                // What a request says of its size is not what its file has: the limit is kept here.
+                let size = stored.bytes.len() as u64;
+                if bytes + size > context.max_batch_bytes && !ready.is_empty() {
+                    again.extend(commit_ready(
+                        context,
+                        std::mem::take(&mut ready),
+                        answers,
+                        effects,
+                    ));
+                    bytes = 0;
+                }
+                bytes += size;
+                let now = context
+                    .disk
+                    .stamp(&context.disk.layout.prompt_dir(&slot.entry.id));
+                ready.push(Ready {
+                    place,
+                    numbering,
+                    sameness,
+                    latest_seen,
+                    stored,
+                    dir_is_known: look::same(slot.dir, now),
+                    slot,
+                });
+            }
+        }
+    }
+    again.extend(commit_ready(context, ready, answers, effects));
+    again
+}
+
+fn commit_ready(
+    context: &WorkContext,
+    ready: Vec<Ready>,
+    answers: &mut Answers,
+    effects: &mut Effects,
+) -> Vec<(usize, Slot, PutVersion)> {
+    if ready.is_empty() {
+        return Vec::new();
+    }
+    let prepared: Vec<Prepared> = ready
+        .iter()
+        .map(|ready| Prepared {
+            id: ready.slot.entry.id.clone(),
+            version: ready.stored.version.clone(),
+            bytes: ready.stored.bytes.clone(),
+            dir_is_durable: ready.slot.dir.is_some(),
+        })
+        .collect();
+    let outcomes = context.disk.commit(&prepared);
+    let mut again = Vec::new();
+    for (ready, outcome) in ready.into_iter().zip(outcomes) {
+        match outcome {
+            Ok(()) => {
+                let stored = Arc::clone(&ready.stored);
+                set(
+                    answers,
+                    ready.place,
+                    Ok(WriteDone::Put(PutOutcome::Created(stored))),
+                );
+                publish(context, ready, effects);
+            }
+            Err(DiskFault::Exists) => again.extend(look_for_taken(context, ready, answers, effects)),
+            Err(fault) => set(answers, ready.place, Err(effects.fault(&context.disk, fault))),
+        }
+    }
+    again
+}
+
+/// A file that nobody knew of has the number. The directory is read again; then an exact number is a conflict, and a
+/// chosen one is chosen again.
+fn look_for_taken(
+    context: &WorkContext,
+    ready: Ready,
+    answers: &mut Answers,
+    effects: &mut Effects,
+) -> Option<(usize, Slot, PutVersion)> {
+    let Ready {
+        place, slot, stored, ..
+    } = ready;
+    let (id, version) = (slot.entry.id.clone(), stored.version.clone());
+    let mut now = match look::read_again(context, &slot, slot.entry.trash.clone()) {
+        Ok(now) => now,
+        Err(failure) => {
+            let error = failure.into_error(context.disk.layout, &id, &version);
+            set(answers, place, Err(error));
+            return None;
+        }
+    };
+    // What has the number need not be a version that can be listed; used it is.
+    Arc::make_mut(&mut now.entry).note_used(&version);
+    effects.changes.push((id.clone(), Some(now.clone())));
+    if ready.numbering == Numbering::Exact {
+        set(answers, place, Err(StorageError::Conflict { id, version }));
+        return None;
+    }
+    match stored.document() {
+        Ok(document) => {
+            let (numbering, sameness, latest_seen) = (ready.numbering, ready.sameness, ready.latest_seen);
+            let request = PutVersion {
+                document,
+                numbering,
+                sameness,
+                latest_seen,
+            };
+            Some((place, now, request))
+        }
+        Err(error) => {
+            set(answers, place, Err(error.into()));
+            None
+        }
+    }
+}
+
+fn set(answers: &mut Answers, place: usize, answer: Result<WriteDone, StorageError>) {
+    if let Some(empty) = answers.get_mut(place) {
+        *empty = Some(answer);
+    }
 }
 
 enum Planned {
@@ -78,12 +201,14 @@ enum Planned {
 }
 
 fn prepare(context: &WorkContext, slot: &Slot, request: PutVersion) -> Result<Planned, StorageError> {
+    slot.check_writable()?;
     let (mut document, fingerprint) = match plan_put(&slot.entry, request)? {
         PutPlan::Unchanged(version) => {
             return Ok(Planned::Unchanged(WriteDone::Put(PutOutcome::Unchanged(version))));
         }
         PutPlan::Write(document, fingerprint) => (document, fingerprint),
     };
+    document.validate()?;
     let stored = StoredVersion::seal_as(&mut document, fingerprint)?;
     let (size, limit) = (stored.bytes.len() as u64, context.disk.limits.max_file_bytes);
     if size > limit {
@@ -92,7 +217,14 @@ fn prepare(context: &WorkContext, slot: &Slot, request: PutVersion) -> Result<Pl
     Ok(Planned::Write(Arc::new(stored)))
 }
 
-fn publish(mut slot: Slot, stored: &Arc<StoredVersion>, written: Written, effects: &mut Effects) {
+fn publish(context: &WorkContext, ready: Ready, effects: &mut Effects) {
+    let Ready {
+        stored,
+        mut slot,
+        dir_is_known,
+        ..
+    } = ready;
+    let disk = &context.disk;
     let id = slot.entry.id.clone();
     let entry = Arc::make_mut(&mut slot.entry);
     entry.insert(stored.version.clone());
@@ -103,10 +235,19 @@ fn publish(mut slot: Slot, stored: &Arc<StoredVersion>, written: Written, effect
     if entry.versions.first() == Some(&stored.version) {
         entry.created_at = Some(stored.created_at.clone());
     }
-    slot.dir = written.dir;
+    if dir_is_known {
+        slot.dir = disk.stamp(&disk.layout.prompt_dir(&id));
+    } else if let Ok(now) = look::read_again(context, &slot, slot.entry.trash.clone()) {
+        // Somebody else changed the directory. To record its present state for what the catalog knew would hide that for
+        // ever.
+        slot = now;
+    } else {
+        slot.dir = None;
+    }
+    let stamp = disk.stamp(&disk.layout.version_file(&id, &stored.version));
     let cached = CachedVersion {
-        stored: Arc::clone(stored),
-        stamp: written.file,
+        stored: Arc::clone(&stored),
+        stamp,
     };
     effects
         .cached
