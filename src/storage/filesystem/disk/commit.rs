@@ -90,7 +90,7 @@ impl ShardDisk {
         match named {
             Ok(()) => self.note_tmp_name_gone(),
             Err(e) => {
-                flight.state = Err(self.discard_tmp(tmp, DiskFault::naming("renaming to", &target, &e)))
+                flight.state = Err(self.discard_tmp(tmp, DiskFault::naming("renaming to", &target, &e)));
             }
         }
     }
