@@ -1,5 +1,13 @@
 //! promptd: every version of every prompt is one plain JSON file, and what was acknowledged survives a crash.
 
+#![cfg_attr(
+    test,
+    expect(
+        clippy::disallowed_methods,
+        reason = "tests make and damage files themselves; what is compiled into the programs is checked without them"
+    )
+)]
+
 #[cfg(panic = "abort")]
 compile_error!("promptd needs unwinding: a panic in one actor must not end the daemon");
 

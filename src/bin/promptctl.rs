@@ -1,3 +1,7 @@
 //! The command line.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    promptd::cli::run(std::env::args_os(), promptd::cli::Environment::of_process())
+}

@@ -3,7 +3,7 @@
 use hyper::{Method, StatusCode};
 use serde_json::Value;
 
-use crate::http::wire::AnalyzeRequest;
+use crate::http::wire::{AnalyzeRequest, StatusView};
 use crate::model::PromptAnalysis;
 
 use super::call::Call;
@@ -31,11 +31,19 @@ impl Client {
         self.call(call).await?.json()
     }
 
-    /// Returns everything an operator asks about the daemon, as one JSON object.
+    /// Returns everything an operator asks about the daemon.
     ///
     /// # Errors
     /// Why it could not be asked.
-    pub async fn status(&self) -> Result<Value, ClientError> {
+    pub async fn status(&self) -> Result<StatusView, ClientError> {
+        self.call(Call::get(&["v1", "status"])).await?.json()
+    }
+
+    /// As [`Self::status`], but as the daemon says it: with fields that this client does not know.
+    ///
+    /// # Errors
+    /// Why it could not be asked.
+    pub async fn status_json(&self) -> Result<Value, ClientError> {
         self.call(Call::get(&["v1", "status"])).await?.json()
     }
 

@@ -202,10 +202,10 @@ mod tests {
         let stub = Stub::start(|_| Reply::json(200, r#"{"ok":true}"#)).await;
         let client = Client::new(stub.socket());
         for _ in 0..3 {
-            client.status().await.unwrap();
+            client.status_json().await.unwrap();
         }
         assert_eq!(stub.connections(), 1);
-        client.clone().status().await.unwrap();
+        client.clone().status_json().await.unwrap();
         assert_eq!(stub.connections(), 2, "a clone has its own connection");
     }
 
@@ -214,7 +214,7 @@ mod tests {
         let stub = Stub::start(|_| Reply::json(200, "{}").then_close()).await;
         let client = Client::new(stub.socket());
         for _ in 0..3 {
-            client.status().await.unwrap();
+            client.status_json().await.unwrap();
         }
         assert_eq!(stub.connections(), 3);
     }
@@ -223,7 +223,7 @@ mod tests {
     async fn a_refusal_carries_code_and_detail() {
         let stub =
             Stub::start(|_| Reply::problem(503, "busy", "too many writes").header("retry-after", "1")).await;
-        let error = Client::new(stub.socket()).status().await.unwrap_err();
+        let error = Client::new(stub.socket()).status_json().await.unwrap_err();
         assert_eq!(error.code(), Some("busy"));
         assert_eq!(error.to_string(), "too many writes");
         assert_eq!(error.retry_after(), Some(Duration::from_secs(1)));
@@ -232,7 +232,7 @@ mod tests {
     #[tokio::test]
     async fn a_refusal_that_is_no_problem_document_is_shown_as_it_is() {
         let stub = Stub::start(|_| Reply::json(502, "gateway trouble")).await;
-        let error = Client::new(stub.socket()).status().await.unwrap_err();
+        let error = Client::new(stub.socket()).status_json().await.unwrap_err();
         assert_eq!(error.code(), Some("unexpected-answer"));
         assert!(error.to_string().contains("gateway trouble"), "{error}");
     }
@@ -240,7 +240,7 @@ mod tests {
     #[tokio::test]
     async fn a_missing_socket_says_how_to_go_on() {
         let client = Client::new("/nonexistent/promptd.sock");
-        let message = client.status().await.unwrap_err().to_string();
+        let message = client.status_json().await.unwrap_err().to_string();
         assert!(
             message.starts_with("cannot reach promptd at /nonexistent/promptd.sock"),
             "{message}"
@@ -256,7 +256,7 @@ mod tests {
             ..Limits::default()
         };
         let error = Client::with_limits(stub.socket(), limits)
-            .status()
+            .status_json()
             .await
             .unwrap_err();
         assert!(
@@ -277,7 +277,7 @@ mod tests {
             ..Limits::default()
         };
         let client = Client::with_limits(stub.socket(), limits);
-        let error = client.status().await.unwrap_err();
+        let error = client.status_json().await.unwrap_err();
         assert!(matches!(error, ClientError::Timeout { .. }), "{error}");
         client.openapi().await.unwrap();
         assert_eq!(stub.connections(), 2);
@@ -291,7 +291,7 @@ mod tests {
         })
         .await;
         let client = Client::new(stub.socket());
-        client.status().await.unwrap();
+        client.status_json().await.unwrap();
         let error = client.analyze("text").await.unwrap_err();
         assert!(matches!(error, ClientError::Lost { .. }), "{error}");
         assert_eq!(stub.requests(), 2, "the post was sent once");

@@ -76,7 +76,7 @@ mod tests {
         let pool = Pool::new(&Client::new(stub.socket()), 2);
         for _ in 0..3 {
             let (one, other) = (pool.client().await, pool.client().await);
-            let (a, b) = tokio::join!(one.status(), other.status());
+            let (a, b) = tokio::join!(one.status_json(), other.status_json());
             a.unwrap();
             b.unwrap();
         }

@@ -246,6 +246,10 @@ fn describe(content: &Content) -> String {
 /// # Errors
 /// [`ConfigError::Read`] also for a directory; [`ConfigError::TooLarge`]; [`ConfigError::Syntax`] for bytes
 /// that are no UTF-8.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the configuration file; it may be a link, and is read up to a limit"
+)]
 pub(super) fn read(path: &Path) -> Result<String, ConfigError> {
     let failed = |source| ConfigError::Read {
         path: path.to_owned(),

@@ -1,1 +1,18 @@
 //! Running the daemon: start, signals, stop.
+//!
+//! [`Daemon`] is the running daemon, for programs that embed it; [`run()`] is its life in a process of its own, from the
+//! first line of the log to the exit. Starting opens the store, then the socket: a client that can connect is answered.
+//! Stopping goes the other way round, and nothing acknowledged is lost by it.
+
+pub mod logging;
+mod reload;
+mod run;
+pub mod signals;
+mod start;
+mod storage;
+#[cfg(test)]
+mod tests;
+
+pub use reload::Reload;
+pub use run::{RunError, run};
+pub use start::{Daemon, StartError};

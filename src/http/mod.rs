@@ -1,2 +1,43 @@
-//! HTTP.
+//! The API: HTTP/1.1 and JSON over a Unix socket, one file per resource.
+//!
+//! [`serve`] owns the connections: how many, how long, and who is at the other end, as the kernel says. [`router()`] owns
+//! what is asked: every answer is JSON, every error a [`ProblemDetails`], every number in [`HttpLimits`] is kept.
+//! Handlers read and write prompts through `versions` alone. Nothing here touches a disk but [`socket`].
+
+mod analyze;
+mod body;
+mod compare;
+mod cursor;
+mod guard;
+mod headers;
+mod jobs;
+mod labels;
+mod limits;
+mod openapi;
+mod page;
+mod params;
+mod patience;
+mod peer;
+mod problem;
+mod prompts;
+mod query;
+mod responses;
+mod router;
+mod schema;
+mod server;
+pub mod socket;
+mod state;
+mod status;
+mod strict_json;
+#[cfg(test)]
+mod tests;
+mod trash;
+mod versions;
 pub mod wire;
+
+pub use limits::HttpLimits;
+pub use openapi::openapi_json;
+pub use problem::{Code, ProblemDetails};
+pub use router::router;
+pub use server::serve;
+pub use state::AppState;

@@ -1,12 +1,13 @@
 //! The JSON that travels over the socket, beside the version documents themselves. Used by the server and by clients.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::model::{Author, Checksum, Integrity, Label, PromptId, Timestamp, Version};
-use crate::storage::{LabelEntry, LabelMove, PromptEntry, StoredVersion};
+use crate::model::{Author, Checksum, Integrity, Label, PromptId, Timestamp, Version, VersionSelector};
+use crate::storage::{LabelEntry, LabelMove, Problem, PromptEntry, StoredVersion};
 
 /// The header that carries the revision of the store in every answer.
 pub const REVISION_HEADER: &str = "promptd-revision";
@@ -76,7 +77,7 @@ pub struct VersionSummary {
 #[serde(deny_unknown_fields)]
 pub struct RollbackRequest {
     /// The version to go back to: a number, a range, a label, `latest` or `best`.
-    #[schema(min_length = 1, max_length = 128, example = "1.0.0")]
+    #[schema(value_type = VersionSelector, example = "1.0.0")]
     pub to: String,
 }
 
@@ -85,7 +86,7 @@ pub struct RollbackRequest {
 #[serde(deny_unknown_fields)]
 pub struct LabelRequest {
     /// The version to point at: a number, a range, another label, `latest` or `best`.
-    #[schema(min_length = 1, max_length = 128, example = "1.0.0")]
+    #[schema(value_type = VersionSelector, example = "1.0.0")]
     pub version: String,
 }
 
@@ -154,7 +155,7 @@ pub struct JobProgress {
     pub done: u64,
     /// Steps in all; 0 while that is not known.
     pub total: u64,
-    /// What a step is: `prompts`, `versions`.
+    /// What a step is: `prompts`, `shards`.
     pub unit: String,
 }
 
@@ -187,8 +188,8 @@ pub struct JobView {
     pub author: Author,
 }
 
-/// The body of `POST /v1/jobs`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+/// The body of `POST /v1/jobs`. Its parameters may hold a whole workflow with secrets in it: it is never printed.
+#[derive(Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct JobRequest {
     /// `import`, `verify` or `rebuild_index`.
@@ -197,6 +198,84 @@ pub struct JobRequest {
     /// What the kind needs: for `import` `{name, content}`, one workflow document; nothing for the others.
     #[serde(default)]
     pub params: Map<String, Value>,
+}
+
+/// The answer to `GET /v1/status`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct StatusView {
+    /// `ok`, or `degraded` when a part of the store is down.
+    pub status: String,
+    /// Which part is down, in a sentence.
+    #[schema(required)]
+    pub degraded: Option<String>,
+    /// The version of the daemon.
+    pub version: String,
+    /// Its process.
+    pub pid: u32,
+    /// Since when it runs.
+    pub started_at: Timestamp,
+    /// For how long it has run.
+    pub uptime_seconds: u64,
+    /// The revision of the store, as in the header of every answer.
+    pub revision: String,
+    /// How many prompts have versions.
+    pub prompts: u64,
+    /// How many versions there are.
+    pub versions: u64,
+    /// What the storage says of itself; depends on the backend.
+    #[schema(value_type = Object)]
+    pub storage: Value,
+    /// Jobs.
+    pub jobs: JobsStatus,
+    /// Connections and requests.
+    pub http: HttpStatus,
+}
+
+/// How many jobs there are, and what is wrong with their ledger.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct JobsStatus {
+    /// They wait for their turn.
+    pub queued: u64,
+    /// They work.
+    pub running: u64,
+    /// They have ended and are remembered.
+    pub finished: u64,
+    /// Entries of the ledger that could not be read, removed or brought up to date.
+    pub problems: Vec<Problem>,
+}
+
+/// Connections and requests, now and since the start.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct HttpStatus {
+    /// Open connections.
+    pub connections: u64,
+    /// The limit.
+    pub max_connections: u64,
+    /// Requests being worked on, this one included.
+    pub requests_in_flight: u64,
+    /// The limit.
+    pub max_requests_in_flight: u64,
+    /// Connections that were answered with `busy`.
+    pub refused_connections: u64,
+    /// Requests that were answered with `busy`.
+    pub refused_requests: u64,
+}
+
+/// The answer to `GET /healthz` and `GET /readyz`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Health {
+    /// `ok` or `ready`.
+    pub status: String,
+}
+
+impl fmt::Debug for JobRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let keys: Vec<&String> = self.params.keys().collect();
+        f.debug_struct("JobRequest")
+            .field("kind", &self.kind)
+            .field("params", &keys)
+            .finish()
+    }
 }
 
 impl JobState {

@@ -80,6 +80,7 @@ pub struct PromptSuggestion {
     /// The change, in a sentence.
     pub description: String,
     /// 1 to 10; 10 matters most.
+    #[serde(deserialize_with = "super::integer::one_to_ten")]
     #[schema(minimum = 1, maximum = 10)]
     pub priority: u8,
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::shard::sha256_hex;
 
@@ -44,11 +44,18 @@ impl Checksum {
     /// # Errors
     /// [`ChecksumError::NotCanonical`] when RFC 8785 cannot express a value.
     pub fn of(document: &Value) -> Result<Self, ChecksumError> {
-        let mut bare = document.clone();
-        if let Some(metadata) = bare.get_mut("metadata").and_then(Value::as_object_mut) {
-            metadata.shift_remove("checksum");
+        match document {
+            Value::Object(fields) => Self::of_bare(&WithoutChecksum(fields)),
+            other => Self::of_bare(other),
         }
-        let canonical = serde_json_canonicalizer::to_vec(&bare)
+    }
+
+    /// Computes the checksum of something that carries none.
+    ///
+    /// # Errors
+    /// [`ChecksumError::NotCanonical`] when RFC 8785 cannot express a value.
+    pub(crate) fn of_bare(document: &impl Serialize) -> Result<Self, ChecksumError> {
+        let canonical = serde_json_canonicalizer::to_vec(document)
             .map_err(|e| ChecksumError::NotCanonical(e.to_string()))?;
         Ok(Self(format!("sha256:{}", sha256_hex(&canonical))))
     }
@@ -60,19 +67,45 @@ impl Checksum {
     }
 }
 
+/// A document as if its `metadata` had no `checksum`; saves copying it.
+struct WithoutChecksum<'a>(&'a Map<String, Value>);
+
+impl Serialize for WithoutChecksum<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(key, value)| match (key.as_str(), value) {
+            ("metadata", Value::Object(metadata)) => (key, MaybeBare::Bare(metadata)),
+            _ => (key, MaybeBare::Whole(value)),
+        }))
+    }
+}
+
+enum MaybeBare<'a> {
+    Whole(&'a Value),
+    Bare(&'a Map<String, Value>),
+}
+
+impl Serialize for MaybeBare<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Whole(value) => value.serialize(serializer),
+            Self::Bare(metadata) => {
+                serializer.collect_map(metadata.iter().filter(|(key, _)| *key != "checksum"))
+            }
+        }
+    }
+}
+
 impl Integrity {
-    /// Compares a document with the checksum it carries.
+    /// Compares the checksum that a document carries with its actual one.
     #[must_use]
-    pub fn of(document: &Value) -> Self {
+    pub fn of(document: &Value, actual: &Checksum) -> Self {
         match document
             .get("metadata")
             .and_then(|metadata| metadata.get("checksum"))
         {
             None | Some(Value::Null) => Self::Unsealed,
-            Some(claimed) => match Checksum::of(document) {
-                Ok(actual) if claimed.as_str() == Some(actual.as_str()) => Self::Sealed,
-                _ => Self::Edited,
-            },
+            Some(claimed) if claimed.as_str() == Some(actual.as_str()) => Self::Sealed,
+            Some(_) => Self::Edited,
         }
     }
 }
@@ -147,11 +180,20 @@ mod tests {
     #[test]
     fn integrity_tells_sealed_from_foreign_and_edited() {
         let mut document = json!({"prompt": {"text": "hi"}, "metadata": {}});
-        assert_eq!(Integrity::of(&document), Integrity::Unsealed);
+        assert_eq!(
+            Integrity::of(&document, &Checksum::of(&document).unwrap()),
+            Integrity::Unsealed
+        );
         document["metadata"]["checksum"] = json!(Checksum::of(&document).unwrap());
-        assert_eq!(Integrity::of(&document), Integrity::Sealed);
+        assert_eq!(
+            Integrity::of(&document, &Checksum::of(&document).unwrap()),
+            Integrity::Sealed
+        );
         document["prompt"]["text"] = json!("changed");
-        assert_eq!(Integrity::of(&document), Integrity::Edited);
+        assert_eq!(
+            Integrity::of(&document, &Checksum::of(&document).unwrap()),
+            Integrity::Edited
+        );
     }
 
     #[test]

@@ -1,11 +1,11 @@
 //! The version document: the content of one version file.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
 use super::{
-    Checksum, ChecksumError, InvalidPrompt, OptimizationResult, Prompt, PromptAnalysis, PromptId, Timestamp,
-    Version,
+    Checksum, ChecksumError, InvalidPrompt, InvalidVersion, OptimizationResult, Prompt, PromptAnalysis,
+    PromptId, Timestamp, Version,
 };
 
 /// One version of a prompt, as its file says it (docs/format.md).
@@ -24,8 +24,9 @@ pub struct PromptVersion {
     /// How it was made, when it was made by a rewriting.
     #[serde(default)]
     pub optimization_result: Option<OptimizationResult>,
-    /// The version that it was made from.
-    #[serde(default)]
+    /// The version that it was made from. In files of the Python system it may be spelled as no version is here; such a
+    /// parent is none.
+    #[serde(default, deserialize_with = "lenient_version")]
     pub parent_version: Option<Version>,
     /// When it was made.
     #[serde(default = "Timestamp::now")]
@@ -86,6 +87,13 @@ impl PromptVersion {
     /// [`DocumentError`] names the place and the rule.
     pub fn from_client(document: &Value) -> Result<Self, DocumentError> {
         refuse_unknown_fields::<Self>(document)?;
+        if let Some(Value::String(parent)) = document.get("parent_version") {
+            let shape = |e: InvalidVersion| DocumentError::Shape {
+                path: "parent_version".into(),
+                reason: e.to_string(),
+            };
+            Version::new(parent).map_err(shape)?;
+        }
         Self::from_value(document)
     }
 
@@ -115,14 +123,10 @@ impl PromptVersion {
     /// [`DocumentError::Checksum`] when a value has no canonical form.
     pub fn seal(&mut self) -> Result<Vec<u8>, DocumentError> {
         self.metadata.shift_remove("checksum");
-        let mut document = to_value(self)?;
-        let checksum = Checksum::of(&document)?;
-        let seal = Value::String(checksum.as_str().to_owned());
-        if let Some(metadata) = document.get_mut("metadata").and_then(Value::as_object_mut) {
-            metadata.insert("checksum".to_owned(), seal.clone());
-        }
-        self.metadata.insert("checksum".to_owned(), seal);
-        render(&document)
+        let checksum = Checksum::of_bare(self)?;
+        self.metadata
+            .insert("checksum".to_owned(), Value::String(checksum.as_str().to_owned()));
+        render(self)
     }
 
     /// Returns who made the version, as its metadata says.
@@ -136,7 +140,7 @@ impl PromptVersion {
 ///
 /// # Errors
 /// [`DocumentError::Shape`] when a value cannot be written as JSON.
-pub(crate) fn render(document: &Value) -> Result<Vec<u8>, DocumentError> {
+pub(crate) fn render(document: &impl Serialize) -> Result<Vec<u8>, DocumentError> {
     let mut bytes = serde_json::to_vec_pretty(document).map_err(|e| not_json(&e))?;
     bytes.push(b'\n');
     Ok(bytes)
@@ -165,6 +169,11 @@ pub(crate) fn refuse_unknown_fields<T: serde::de::DeserializeOwned>(
     }
 }
 
+fn lenient_version<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Version>, D::Error> {
+    let text = Option::<String>::deserialize(deserializer)?;
+    Ok(text.and_then(|text| Version::new(&text).ok()))
+}
+
 /// Refuses arrays where objects belong: serde would read them as the fields in order.
 fn require_objects(document: &Value) -> Result<(), DocumentError> {
     let refuse = |path: &str| DocumentError::Shape {
@@ -182,10 +191,6 @@ fn require_objects(document: &Value) -> Result<(), DocumentError> {
         Some(field) => Err(refuse(field)),
         None => Ok(()),
     }
-}
-
-fn to_value(version: &PromptVersion) -> Result<Value, DocumentError> {
-    serde_json::to_value(version).map_err(|e| not_json(&e))
 }
 
 fn shape(error: &serde_path_to_error::Error<serde_json::Error>) -> DocumentError {
@@ -261,7 +266,10 @@ mod tests {
                 "metadata"
             ]
         );
-        assert_eq!(Integrity::of(&value), Integrity::Sealed);
+        assert_eq!(
+            Integrity::of(&value, &Checksum::of(&value).unwrap()),
+            Integrity::Sealed
+        );
         assert!(bytes.starts_with(b"{\n  \"prompt_id\"") && bytes.ends_with(b"}\n"));
         assert_eq!(parsed.seal().unwrap(), bytes, "sealing twice changes nothing");
     }
@@ -288,6 +296,7 @@ mod tests {
             |d| drop(d.as_object_mut().unwrap().remove("analysis")),
             "missing field `analysis`",
         );
+        check_refused(|d| d["parent_version"] = json!("01.0.0"), "at parent_version");
         check_refused(|d| d["created_at"] = json!("yesterday"), "at created_at");
     }
 
@@ -297,6 +306,7 @@ mod tests {
         doc["metadata"]["anything"] = json!([1, {"x": null}]);
         assert!(PromptVersion::from_client(&doc).is_ok());
         doc["new_key_of_a_later_format"] = json!(true);
+        doc["parent_version"] = json!("01.0.0");
         assert!(PromptVersion::from_value(&doc).is_ok());
     }
 }

@@ -14,7 +14,7 @@ pub const MAX_LABEL_LEN: usize = 64;
 /// `latest` and `best` are computed, so they cannot be labels; nor can anything that reads like a number (`v1.2`,
 /// `x`), so that `name@ref` always has one meaning.
 #[derive(utoipa::ToSchema, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[schema(value_type = String, min_length = 1, max_length = 64, pattern = r"^[a-z][a-z0-9._-]*$", example = "production")]
+#[schema(value_type = String, min_length = 1, max_length = 64, pattern = r"^(?!(?:latest|best|x)$|v[0-9])[a-z][a-z0-9._-]*$", example = "production")]
 pub struct Label(Arc<str>);
 
 /// Why a text is no [`Label`].

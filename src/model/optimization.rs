@@ -35,8 +35,8 @@ pub struct OptimizationChange {
     /// What it did, in a sentence.
     pub description: String,
     /// Start and end in the original text, in characters.
-    #[serde(default)]
-    #[schema(value_type = Option<Vec<i64>>)]
+    #[serde(default, deserialize_with = "super::integer::optional_pair")]
+    #[schema(schema_with = span)]
     pub location: Option<(i64, i64)>,
     /// The text before.
     #[serde(default)]
@@ -44,6 +44,21 @@ pub struct OptimizationChange {
     /// The text after.
     #[serde(default)]
     pub after: Option<String>,
+}
+
+/// The schema of a start and an end, or nothing.
+fn span() -> utoipa::openapi::schema::Schema {
+    use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, OneOfBuilder, Schema, Type};
+    let position = ObjectBuilder::new()
+        .schema_type(Type::Integer)
+        .minimum(Some(i64::MIN))
+        .maximum(Some(i64::MAX));
+    let pair = ArrayBuilder::new()
+        .items(position)
+        .min_items(Some(2))
+        .max_items(Some(2));
+    let nothing = ObjectBuilder::new().schema_type(Type::Null);
+    Schema::OneOf(OneOfBuilder::new().item(pair).item(nothing).build())
 }
 
 /// What came of rewriting a prompt.

@@ -29,6 +29,7 @@ pub struct Prompt {
     pub role: String,
     /// Names of the variables in the text.
     #[serde(default)]
+    #[schema(schema_with = variable_names)]
     pub variables: Vec<String>,
     /// Whatever else is known about the place, as free JSON.
     #[serde(default)]
@@ -56,6 +57,23 @@ pub enum InvalidPrompt {
         /// Which one, from 0.
         index: usize,
     },
+}
+
+/// The schema of a list of variable names: none of them is blank.
+fn variable_names() -> utoipa::openapi::schema::Array {
+    let name = utoipa::openapi::ObjectBuilder::new()
+        .schema_type(utoipa::openapi::schema::Type::String)
+        .pattern(Some(r"\S"))
+        .build();
+    utoipa::openapi::ArrayBuilder::new().items(name).build()
+}
+
+/// The same where the list may be absent or null.
+pub(crate) fn optional_variable_names() -> utoipa::openapi::schema::Array {
+    use utoipa::openapi::schema::{SchemaType, Type};
+    let mut names = variable_names();
+    names.schema_type = SchemaType::Array(vec![Type::Array, Type::Null]);
+    names
 }
 
 /// The role of a prompt that names none.

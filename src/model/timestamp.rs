@@ -12,7 +12,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 /// What promptd writes is RFC 3339 in UTC with microseconds (`2026-11-22T18:53:11.123456Z`). The Python system wrote
 /// naive local times (`2025-01-02T03:04:05`); those are accepted, kept to the letter, and ordered as local time.
 #[derive(utoipa::ToSchema, Clone, PartialEq, Eq, Hash)]
-#[schema(value_type = String, max_length = 40, example = "2026-11-22T18:53:11.123456Z")]
+#[schema(value_type = String, max_length = 40, pattern = r"^(?:[0-8][0-9]{3}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)|02-(?:0[1-9]|1[0-9]|2[0-8]))|(?:[0-8][0-9](?:0[48]|[2468][048]|[13579][26])|(?:[02468][048]|[1357][26])00)-02-29)[Tt ](?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{1,9})?(?:[Zz]|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])?$", example = "2026-11-22T18:53:11.123456Z")]
 pub struct Timestamp(Arc<str>);
 
 /// Why a text is no [`Timestamp`].

@@ -17,7 +17,7 @@ pub const MAX_VERSION_LEN: usize = 96;
 /// Only the canonical form is accepted (`01.0.0`, `+1.0.0` and ` 1.0.0` are not), so a number has exactly one file
 /// name. Order is semver precedence (<https://semver.org/#spec-item-11>).
 #[derive(utoipa::ToSchema, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[schema(value_type = String, min_length = 5, max_length = 96, pattern = r"^(0|[1-9]\d{0,14})\.(0|[1-9]\d{0,14})\.(0|[1-9]\d{0,14})(-[0-9A-Za-z.-]+)?$", example = "1.2.0")]
+#[schema(value_type = String, min_length = 5, max_length = 96, pattern = r"^(0|[1-9][0-9]{0,14})\.(0|[1-9][0-9]{0,14})\.(0|[1-9][0-9]{0,14})(-(0|[1-9][0-9]*|[0-9]*[A-Za-z-][0-9A-Za-z-]*)(\.(0|[1-9][0-9]*|[0-9]*[A-Za-z-][0-9A-Za-z-]*))*)?$", example = "1.2.0")]
 pub struct Version(semver::Version);
 
 /// Why a text is no [`Version`].

@@ -1,7 +1,8 @@
 //! A version as it is stored: its exact bytes and what they say about themselves.
 
 use bytes::Bytes;
-use serde_json::{Map, Value, json};
+use serde::{Serialize, Serializer};
+use serde_json::{Map, Value};
 
 use crate::model::{
     Checksum, DocumentError, Integrity, Prompt, PromptVersion, Timestamp, Version, sha256_hex,
@@ -63,7 +64,7 @@ impl Fingerprint {
             node_type,
             ..
         } = &document.prompt;
-        let content = json!([
+        let content = (
             text,
             role,
             variables,
@@ -71,8 +72,8 @@ impl Fingerprint {
             workflow_id,
             node_id,
             node_type,
-            user_metadata(&document.metadata)
-        ]);
+            UserMetadata(&document.metadata),
+        );
         Self {
             text: sha256_hex(text.as_bytes()),
             content: sha256_hex(&serde_json_canonicalizer::to_vec(&content).unwrap_or_default()),
@@ -91,14 +92,15 @@ impl StoredVersion {
             reason: format!("not JSON: {e}"),
         })?;
         let document = PromptVersion::from_value(&value)?;
+        let checksum = Checksum::of(&value)?;
         let stored = Self {
             version: document.version.clone(),
             parent_version: document.parent_version.clone(),
             created_at: document.created_at.clone(),
             author: document.author().map(str::to_owned),
             overall_score: document.analysis.overall_score,
-            integrity: Integrity::of(&value),
-            checksum: Checksum::of(&value)?,
+            integrity: Integrity::of(&value, &checksum),
+            checksum,
             fingerprint: Fingerprint::of(&document),
             bytes,
         };
@@ -110,6 +112,15 @@ impl StoredVersion {
     /// # Errors
     /// [`DocumentError`] when a value has no canonical form.
     pub fn seal(document: &mut PromptVersion) -> Result<Self, DocumentError> {
+        let fingerprint = Fingerprint::of(document);
+        Self::seal_as(document, fingerprint)
+    }
+
+    /// Seals a document whose fingerprint is known.
+    ///
+    /// # Errors
+    /// [`DocumentError`] when a value has no canonical form.
+    pub fn seal_as(document: &mut PromptVersion, fingerprint: Fingerprint) -> Result<Self, DocumentError> {
         let bytes = Bytes::from(document.seal()?);
         let checksum = document
             .metadata
@@ -126,7 +137,7 @@ impl StoredVersion {
             overall_score: document.analysis.overall_score,
             integrity: Integrity::Sealed,
             checksum,
-            fingerprint: Fingerprint::of(document),
+            fingerprint,
         })
     }
 
@@ -139,19 +150,21 @@ impl StoredVersion {
     }
 }
 
-/// Returns metadata without what the daemon put there.
-fn user_metadata(metadata: &Map<String, Value>) -> Map<String, Value> {
-    metadata
-        .iter()
-        .filter(|(key, _)| !RESERVED_METADATA.contains(&key.as_str()))
-        .map(|(key, value)| (key.clone(), value.clone()))
-        .collect()
+/// Metadata without what the daemon put there.
+struct UserMetadata<'a>(&'a Map<String, Value>);
+
+impl Serialize for UserMetadata<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let is_theirs = |key: &str| !RESERVED_METADATA.contains(&key);
+        serializer.collect_map(self.0.iter().filter(|(key, _)| is_theirs(key)))
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::model::PromptVersion;
+    use serde_json::json;
 
     fn document(text: &str) -> PromptVersion {
         serde_json::from_value(json!({

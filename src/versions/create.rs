@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::model::{
     Author, Bump, Checksum, MAX_PROMPT_CHARS, OptimizationResult, Prompt, PromptId, PromptVersion, Timestamp,
-    Version, VersionSelector, default_role, refuse_unknown_fields,
+    Version, VersionSelector, default_role, optional_variable_names, refuse_unknown_fields,
 };
 use crate::optimizer;
 use crate::storage::{
@@ -32,6 +32,7 @@ pub struct NewPrompt {
     pub role: String,
     /// Names of the variables; found in the text when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = optional_variable_names)]
     pub variables: Option<Vec<String>>,
     /// Whatever is known about the place it comes from.
     #[serde(default)]
@@ -50,6 +51,7 @@ pub struct NewPrompt {
 /// A new version as a client sends it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({"prompt": {"text": "Summarize {{text}} in three bullets."}, "bump": "minor"}))]
 pub struct NewVersion {
     /// The prompt.
     pub prompt: NewPrompt,
@@ -314,9 +316,10 @@ impl VersionManager {
     fn check_parent(&self, id: &PromptId, parent: &Version) -> Result<(), VersionError> {
         match self.storage.prompt(id) {
             Some(entry) if entry.has(parent) || entry.has_trashed(parent) => Ok(()),
-            _ => Err(VersionError::InvalidRequest(format!(
-                "parent_version {parent} of prompt {id} does not exist"
-            ))),
+            _ => Err(VersionError::NoMatch {
+                id: id.clone(),
+                selector: VersionSelector::Exact(parent.clone()),
+            }),
         }
     }
 

@@ -60,11 +60,10 @@ impl VersionManager {
         id: &PromptId,
         selector: &VersionSelector,
     ) -> Result<Arc<StoredVersion>, VersionError> {
-        let entry = self.prompt(id)?;
+        let mut entry = self.prompt(id)?;
         if *selector == VersionSelector::Best {
             return self.best(id, &entry).await;
         }
-        let mut entry = (*entry).clone();
         let mut damage = None;
         for _ in 0..MAX_DAMAGED_STEPS {
             let Some(version) = resolve(&entry, selector) else {
@@ -75,7 +74,9 @@ impl VersionManager {
                     if is_computed(selector) =>
                 {
                     damage = Some(error);
-                    entry.versions.retain(|other| *other != version);
+                    Arc::make_mut(&mut entry)
+                        .versions
+                        .retain(|other| *other != version);
                 }
                 other => return Ok(other?),
             }

@@ -10,6 +10,7 @@ pub mod numbering;
 mod trash;
 
 pub use create::{Created, NewPrompt, NewVersion};
+pub(crate) use create::{analyze, parse_new_version};
 pub use error::VersionError;
 pub use history::{HistoryPage, Order};
 pub use manager::VersionManager;

@@ -1,1 +1,27 @@
-//! Integration tests.
+//! The one integration test binary: it runs the real `promptd` and `promptctl` over a real socket.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    missing_docs,
+    unreachable_pub
+)]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "these tests make, damage and look at files as a person or another program does"
+)]
+
+mod harness;
+
+mod bad_input;
+mod by_hand;
+mod documents;
+mod foreign_stores;
+mod layout;
+mod lifecycle;
+mod load;
+mod readme;
+mod workflows;

@@ -63,8 +63,8 @@ pub(super) const KEYS: &[Key] = &[
             min: 1,
             max: 10_000_000,
         },
-        about: "The most documents in the cache. Raise it when the hit rate in /metrics is low and there is memory \
-                to spare; max_cache_bytes still holds.",
+        about: "How many documents the cache is laid out for; what limits it is max_cache_bytes. Raise it when many \
+                small documents are read and the hit rate in status is low.",
     },
     Key {
         path: "optimizer.storage.config.max_cache_bytes",

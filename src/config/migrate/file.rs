@@ -1,5 +1,10 @@
 //! The migration of a file on disk: backup first, then one atomic replacement.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the configuration file, which the user names; never a file of a store"
+)]
+
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, fchown};

@@ -9,7 +9,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use ractor::{Actor, ActorProcessingErr, ActorRef, MessagingErr};
+use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -20,7 +20,7 @@ use crate::storage::filesystem::work::{Look, WorkContext, WriteOp};
 
 use super::child::Shared;
 use super::shard_handle::ShardHandle;
-use super::shard_work::{Ended, Reply, Waiting, Work, run};
+use super::shard_work::{Ended, Reply, Waiting, Work, finish};
 
 /// What a shard actor is told.
 #[derive(Debug)]
@@ -224,21 +224,18 @@ impl ShardActorState {
             cache: Arc::clone(&self.shared.cache),
             max_batch_bytes: self.shared.options.max_batch_bytes,
         };
-        let commits = Arc::clone(&self.shared.commits);
         let myself = myself.clone();
-        self.in_flight = Some(tokio::spawn(async move {
-            let slot = commits.acquire_owned().await;
-            let done = tokio::task::spawn_blocking(move || {
-                let (_token, _slot, _hold) = (token, slot, hold);
-                run(&context, work)
-            });
-            let ended = Box::new(done.await.unwrap_or_else(|_| Ended::panicked()));
-            // An actor that is stopping takes its mail no more; it gets the outcome from the handle of this task.
-            match myself.cast(ShardMessage::Ended(ended)) {
-                Err(MessagingErr::SendErr(ShardMessage::Ended(ended))) => Some(ended),
-                _ => None,
+        let begin = move |slot: OwnedSemaphorePermit| {
+            tokio::task::spawn_blocking(move || finish(&context, work, &myself, (token, slot, hold)))
+        };
+        let commits = Arc::clone(&self.shared.commits);
+        // Nearly always there is a slot, and the work goes to its thread at once.
+        self.in_flight = Some(match Arc::clone(&commits).try_acquire_owned() {
+            Ok(slot) => begin(slot),
+            Err(_) => {
+                tokio::spawn(async move { begin(commits.acquire_owned().await.ok()?).await.ok().flatten() })
             }
-        }));
+        });
         Ok(())
     }
 

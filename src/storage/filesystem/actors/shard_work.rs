@@ -2,6 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use ractor::{ActorRef, MessagingErr};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio::time::Instant;
 
@@ -10,6 +11,8 @@ use crate::storage::StorageError;
 use crate::storage::filesystem::work::{
     Effects, Look, WorkContext, WriteDone, WriteOp, look, put_all, write_one,
 };
+
+use super::shard::ShardMessage;
 
 /// Where the answer to a write goes.
 pub(super) type Reply = oneshot::Sender<Result<WriteDone, StorageError>>;
@@ -40,7 +43,7 @@ pub(super) enum Work {
 }
 
 impl Ended {
-    pub(super) fn panicked() -> Self {
+    fn panicked() -> Self {
         let effects = Effects {
             must_recover: Some("the work panicked".into()),
             ..Effects::default()
@@ -53,8 +56,26 @@ impl Ended {
     }
 }
 
+/// Does one piece of work and tells the actor. An actor that is stopping takes its mail no more; it gets what is returned
+/// here. What is `held` goes when the work is done.
+pub(super) fn finish<H>(
+    context: &WorkContext,
+    work: Work,
+    myself: &ActorRef<ShardMessage>,
+    held: H,
+) -> Option<Box<Ended>> {
+    let done = catch_unwind(AssertUnwindSafe(|| run(context, work)));
+    drop(held);
+    match myself.cast(ShardMessage::Ended(Box::new(
+        done.unwrap_or_else(|_| Ended::panicked()),
+    ))) {
+        Err(MessagingErr::SendErr(ShardMessage::Ended(ended))) => Some(ended),
+        _ => None,
+    }
+}
+
 /// Does one piece of work on a blocking thread.
-pub(super) fn run(context: &WorkContext, work: Work) -> Ended {
+fn run(context: &WorkContext, work: Work) -> Ended {
     let mut effects = Effects::default();
     match work {
         Work::Look(place, looked) => {

@@ -5,6 +5,7 @@
 //! then. Lost events, however lost, end in looking at everything. Where inotify cannot serve, it scans.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -12,8 +13,8 @@ use std::time::Duration;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use serde::Serialize;
 
-use crate::model::ShardId;
-use crate::storage::filesystem::disk::{inotify_limit, scan_shard_names};
+use crate::model::{PromptId, ShardId};
+use crate::storage::filesystem::disk::{inotify_limit, scan_shard_names, version_of_file_name};
 use crate::storage::filesystem::options::WatchMode;
 use crate::storage::filesystem::work::Look;
 
@@ -261,7 +262,7 @@ impl WatcherState {
     async fn follow(&mut self, myself: &ActorRef<WatcherMessage>, gathered: Gathered) {
         let mut looks: BTreeMap<ShardId, Look> = BTreeMap::new();
         let (mut shard_dirs, mut prompt_dirs) = (BTreeSet::new(), BTreeSet::new());
-        let mut names_of_shards = false;
+        let (mut files, mut names_of_shards) = (Vec::new(), false);
         for path in &gathered.paths {
             let Ok(path) = path.strip_prefix(&self.shared.root) else {
                 continue;
@@ -279,11 +280,12 @@ impl WatcherState {
                     look.relist.insert(id);
                     look.names = true;
                 }
-                Some(Place::File(shard, id, name)) => {
-                    looks.entry(shard).or_default().merge(Look::file(id, name));
-                }
+                Some(Place::File(shard, id, name)) => files.push((shard, id, name)),
                 None => {}
             }
+        }
+        for (shard, id, name) in self.unknown_among(files).await {
+            looks.entry(shard).or_default().merge(Look::file(id, name));
         }
         if names_of_shards {
             self.shared.find_new_shards().await;
@@ -301,4 +303,35 @@ impl WatcherState {
             }
         }
     }
+
+    /// Drops the files that are as the catalog and the cache say: the daemon's own writes. One stat each is all they cost.
+    async fn unknown_among(&self, files: Vec<ChangedFile>) -> Vec<ChangedFile> {
+        if files.is_empty() {
+            return files;
+        }
+        let shared = Arc::clone(&self.shared);
+        let filtered = tokio::task::spawn_blocking(move || {
+            files
+                .into_iter()
+                .filter(|(shard, id, name)| is_unknown(&shared, shard, id, name))
+                .collect()
+        });
+        filtered.await.unwrap_or_default()
+    }
+}
+
+/// A file in a prompt directory at which something happened.
+type ChangedFile = (ShardId, PromptId, OsString);
+
+/// Tells whether a file may be other than what is known of it.
+fn is_unknown(shared: &Shared, shard: &ShardId, id: &PromptId, name: &OsStr) -> bool {
+    let (Some(handle), Some(version)) = (shared.shards.get(shard), version_of_file_name(name)) else {
+        return true;
+    };
+    let there = handle.disk.stamp(&shared.layout.version_file(id, &version));
+    let known = shared
+        .cache
+        .peek(&(id.clone(), version))
+        .and_then(|cached| cached.stamp);
+    known.is_none() || known != there
 }

@@ -1,6 +1,7 @@
 //! The write protocol: group commit of versions, and the manifest (docs/durability.md).
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 use std::path::PathBuf;
 
 use crate::model::PromptId;
@@ -71,21 +72,26 @@ impl ShardDisk {
             ..
         } = flight.prepared;
         let (dir, target) = (self.layout.prompt_dir(id), self.layout.version_file(id, version));
-        let named = self
-            .disk
-            .make_dir(&dir)
-            .map_err(|e| DiskFault::before("making", &dir, &e))
-            .and_then(|made| {
-                if made || !dir_is_durable {
-                    new_dirs.insert(dir);
-                }
-                self.disk
-                    .rename_new(tmp, &target)
-                    .map_err(|e| DiskFault::naming("renaming to", &target, &e))
-            });
+        let rename = || self.disk.rename_new(tmp, &target);
+        // Most versions have brothers: a directory that is known is made again only when it turns out to be gone.
+        let mut named = if *dir_is_durable {
+            rename()
+        } else {
+            Err(io::ErrorKind::NotFound.into())
+        };
+        if named.as_ref().is_err_and(|e| e.kind() == io::ErrorKind::NotFound) {
+            if let Err(e) = self.disk.make_dir(&dir) {
+                flight.state = Err(self.discard_tmp(tmp, DiskFault::before("making", &dir, &e)));
+                return;
+            }
+            new_dirs.insert(dir);
+            named = rename();
+        }
         match named {
             Ok(()) => self.note_tmp_name_gone(),
-            Err(fault) => flight.state = Err(self.discard_tmp(tmp, fault)),
+            Err(e) => {
+                flight.state = Err(self.discard_tmp(tmp, DiskFault::naming("renaming to", &target, &e)));
+            }
         }
     }
 

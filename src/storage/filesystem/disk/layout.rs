@@ -18,7 +18,7 @@ pub(super) const TMP_DIR: &str = ".tmp";
 /// What recovery set aside, inside [`TMP_DIR`].
 pub(super) const QUARANTINE_DIR: &str = "quarantine";
 /// Labels and used numbers of a prompt.
-pub(super) const MANIFEST_FILE: &str = ".manifest.json";
+pub(in crate::storage::filesystem) const MANIFEST_FILE: &str = ".manifest.json";
 /// The ending of the note beside a deleted version that says who deleted it and when.
 const DELETED_SUFFIX: &str = ".deleted";
 

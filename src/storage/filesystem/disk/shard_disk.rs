@@ -59,6 +59,7 @@ pub struct ShardDisk {
     run: Run,
     sequence: AtomicU64,
     tmp_names_removed: AtomicBool,
+    dirs_are_durable: AtomicBool,
     trash_is_durable: AtomicBool,
     failed_syncs: AtomicU32,
     unsettled: AtomicBool,
@@ -76,6 +77,7 @@ impl ShardDisk {
             run,
             sequence: AtomicU64::new(0),
             tmp_names_removed: AtomicBool::new(false),
+            dirs_are_durable: AtomicBool::new(false),
             trash_is_durable: AtomicBool::new(false),
             failed_syncs: AtomicU32::new(0),
             unsettled: AtomicBool::new(false),
@@ -153,9 +155,25 @@ impl ShardDisk {
         Ok(())
     }
 
+    /// Makes the shard's own directories. The first time in a run their names are made durable whoever made them; then
+    /// they are taken to be there until a call says otherwise.
     fn ensure_shard_dirs(&self) -> Result<(), DiskFault> {
-        self.ensure_dir(&self.layout.shard_dir(&self.shard))?;
-        self.ensure_dir(&self.layout.tmp_dir(&self.shard))
+        if self.dirs_are_durable.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        for path in [
+            self.layout.shard_dir(&self.shard),
+            self.layout.tmp_dir(&self.shard),
+        ] {
+            if !path.as_os_str().is_empty() {
+                self.disk
+                    .make_dir(&path)
+                    .map_err(|e| DiskFault::before("making", &path, &e))?;
+                self.sync_dir(path.parent().unwrap_or(Path::new("")))?;
+            }
+        }
+        self.dirs_are_durable.store(true, Ordering::Relaxed);
+        Ok(())
     }
 
     /// Makes the shard's directory in the trash.
@@ -238,6 +256,7 @@ impl ShardDisk {
         let mut file = match self.disk.create_new(&path) {
             // An operator may have removed the directory while the daemon runs.
             Err(e) if e.kind() == io::ErrorKind::NotFound => {
+                self.dirs_are_durable.store(false, Ordering::Relaxed);
                 self.ensure_shard_dirs()?;
                 self.disk.create_new(&path)
             }

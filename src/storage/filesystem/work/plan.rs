@@ -9,8 +9,8 @@ use crate::versions::numbering::next_version_after;
 pub(super) enum PutPlan {
     /// The latest version is the same: nothing.
     Unchanged(Version),
-    /// Write this document, which now has its number and parent.
-    Write(Box<PromptVersion>),
+    /// Write this document, which now has its number and parent; its fingerprint was needed to decide.
+    Write(Box<PromptVersion>, Fingerprint),
 }
 
 /// Decides what a put does.
@@ -26,6 +26,7 @@ pub(super) fn plan_put(entry: &PromptEntry, request: PutVersion) -> Result<PutPl
         latest_seen,
     } = request;
     let id = || entry.id.clone();
+    let fingerprint = Fingerprint::of(&document);
     match numbering {
         Numbering::Exact => {
             let version = document.version.clone();
@@ -34,24 +35,24 @@ pub(super) fn plan_put(entry: &PromptEntry, request: PutVersion) -> Result<PutPl
             } else if entry.has_trashed(&version) {
                 Err(StorageError::Deleted { id: id(), version })
             } else {
-                Ok(PutPlan::Write(Box::new(document)))
+                Ok(PutPlan::Write(Box::new(document), fingerprint))
             }
         }
         Numbering::Next(bump) => {
-            if let Some(same) = same_as_latest(entry, &document, sameness, latest_seen.as_ref())? {
+            if let Some(same) = same_as_latest(entry, &fingerprint, sameness, latest_seen.as_ref())? {
                 return Ok(PutPlan::Unchanged(same));
             }
             document.version =
                 next_version_after(entry.used(), bump).ok_or_else(|| StorageError::NumbersExhausted(id()))?;
             document.parent_version = document.parent_version.or_else(|| entry.latest().cloned());
-            Ok(PutPlan::Write(Box::new(document)))
+            Ok(PutPlan::Write(Box::new(document), fingerprint))
         }
     }
 }
 
 fn same_as_latest(
     entry: &PromptEntry,
-    document: &PromptVersion,
+    wanted: &Fingerprint,
     sameness: Sameness,
     latest_seen: Option<&(Version, Fingerprint)>,
 ) -> Result<Option<Version>, StorageError> {
@@ -67,7 +68,6 @@ fn same_as_latest(
             Ok(None)
         };
     };
-    let wanted = Fingerprint::of(document);
     let same = match sameness {
         Sameness::Never => false,
         Sameness::Text => there.text == wanted.text,
@@ -101,7 +101,7 @@ mod tests {
     fn check(entry: &PromptEntry, request: PutVersion, expected: &str) {
         let found = match plan_put(entry, request) {
             Ok(PutPlan::Unchanged(version)) => format!("unchanged {version}"),
-            Ok(PutPlan::Write(document)) => {
+            Ok(PutPlan::Write(document, _)) => {
                 let parent = document
                     .parent_version
                     .map(|v| format!(" from {v}"))

@@ -202,14 +202,14 @@ enum Planned {
 
 fn prepare(context: &WorkContext, slot: &Slot, request: PutVersion) -> Result<Planned, StorageError> {
     slot.check_writable()?;
-    let mut document = match plan_put(&slot.entry, request)? {
+    let (mut document, fingerprint) = match plan_put(&slot.entry, request)? {
         PutPlan::Unchanged(version) => {
             return Ok(Planned::Unchanged(WriteDone::Put(PutOutcome::Unchanged(version))));
         }
-        PutPlan::Write(document) => document,
+        PutPlan::Write(document, fingerprint) => (document, fingerprint),
     };
     document.validate()?;
-    let stored = StoredVersion::seal(&mut document)?;
+    let stored = StoredVersion::seal_as(&mut document, fingerprint)?;
     let (size, limit) = (stored.bytes.len() as u64, context.disk.limits.max_file_bytes);
     if size > limit {
         return Err(StorageError::TooLarge { size, limit });

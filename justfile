@@ -1,0 +1,48 @@
+# Short names for what is done often; `just --list` shows them. Everything here is a plain cargo command.
+
+# Format, lint, document, test: what must hold before a commit.
+check: fmt lint doc test
+
+# Format every file.
+fmt:
+    cargo fmt
+
+# Clippy on all targets, warnings are errors.
+lint:
+    cargo clippy --all-targets -- -D warnings
+
+# The API documentation, private items too, warnings are errors.
+doc:
+    RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" cargo doc --no-deps --document-private-items
+
+# Unit tests, integration tests, doc tests; or those whose name contains FILTER.
+test FILTER="":
+    cargo test {{FILTER}}
+
+# The whole gate, as continuous integration runs it.
+ci:
+    .ci/run
+
+# Criterion benches; NAME is storage, analysis or extraction. See CONTRIBUTING.md for the size of the store.
+bench NAME="storage":
+    cargo bench --bench {{NAME}}
+
+# Line coverage of all tests. Needs cargo-llvm-cov and the LLVM tools; see CONTRIBUTING.md.
+coverage:
+    cargo llvm-cov --summary-only
+
+# Line coverage as a browsable report in target/llvm-cov/html.
+coverage-html:
+    cargo llvm-cov --html
+
+# Licences, banned crates and sources of the dependencies, without a network. Needs cargo-deny.
+deny:
+    cargo deny --offline check licenses bans sources
+
+# Known vulnerabilities in the dependencies; fetches the advisory database. Needs cargo-deny.
+deny-advisories:
+    cargo deny check advisories
+
+# Fuzz the API of a daemon in a temporary store by its own OpenAPI document. Needs schemathesis (PyPI).
+fuzz-api EXAMPLES="200":
+    tests/api/fuzz.sh {{EXAMPLES}}

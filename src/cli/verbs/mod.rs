@@ -1,0 +1,102 @@
+//! The verbs, one file each.
+
+mod analyze;
+mod bench;
+mod completions;
+mod config;
+mod demo;
+mod diff;
+mod edit;
+mod export;
+mod get;
+mod import;
+mod import_dir;
+mod import_dsl;
+mod job;
+mod label;
+mod latest;
+mod list;
+mod log;
+mod man;
+mod put;
+mod restore;
+mod rm;
+mod rollback;
+mod status;
+mod trash;
+mod verify;
+mod version;
+
+use clap::Subcommand;
+
+use super::exit::{CliError, Exit};
+use super::session::Session;
+
+/// Everything that promptctl can do.
+#[derive(Debug, Subcommand)]
+pub(super) enum Verb {
+    Put(put::PutArgs),
+    Get(get::GetArgs),
+    List(list::ListArgs),
+    Log(log::LogArgs),
+    Latest(latest::LatestArgs),
+    Diff(diff::DiffArgs),
+    Rollback(rollback::RollbackArgs),
+    Label(label::LabelArgs),
+    Edit(edit::EditArgs),
+    Rm(rm::RmArgs),
+    Trash(trash::TrashArgs),
+    Restore(restore::RestoreArgs),
+    Analyze(analyze::AnalyzeArgs),
+    Import(import::ImportArgs),
+    Export(export::ExportArgs),
+    Job(job::JobArgs),
+    Verify(verify::VerifyArgs),
+    Status(status::StatusArgs),
+    Config(config::ConfigArgs),
+    Bench(bench::BenchArgs),
+    Demo(demo::DemoArgs),
+    Completions(completions::CompletionsArgs),
+    #[command(name = "__complete", hide = true)]
+    Complete(completions::CompleteArgs),
+    Man(man::ManArgs),
+    Version(version::VersionArgs),
+}
+
+impl Verb {
+    /// Tells whether the verb does so much at once that it wants more than one thread.
+    pub(super) fn is_parallel(&self) -> bool {
+        matches!(self, Self::Bench(_))
+    }
+
+    /// Does it.
+    pub(super) async fn run(self, session: &mut Session) -> Result<Exit, CliError> {
+        match self {
+            Self::Put(args) => put::run(args, session).await,
+            Self::Get(args) => get::run(args, session).await,
+            Self::List(args) => list::run(args, session).await,
+            Self::Log(args) => log::run(args, session).await,
+            Self::Latest(args) => latest::run(args, session).await,
+            Self::Diff(args) => diff::run(args, session).await,
+            Self::Rollback(args) => rollback::run(args, session).await,
+            Self::Label(args) => label::run(args, session).await,
+            Self::Edit(args) => edit::run(args, session).await,
+            Self::Rm(args) => rm::run(args, session).await,
+            Self::Trash(args) => trash::run(args, session).await,
+            Self::Restore(args) => restore::run(args, session).await,
+            Self::Analyze(args) => analyze::run(args, session).await,
+            Self::Import(args) => import::run(args, session).await,
+            Self::Export(args) => export::run(args, session).await,
+            Self::Job(args) => job::run(args, session).await,
+            Self::Verify(args) => verify::run(args, session).await,
+            Self::Status(args) => status::run(args, session).await,
+            Self::Config(args) => config::run(args, session),
+            Self::Bench(args) => bench::run(args, session).await,
+            Self::Demo(args) => demo::run(args, session).await,
+            Self::Completions(args) => completions::run(&args, session),
+            Self::Complete(args) => completions::complete(args, session).await,
+            Self::Man(args) => man::run(&args, session),
+            Self::Version(args) => version::run(args, session).await,
+        }
+    }
+}

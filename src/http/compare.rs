@@ -1,0 +1,88 @@
+//! `/v1/prompts/{id}/compare` and `/rollback`: two versions side by side, and going back to one.
+
+use axum::Json;
+use axum::extract::{Extension, State};
+use axum::response::Response;
+use serde::Deserialize;
+use utoipa::IntoParams;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::model::{PromptId, PromptVersion, VersionSelector};
+use crate::versions::compare::Comparison;
+
+use super::AppState;
+use super::body::{JsonBody, decode};
+use super::params::{PathParts, reference};
+use super::peer::Peer;
+use super::problem::Problem;
+use super::query::{NoParameters, StrictQuery};
+use super::responses::{BodyProblems, CommonProblems, ConflictProblem, NotFoundProblem, WriteProblems};
+use super::versions::created_response;
+use super::wire::RollbackRequest;
+
+pub(super) fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .routes(routes!(compare))
+        .routes(routes!(rollback))
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct CompareQuery {
+    /// The version to compare from: a number, a range, a label, `latest` or `best`.
+    #[param(value_type = VersionSelector)]
+    from: String,
+    /// The version to compare to.
+    #[param(value_type = VersionSelector)]
+    to: String,
+}
+
+/// Compare two versions
+#[utoipa::path(
+    get, path = "/v1/prompts/{id}/compare", tag = "versions", operation_id = "compare_versions",
+    params(("id" = PromptId, Path, description = "The prompt."), CompareQuery),
+    responses(
+        (status = 200, description = "What changed.", body = Comparison),
+        CommonProblems, NotFoundProblem, ConflictProblem
+    )
+)]
+async fn compare(
+    State(state): State<AppState>,
+    path: PathParts,
+    StrictQuery(query): StrictQuery<CompareQuery>,
+) -> Result<Json<Comparison>, Problem> {
+    let (from, to) = (reference(&query.from)?, reference(&query.to)?);
+    let comparison = state.versions().compare(&path.prompt_id()?, &from, &to).await?;
+    Ok(Json(comparison))
+}
+
+/// Go back to a version
+///
+/// Makes a new version with the content of an old one; history is never rewritten.
+#[utoipa::path(
+    post, path = "/v1/prompts/{id}/rollback", tag = "versions", operation_id = "rollback",
+    params(("id" = PromptId, Path, description = "The prompt.")),
+    request_body = RollbackRequest,
+    responses(
+        (status = 201, description = "The new version.", body = PromptVersion, headers(
+            ("Location" = String, description = "Where it can be read."),
+            ("ETag" = String, description = "Its checksum."),
+            ("Promptd-Integrity" = String, description = "`sealed`, `unsealed` or `edited`."))),
+        CommonProblems, NotFoundProblem, ConflictProblem, BodyProblems, WriteProblems
+    )
+)]
+async fn rollback(
+    State(state): State<AppState>,
+    Extension(peer): Extension<Peer>,
+    path: PathParts,
+    _: StrictQuery<NoParameters>,
+    JsonBody(body): JsonBody,
+) -> Result<Response, Problem> {
+    let id = path.prompt_id()?;
+    let request: RollbackRequest = decode(&body)?;
+    let to = reference(&request.to)?;
+    let created = state.versions().rollback(&id, &to, &peer.author).await?;
+    Ok(created_response(&id, &created))
+}

@@ -1,0 +1,82 @@
+//! What every request passes through: admission, the deadline, and the net under a panic.
+
+use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use axum::extract::{Request, State};
+use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use tokio::time::Instant;
+
+use super::AppState;
+use super::problem::{Code, Problem};
+use super::wire::REVISION_HEADER;
+
+/// The outermost layer: whatever happens below, there is an answer, and it carries the revision of the store.
+pub(super) async fn always_answer(State(state): State<AppState>, request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let (method, uri) = (request.method().clone(), request.uri().clone());
+    let answered = CatchPanic(Box::pin(next.run(request))).await;
+    let mut response = answered.unwrap_or_else(|| {
+        let detail = "the daemon made a mistake; its log says more";
+        Problem::new(Code::InternalError, detail).into_response()
+    });
+    stamp(&state, &mut response);
+    let (status, path) = (response.status(), uri.path());
+    if status.is_server_error() && status != StatusCode::SERVICE_UNAVAILABLE {
+        tracing::warn!(%method, path, status = status.as_u16(), "a request failed");
+    } else {
+        let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+        tracing::debug!(%method, path, status = status.as_u16(), micros, "answered");
+    }
+    response
+}
+
+/// Says which revision of the store an answer is part of. Called after the work, so that the revision is never older than
+/// the change that it answers.
+pub(super) fn stamp(state: &AppState, response: &mut Response) {
+    let revision = state.versions().storage().revision().to_string();
+    if let Ok(revision) = HeaderValue::from_str(&revision) {
+        let name = HeaderName::from_static(REVISION_HEADER);
+        response.headers_mut().insert(name, revision);
+    }
+}
+
+/// Admits at most `max_requests_in_flight` requests, and gives each its deadline.
+pub(super) async fn admit(State(state): State<AppState>, request: Request, next: Next) -> Response {
+    let Ok(_permit) = state.in_flight().try_acquire() else {
+        state.count_refused_request();
+        let max = state.limits().max_requests_in_flight;
+        let detail = format!("{max} requests are being worked on (max_requests_in_flight): try again");
+        return Problem::new(Code::Busy, detail).into_response();
+    };
+    let deadline = state.limits().request_timeout();
+    match tokio::time::timeout(deadline, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => {
+            let detail = format!(
+                "timed out after {} ms (request_timeout_ms); a write may or may not be done",
+                deadline.as_millis()
+            );
+            Problem::new(Code::Unavailable, detail).into_response()
+        }
+    }
+}
+
+/// Turns a panic of the inner future into `None`. The panic itself is reported by the panic hook.
+struct CatchPanic<F>(Pin<Box<F>>);
+
+impl<F: Future> Future for CatchPanic<F> {
+    type Output = Option<F::Output>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        // Nothing of the inner future is used after it panicked, so what it left behind cannot be seen.
+        let polled = std::panic::catch_unwind(AssertUnwindSafe(|| self.0.as_mut().poll(cx)));
+        match polled {
+            Ok(polled) => polled.map(Some),
+            Err(_) => Poll::Ready(None),
+        }
+    }
+}

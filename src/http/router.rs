@@ -1,0 +1,58 @@
+//! Every route of the API.
+
+use axum::Router;
+use axum::http::{Method, Uri};
+use axum::middleware::from_fn_with_state;
+use axum::routing::get;
+use bytes::Bytes;
+use utoipa_axum::router::OpenApiRouter;
+
+use super::page::json_bytes;
+use super::problem::{Code, Problem};
+use super::{AppState, analyze, compare, guard, jobs, labels, openapi, prompts, status, trash, versions};
+
+/// Makes the service that answers requests. Requests must carry the peer of their connection: [`super::serve`] adds it.
+pub fn router(state: AppState) -> Router {
+    let (routes, document) =
+        documented_routes(|work| work.layer(from_fn_with_state(state.clone(), guard::admit)))
+            .split_for_parts();
+    let document = Bytes::from(openapi::render(document, state.limits()));
+    routes
+        .route("/openapi.json", get(|| async move { json_bytes(document) }))
+        .fallback(unknown_path)
+        .method_not_allowed_fallback(unknown_method)
+        .layer(from_fn_with_state(state.clone(), guard::always_answer))
+        .with_state(state)
+}
+
+/// All routes with their part of the OpenAPI document. `admission` is put around those that do work.
+pub(super) fn documented_routes(
+    admission: impl FnOnce(OpenApiRouter<AppState>) -> OpenApiRouter<AppState>,
+) -> OpenApiRouter<AppState> {
+    let work = OpenApiRouter::new()
+        .merge(prompts::routes())
+        .merge(versions::routes())
+        .merge(labels::routes())
+        .merge(compare::routes())
+        .merge(trash::routes())
+        .merge(analyze::routes())
+        .merge(jobs::routes())
+        .merge(status::routes());
+    OpenApiRouter::with_openapi(openapi::frame())
+        .merge(admission(work))
+        .merge(jobs::waiting_routes())
+        .merge(status::health_routes())
+}
+
+async fn unknown_path(uri: Uri) -> Problem {
+    let path: String = uri.path().chars().take(200).collect();
+    Problem::new(
+        Code::NotFound,
+        format!("there is nothing at {path}: /openapi.json lists what there is"),
+    )
+}
+
+async fn unknown_method(method: Method) -> Problem {
+    let detail = format!("{method} is not possible here: the Allow header lists what is");
+    Problem::new(Code::MethodNotAllowed, detail)
+}

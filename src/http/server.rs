@@ -1,0 +1,184 @@
+//! The accept loop: connections, their limits, and their end.
+
+use std::convert::Infallible;
+use std::pin::pin;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::Request;
+use axum::response::{IntoResponse, Response};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::task::JoinSet;
+use tower::ServiceExt;
+
+use super::patience::{AnswerBody, PatientStream, Turn};
+use super::peer::Peer;
+use super::problem::{Code, Problem};
+use super::{AppState, guard, router};
+
+/// How long to wait before accepting again when the process has no file descriptor left.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// How long a refused client may take to send the request that is answered with `busy`.
+const REFUSAL_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// How many clients are being refused at once; more are closed without a word.
+const MAX_REFUSALS: usize = 64;
+
+/// The longest request line with its headers, in bytes: 16 KiB.
+const MAX_HEAD_BYTES: usize = 16 << 10;
+
+/// Read and write buffer of one connection, in bytes.
+const MAX_BUFFER_BYTES: usize = 64 << 10;
+
+/// Serves the API on a listening socket until `shutdown` resolves; then stops accepting, lets requests end for at most
+/// `drain_timeout_ms`, and closes every connection.
+pub async fn serve(state: AppState, listener: UnixListener, shutdown: impl Future<Output = ()>) {
+    let router = router(state.clone());
+    let graceful = GracefulShutdown::new();
+    let mut connections = JoinSet::new();
+    let mut refusals = JoinSet::new();
+    let mut shutdown = pin!(shutdown);
+    loop {
+        let stream = tokio::select! {
+            () = &mut shutdown => break,
+            Some(_) = connections.join_next() => continue,
+            Some(_) = refusals.join_next() => continue,
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => stream,
+                Err(error) => {
+                    tracing::warn!(%error, "accepting a connection failed");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                    continue;
+                }
+            },
+        };
+        match state.connections().clone().try_acquire_owned() {
+            Ok(permit) => {
+                let connection = Connection {
+                    state: state.clone(),
+                    router: router.clone(),
+                    stream,
+                    permit,
+                };
+                connections.spawn(connection.converse(graceful.watcher()));
+            }
+            Err(_) => {
+                state.count_refused_connection();
+                if refusals.len() < MAX_REFUSALS {
+                    refusals.spawn(refuse(stream, state.clone()));
+                }
+            }
+        }
+    }
+    drop(listener);
+    state.stopping().cancel();
+    drain(graceful, connections, state.limits().drain_timeout()).await;
+}
+
+async fn drain(graceful: GracefulShutdown, mut connections: JoinSet<()>, patience: Duration) {
+    if tokio::time::timeout(patience, graceful.shutdown()).await.is_err() {
+        let open = connections.len();
+        tracing::warn!(
+            open,
+            "connections are still busy after drain_timeout_ms; they are closed"
+        );
+    }
+    connections.shutdown().await;
+}
+
+/// One connection to be served.
+struct Connection {
+    state: AppState,
+    router: Router,
+    stream: UnixStream,
+    permit: OwnedSemaphorePermit,
+}
+
+impl Connection {
+    /// Answers requests until the client leaves, is out of time, or the server stops.
+    async fn converse(self, watcher: Watcher) {
+        let Self {
+            state,
+            router,
+            stream,
+            permit,
+        } = self;
+        let peer = match state.users().peer_of(&stream).await {
+            Ok(peer) => peer,
+            Err(error) => {
+                tracing::warn!(%error, "the kernel does not say who is connecting; the connection is closed");
+                return;
+            }
+        };
+        let turn = Turn::default();
+        let (header, idle) = (state.limits().header_timeout(), state.limits().idle_timeout());
+        let io = TokioIo::new(PatientStream::new(stream, turn.clone(), header, idle));
+        let service = service_fn(move |request: Request<Incoming>| {
+            answer(router.clone(), peer.clone(), turn.clone(), request)
+        });
+        let connection = http().serve_connection(io, service);
+        if let Err(error) = watcher.watch(connection).await {
+            tracing::debug!(error = %error_chain(&error), "a connection ended early");
+        }
+        drop(permit);
+    }
+}
+
+async fn answer(
+    router: Router,
+    peer: Peer,
+    turn: Turn,
+    request: Request<Incoming>,
+) -> Result<Response<AnswerBody>, Infallible> {
+    let busy = turn.begin();
+    let mut request = request.map(Body::new);
+    request.extensions_mut().insert(peer);
+    let response = router.oneshot(request).await?;
+    Ok(response.map(|body| AnswerBody::new(body, busy)))
+}
+
+/// Answers the first request of a connection over the limit with `busy`, and closes it.
+async fn refuse(stream: UnixStream, state: AppState) {
+    let service = service_fn(move |_: Request<Incoming>| {
+        let max = state.limits().max_connections;
+        let detail = format!("{max} connections are open (max_connections): try again");
+        let mut response = Problem::new(Code::Busy, detail).into_response();
+        guard::stamp(&state, &mut response);
+        async move { Ok::<_, Infallible>(response) }
+    });
+    let mut http = http();
+    let connection = http
+        .keep_alive(false)
+        .serve_connection(TokioIo::new(stream), service);
+    if tokio::time::timeout(REFUSAL_TIMEOUT, connection).await.is_err() {
+        tracing::debug!("a client over the limit of connections sent no request");
+    }
+}
+
+/// Header and idle times are kept by [`PatientStream`]: hyper's one timer for both would close idle connections early.
+fn http() -> http1::Builder {
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new())
+        .header_read_timeout(None)
+        .max_header_size(MAX_HEAD_BYTES)
+        .max_buf_size(MAX_BUFFER_BYTES);
+    http
+}
+
+fn error_chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}

@@ -1,0 +1,124 @@
+//! `/v1/status`, `/healthz` and `/readyz`: how the daemon is.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::AppState;
+use crate::jobs::JobCounts;
+
+use super::problem::{Code, Problem};
+use super::query::{NoParameters, StrictQuery};
+use super::responses::{CommonProblems, UnavailableProblem};
+use super::wire::{Health, HttpStatus, JobsStatus, StatusView};
+
+pub(super) fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(status))
+}
+
+/// Answered whatever the load is.
+pub(super) fn health_routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .routes(routes!(healthz))
+        .routes(routes!(readyz))
+}
+
+/// Everything an operator asks
+#[utoipa::path(
+    get, path = "/v1/status", tag = "operation", operation_id = "status",
+    responses((status = 200, description = "How the daemon is.", body = StatusView), CommonProblems)
+)]
+async fn status(
+    State(state): State<AppState>,
+    _: StrictQuery<NoParameters>,
+) -> Result<Json<StatusView>, Problem> {
+    let storage = state.versions().storage();
+    let (prompts, versions) = storage.totals();
+    let degraded = storage.health().and_then(|()| state.jobs().health()).err();
+    let status = if degraded.is_none() { "ok" } else { "degraded" };
+    Ok(Json(StatusView {
+        status: status.to_owned(),
+        degraded,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        pid: std::process::id(),
+        started_at: state.started_at().clone(),
+        uptime_seconds: state.uptime_seconds(),
+        revision: storage.revision().to_string(),
+        prompts,
+        versions,
+        storage: storage.status().await,
+        jobs: jobs_status(&state),
+        http: http_status(&state),
+    }))
+}
+
+fn jobs_status(state: &AppState) -> JobsStatus {
+    let JobCounts {
+        queued,
+        running,
+        finished,
+    } = state.jobs().counts();
+    JobsStatus {
+        queued: queued as u64,
+        running: running as u64,
+        finished: finished as u64,
+        problems: state.jobs().problems(),
+    }
+}
+
+fn http_status(state: &AppState) -> HttpStatus {
+    let limits = state.limits();
+    let (refused_connections, refused_requests) = state.refused();
+    let taken = |max: usize, free: usize| max.saturating_sub(free) as u64;
+    HttpStatus {
+        connections: taken(limits.max_connections, state.connections().available_permits()),
+        max_connections: limits.max_connections as u64,
+        requests_in_flight: taken(
+            limits.max_requests_in_flight,
+            state.in_flight().available_permits(),
+        ),
+        max_requests_in_flight: limits.max_requests_in_flight as u64,
+        refused_connections,
+        refused_requests,
+    }
+}
+
+/// Is the daemon alive
+///
+/// 200 as long as the process serves requests.
+#[utoipa::path(
+    get, path = "/healthz", tag = "operation", operation_id = "healthz",
+    responses((status = 200, description = "It is.", body = Health), UnavailableProblem)
+)]
+async fn healthz() -> Json<Health> {
+    Json(Health {
+        status: "ok".to_owned(),
+    })
+}
+
+/// Is the daemon ready
+///
+/// 200 when every part of the store and the job queue are up, else 503 with the part that is not.
+#[utoipa::path(
+    get, path = "/readyz", tag = "operation", operation_id = "readyz",
+    responses((status = 200, description = "It is.", body = Health), UnavailableProblem)
+)]
+async fn readyz(State(state): State<AppState>) -> Response {
+    if state.stopping().is_cancelled() {
+        return Problem::new(Code::Unavailable, "the daemon is stopping").into_response();
+    }
+    let storage = state.versions().storage().health();
+    match storage.and_then(|()| state.jobs().health()) {
+        Ok(()) => (
+            StatusCode::OK,
+            Json(Health {
+                status: "ready".to_owned(),
+            }),
+        )
+            .into_response(),
+        Err(reason) => Problem::new(Code::Unavailable, reason).into_response(),
+    }
+}

@@ -1,0 +1,320 @@
+//! Sizes, counts, deadlines and mistakes of the daemon itself.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use hyper::Method;
+use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
+
+use super::fixture::{Call, Server};
+use crate::http::HttpLimits;
+use crate::model::{Author, Label, PromptId, Version};
+use crate::storage::memory::MemoryStorage;
+use crate::storage::{
+    LabelEntry, LabelMove, Progress, PromptEntry, PromptPage, PutOutcome, PutVersion, Revision, SetLabel,
+    StorageError, StoredVersion, TrashedVersion, VerifyReport, VersionStorage,
+};
+
+const CREATE: &str = "/v1/prompts/greet/versions";
+
+#[tokio::test]
+async fn a_body_over_the_limit_is_refused_and_one_at_it_is_not() {
+    let body = json!({"prompt": {"text": "Say hello."}}).to_string();
+    let limits = HttpLimits {
+        max_body_bytes: body.len(),
+        ..HttpLimits::default()
+    };
+    let server = Server::with_limits(limits).await;
+    let post = |body: String| {
+        Call::new(Method::POST, CREATE)
+            .header("content-type", "application/json")
+            .bytes(body)
+    };
+    server
+        .send(post(format!("{body} ")))
+        .await
+        .check_problem(413, "payload-too-large")
+        .check_detail("max_body_bytes");
+    server.send(post(body)).await.check_status(201);
+}
+
+#[tokio::test]
+async fn a_client_that_sends_far_too_much_still_gets_its_answer() {
+    let server = Server::with_limits(HttpLimits {
+        max_body_bytes: 100,
+        ..HttpLimits::default()
+    })
+    .await;
+    let huge = Call::new(Method::POST, CREATE)
+        .header("content-type", "application/json")
+        .bytes(vec![b' '; 8 << 20]);
+    server.send(huge).await.check_problem(413, "payload-too-large");
+}
+
+#[tokio::test]
+async fn a_body_without_a_declared_size_is_counted_as_it_comes() {
+    let server = Server::with_limits(HttpLimits {
+        max_body_bytes: 10,
+        ..HttpLimits::default()
+    })
+    .await;
+    let mut stream = UnixStream::connect(&server.path).await.unwrap();
+    let head = "POST /v1/analyze HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n\
+                transfer-encoding: chunked\r\nconnection: close\r\n\r\n";
+    stream.write_all(head.as_bytes()).await.unwrap();
+    stream
+        .write_all(b"6\r\n{\"text\r\n6\r\n\":\"x\"}\r\n0\r\n\r\n")
+        .await
+        .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_version_too_large_for_the_storage_is_refused() {
+    let server = Server::start().await;
+    let body = json!({"prompt": {"text": "x", "context": {"large": "y".repeat(1 << 20)}}});
+    server
+        .post(CREATE, &body)
+        .await
+        .check_problem(413, "payload-too-large")
+        .check_detail("max_file_bytes");
+}
+
+#[tokio::test]
+async fn connections_over_the_limit_are_answered_with_busy_and_closed() {
+    let server = Server::with_limits(HttpLimits {
+        max_connections: 1,
+        ..HttpLimits::default()
+    })
+    .await;
+    let mut first = UnixStream::connect(&server.path).await.unwrap();
+    ask_on(&mut first).await;
+    let refused = server.get("/healthz").await;
+    refused.check_problem(503, "busy");
+    assert_eq!(refused.header("retry-after"), "1");
+    assert_eq!(refused.header("connection"), "close");
+    ask_on(&mut first).await;
+    assert_eq!(server.state.refused().0, 1);
+}
+
+/// Sends a request on a kept-alive connection and reads a bit of the answer.
+async fn ask_on(stream: &mut UnixStream) {
+    stream
+        .write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n")
+        .await
+        .unwrap();
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"{\"status\":\"ok\"}") {
+        let byte = stream.read_u8().await.unwrap();
+        answer.push(byte);
+    }
+    assert!(answer.starts_with(b"HTTP/1.1 200"));
+}
+
+/// A storage whose descriptions of prompts go wrong in a way that their ids name.
+#[derive(Debug)]
+struct Troubled(MemoryStorage);
+
+#[async_trait]
+impl VersionStorage for Troubled {
+    fn prompt(&self, id: &PromptId) -> Option<Arc<PromptEntry>> {
+        assert_ne!(id.as_str(), "panic", "a mistake in the daemon");
+        self.0.prompt(id)
+    }
+
+    async fn label_history(&self, id: &PromptId) -> Result<Vec<LabelMove>, StorageError> {
+        match id.as_str() {
+            "never" => std::future::pending().await,
+            _ => self.0.label_history(id).await,
+        }
+    }
+
+    async fn read(&self, id: &PromptId, version: &Version) -> Result<Arc<StoredVersion>, StorageError> {
+        let path = "a/b".to_owned();
+        let (free, reserve) = (1, 2);
+        match id.as_str() {
+            "corrupt" => Err(StorageError::Corrupt {
+                path,
+                reason: "torn".into(),
+            }),
+            "edited" => Err(StorageError::Edited { path }),
+            "full" => Err(StorageError::Full { free, reserve }),
+            "readonly" => Err(StorageError::ReadOnly),
+            "down" => Err(StorageError::Unavailable("shard 69 is down".into())),
+            "cut" => Err(StorageError::Interrupted("killed".into())),
+            _ => self.0.read(id, version).await,
+        }
+    }
+
+    fn health(&self) -> Result<(), String> {
+        Err("shard 69 is down".into())
+    }
+
+    fn prompts(&self, page: &PromptPage) -> Vec<Arc<PromptEntry>> {
+        self.0.prompts(page)
+    }
+    fn totals(&self) -> (u64, u64) {
+        self.0.totals()
+    }
+    fn revision(&self) -> Revision {
+        self.0.revision()
+    }
+    async fn read_many(
+        &self,
+        id: &PromptId,
+        versions: &[Version],
+    ) -> Vec<Result<Arc<StoredVersion>, StorageError>> {
+        self.0.read_many(id, versions).await
+    }
+    async fn put(&self, id: &PromptId, request: PutVersion) -> Result<PutOutcome, StorageError> {
+        self.0.put(id, request).await
+    }
+    async fn delete(
+        &self,
+        id: &PromptId,
+        versions: &[Version],
+        force: bool,
+        author: &Author,
+    ) -> Result<Vec<Version>, StorageError> {
+        self.0.delete(id, versions, force, author).await
+    }
+    async fn restore(&self, id: &PromptId, version: &Version, author: &Author) -> Result<(), StorageError> {
+        self.0.restore(id, version, author).await
+    }
+    async fn purge(&self, id: &PromptId, force: bool) -> Result<(), StorageError> {
+        self.0.purge(id, force).await
+    }
+    async fn purge_trashed(&self, id: &PromptId, version: &Version) -> Result<(), StorageError> {
+        self.0.purge_trashed(id, version).await
+    }
+    async fn trash(
+        &self,
+        after: Option<(&PromptId, &Version)>,
+        prompt: Option<&PromptId>,
+        limit: usize,
+    ) -> Result<Vec<TrashedVersion>, StorageError> {
+        self.0.trash(after, prompt, limit).await
+    }
+    async fn set_label(&self, id: &PromptId, request: SetLabel) -> Result<LabelEntry, StorageError> {
+        self.0.set_label(id, request).await
+    }
+    async fn remove_label(
+        &self,
+        id: &PromptId,
+        label: &Label,
+        expected: Option<&Version>,
+        author: &Author,
+    ) -> Result<(), StorageError> {
+        self.0.remove_label(id, label, expected, author).await
+    }
+    async fn verify(&self, progress: &Progress) -> Result<VerifyReport, StorageError> {
+        self.0.verify(progress).await
+    }
+    async fn rebuild_index(&self, progress: &Progress) -> Result<(u64, u64), StorageError> {
+        self.0.rebuild_index(progress).await
+    }
+    async fn status(&self) -> serde_json::Value {
+        self.0.status().await
+    }
+    async fn close(&self) {
+        self.0.close().await;
+    }
+}
+
+async fn troubled(limits: HttpLimits) -> Server {
+    Server::over(Arc::new(Troubled(MemoryStorage::new(1 << 20))), limits).await
+}
+
+#[tokio::test]
+async fn every_trouble_of_the_storage_has_its_status_and_code() {
+    let server = troubled(HttpLimits::default()).await;
+    for (id, status, code) in [
+        ("corrupt", 500, "corrupt-version"),
+        ("edited", 409, "edited-version"),
+        ("full", 507, "storage-full"),
+        ("readonly", 503, "read-only-storage"),
+        ("down", 503, "unavailable"),
+        ("cut", 503, "interrupted"),
+    ] {
+        server
+            .state
+            .versions()
+            .create(
+                &PromptId::new(id).unwrap(),
+                crate::versions::NewVersion::of_text("Say hello."),
+                &Author::daemon(),
+            )
+            .await
+            .unwrap();
+        let answer = server.get(&format!("/v1/prompts/{id}/versions/1.0.0")).await;
+        answer.check_problem(status, code);
+        let retry = if code == "unavailable" { "1" } else { "" };
+        assert_eq!(answer.header("retry-after"), retry, "{id}");
+    }
+    server
+        .get("/readyz")
+        .await
+        .check_problem(503, "unavailable")
+        .check_detail("shard 69");
+    let status = server.get("/v1/status").await.check_status(200).json();
+    assert_eq!(
+        (&status["status"], &status["degraded"]),
+        (&json!("degraded"), &json!("shard 69 is down"))
+    );
+    server.get("/healthz").await.check_status(200);
+}
+
+#[tokio::test]
+async fn a_mistake_of_the_daemon_ends_one_request_only() {
+    let server = troubled(HttpLimits::default()).await;
+    server
+        .get("/v1/prompts/panic")
+        .await
+        .check_problem(500, "internal-error");
+    server.create("greet", "Hello.").await;
+    server.get("/v1/prompts/greet").await.check_status(200);
+}
+
+#[tokio::test]
+async fn a_request_that_takes_too_long_is_answered_and_frees_its_place() {
+    let server = troubled(HttpLimits {
+        request_timeout_ms: 30,
+        max_requests_in_flight: 1,
+        ..HttpLimits::default()
+    })
+    .await;
+    server.create("never", "Hello.").await;
+    for _ in 0..2 {
+        let late = server.get("/v1/prompts/never/labels").await;
+        late.check_problem(503, "unavailable")
+            .check_detail("may or may not be done");
+    }
+    server.get("/v1/prompts/never").await.check_status(200);
+}
+
+#[tokio::test]
+async fn requests_over_the_limit_are_answered_with_busy_and_health_still_is() {
+    let server = Arc::new(
+        troubled(HttpLimits {
+            max_requests_in_flight: 1,
+            ..HttpLimits::default()
+        })
+        .await,
+    );
+    server.create("never", "Hello.").await;
+    let stuck = Arc::clone(&server);
+    let stuck = tokio::spawn(async move { stuck.get("/v1/prompts/never/labels").await });
+    while server.state.in_flight().available_permits() > 0 {
+        tokio::task::yield_now().await;
+    }
+    let busy = server.get("/v1/prompts").await;
+    busy.check_problem(503, "busy");
+    assert_eq!(busy.header("retry-after"), "1");
+    server.get("/healthz").await.check_status(200);
+    assert_eq!(server.state.refused().1, 1);
+    stuck.abort();
+}

@@ -1,0 +1,77 @@
+//! The end of the server.
+
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
+
+use super::fixture::Server;
+use crate::http::HttpLimits;
+
+#[tokio::test]
+async fn a_request_that_has_begun_is_served_to_its_end() {
+    let server = Server::start().await;
+    let mut stream = UnixStream::connect(&server.path).await.unwrap();
+    let head = "POST /v1/analyze HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 12\r\n\r\n";
+    stream.write_all(head.as_bytes()).await.unwrap();
+    while server.state.in_flight().available_permits() == server.state.limits().max_requests_in_flight {
+        tokio::task::yield_now().await;
+    }
+    server.stop.send(()).unwrap();
+    server.state.stopping().cancelled().await;
+    stream.write_all(b"{\"text\":\"x\"}").await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    server.task.await.unwrap();
+    assert!(
+        UnixStream::connect(&server.path).await.is_err(),
+        "nobody accepts any more"
+    );
+}
+
+#[tokio::test]
+async fn idle_connections_are_closed_at_once() {
+    let server = Server::start().await;
+    let mut idle = UnixStream::connect(&server.path).await.unwrap();
+    idle.write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n")
+        .await
+        .unwrap();
+    let mut some = [0; 12];
+    idle.read_exact(&mut some).await.unwrap();
+    server.stop.send(()).unwrap();
+    tokio::time::timeout(Duration::from_secs(10), server.task)
+        .await
+        .unwrap()
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_client_that_never_ends_its_request_does_not_hold_up_the_stop() {
+    let limits = HttpLimits {
+        drain_timeout_ms: 30,
+        ..HttpLimits::default()
+    };
+    let server = Server::with_limits(limits).await;
+    let mut stuck = UnixStream::connect(&server.path).await.unwrap();
+    let head =
+        "POST /v1/analyze HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n";
+    stuck.write_all(head.as_bytes()).await.unwrap();
+    while server.state.in_flight().available_permits() == server.state.limits().max_requests_in_flight {
+        tokio::task::yield_now().await;
+    }
+    server.stop.send(()).unwrap();
+    tokio::time::timeout(Duration::from_secs(10), server.task)
+        .await
+        .unwrap()
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_stopping_daemon_says_that_it_is_not_ready() {
+    let server = Server::start().await;
+    server.state.stopping().cancel();
+    let answer = server.get("/readyz").await;
+    answer.check_problem(503, "unavailable").check_detail("stopping");
+    server.get("/healthz").await.check_status(200);
+}

@@ -1,0 +1,241 @@
+//! `import`: takes the prompts out of a workflow document and stores those whose text changed.
+//!
+//! The document is read when the job is submitted, so that what is wrong with it is the answer to the submit, and is then
+//! forgotten: it may hold keys and passwords, which no prompt does.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+
+use super::import_result::{FailedPrompt, ImportResult, ImportedVersion, SkippedPlace};
+use super::retry::Retries;
+use super::{Context, JobError, JobFailure, Params};
+use crate::dify::{self, DifyError, ExtractOptions};
+use crate::model::{Prompt, PromptId, Timestamp};
+use crate::versions::VersionError;
+
+/// How many prompts are stored at a time, so that those of one shard share a commit.
+const MAX_PROMPTS_AT_ONCE: usize = 16;
+/// The longest name of a file, in bytes.
+const MAX_NAME_BYTES: usize = 255;
+/// The longest name of a workflow, in bytes: prompt ids begin with it and need room for more.
+const MAX_WORKFLOW_BYTES: usize = 40;
+
+/// A workflow document that is to be read.
+pub(in crate::jobs) struct ImportOrder {
+    name: String,
+    content: String,
+    workflow: Option<String>,
+}
+
+/// What was found in a workflow document, as it stands in the ledger until the job ends.
+#[derive(Clone, Serialize, Deserialize)]
+pub(in crate::jobs) struct ImportPlan {
+    file: String,
+    workflow: String,
+    empty: u64,
+    skipped: Vec<SkippedPlace>,
+    prompts: Vec<FoundPrompt>,
+}
+
+#[derive(Clone, Serialize, Deserialize)]
+struct FoundPrompt {
+    prompt_id: PromptId,
+    pointer: String,
+    kind: String,
+    prompt: Prompt,
+}
+
+impl ImportOrder {
+    /// Takes the parameters of an import.
+    pub(super) fn read(params: &mut Params) -> Result<Self, JobError> {
+        let order = Self {
+            name: params.text("name")?,
+            content: params.text("content")?,
+            workflow: params.optional_text("workflow")?,
+        };
+        let refuse = |message: String| Err(JobError::InvalidParams(message));
+        if base_name(&order.name).is_empty() || order.name.len() > MAX_NAME_BYTES {
+            return refuse(format!(
+                "params.name must be the name of the file, of 1 to {MAX_NAME_BYTES} bytes"
+            ));
+        }
+        match &order.workflow {
+            Some(workflow) if PromptId::new(workflow).is_err() || workflow.len() > MAX_WORKFLOW_BYTES => {
+                refuse(format!(
+                    "params.workflow must be a name for prompt ids of at most {MAX_WORKFLOW_BYTES} characters"
+                ))
+            }
+            _ => Ok(order),
+        }
+    }
+
+    /// Finds the prompts in the document.
+    pub(super) fn prepare(self, options: &ExtractOptions) -> Result<ImportPlan, JobError> {
+        let found = dify::extract(self.content.as_bytes(), options).map_err(refused)?;
+        let file = base_name(&self.name);
+        let workflow = self
+            .workflow
+            .unwrap_or_else(|| dify::workflow_slug(stem(file), found.app.name.as_deref()));
+        let now = Timestamp::now();
+        let ids = dify::prompt_ids(&workflow, &found.prompts);
+        let prompts = ids
+            .into_iter()
+            .zip(&found.prompts)
+            .map(|(id, place)| FoundPrompt {
+                pointer: place.pointer.clone(),
+                kind: place.kind.as_str().to_owned(),
+                prompt: dify::to_prompt(&id, &workflow, file, &found.app, place, now.clone()),
+                prompt_id: id,
+            });
+        Ok(ImportPlan {
+            prompts: prompts.collect(),
+            empty: found.empty.len() as u64,
+            skipped: found.diagnostics.into_iter().map(SkippedPlace::from).collect(),
+            file: file.to_owned(),
+            workflow,
+        })
+    }
+}
+
+impl ImportPlan {
+    /// Returns what the ids of the prompts begin with.
+    pub(super) fn workflow(&self) -> &str {
+        &self.workflow
+    }
+}
+
+/// Stores the prompts of a plan. What fails is collected, and the rest is stored all the same.
+///
+/// # Errors
+/// The job was told to stop, or some prompts could not be stored; the result then says which.
+pub(super) async fn run(plan: ImportPlan, context: Context) -> Result<Value, JobFailure> {
+    let total = plan.prompts.len();
+    context.progress.set_total(total as u64);
+    let (file, mut waiting) = (plan.file, plan.prompts.into_iter().enumerate());
+    let (mut tasks, mut stored, mut failed) = (JoinSet::new(), Vec::new(), Vec::new());
+    loop {
+        while tasks.len() < MAX_PROMPTS_AT_ONCE && !context.progress.is_cancelled() {
+            let Some((position, found)) = waiting.next() else {
+                break;
+            };
+            let (context, file) = (context.clone(), file.clone());
+            tasks.spawn(async move { (position, store(found, &file, &context).await) });
+        }
+        match tasks.join_next().await {
+            Some(Ok((position, Ok(version)))) => stored.push((position, version)),
+            Some(Ok((position, Err(prompt)))) => failed.push((position, prompt)),
+            Some(Err(error)) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+            None | Some(Err(_)) => break,
+        }
+        context.progress.advance(1);
+    }
+    let result = ImportResult {
+        workflow: plan.workflow,
+        prompts: total as u64,
+        created: stored.iter().filter(|(_, version)| version.created).count() as u64,
+        unchanged: stored.iter().filter(|(_, version)| !version.created).count() as u64,
+        empty: plan.empty,
+        skipped: plan.skipped,
+        versions: in_order(stored),
+        failed: in_order(failed),
+    };
+    result.judge()
+}
+
+async fn store(found: FoundPrompt, file: &str, context: &Context) -> Result<ImportedVersion, FailedPrompt> {
+    let FoundPrompt {
+        prompt_id,
+        pointer,
+        kind,
+        prompt,
+    } = found;
+    let source = json!({"file": file, "pointer": pointer, "job_id": context.job_id.as_str()});
+    let mut retries = Retries::default();
+    loop {
+        let (prompt, source) = (prompt.clone(), source.clone());
+        match context
+            .manager
+            .import(&prompt_id, prompt, source, &context.author)
+            .await
+        {
+            Ok(made) => {
+                return Ok(ImportedVersion {
+                    version: made.version.version.clone(),
+                    created: made.is_new,
+                    prompt_id,
+                    pointer,
+                    kind,
+                });
+            }
+            Err(error) if retries.again_after(&error, &context.progress).await => {}
+            Err(error) => return Err(failure(prompt_id, &error)),
+        }
+    }
+}
+
+fn failure(prompt_id: PromptId, error: &VersionError) -> FailedPrompt {
+    FailedPrompt {
+        prompt_id,
+        code: error.code().to_owned(),
+        message: error.to_string(),
+    }
+}
+
+fn in_order<T>(mut items: Vec<(usize, T)>) -> Vec<T> {
+    items.sort_unstable_by_key(|(position, _)| *position);
+    items.into_iter().map(|(_, item)| item).collect()
+}
+
+fn refused(error: DifyError) -> JobError {
+    match error {
+        DifyError::TooLarge { bytes, limit } => JobError::TooLarge {
+            what: "params.content",
+            bytes: bytes as u64,
+            limit: limit as u64,
+        },
+        error => JobError::InvalidDocument(error),
+    }
+}
+
+/// Returns the last part of a path, which is all of it that is kept.
+fn base_name(name: &str) -> &str {
+    name.trim().rsplit(['/', '\\']).next().unwrap_or_default()
+}
+
+/// Returns the name of a file without the ending of a workflow document.
+fn stem(file: &str) -> &str {
+    match file.rsplit_once('.') {
+        Some((stem, ending))
+            if !stem.is_empty()
+                && ["yml", "yaml", "json"]
+                    .iter()
+                    .any(|known| ending.eq_ignore_ascii_case(known)) =>
+        {
+            stem
+        }
+        _ => file,
+    }
+}
+
+impl fmt::Debug for ImportOrder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ImportOrder")
+            .field("name", &self.name)
+            .field("content_bytes", &self.content.len())
+            .field("workflow", &self.workflow)
+            .finish()
+    }
+}
+
+impl fmt::Debug for ImportPlan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ImportPlan")
+            .field("file", &self.file)
+            .field("workflow", &self.workflow)
+            .field("prompts", &self.prompts.len())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,187 @@
+//! The kinds of jobs: what they need, what they do, what comes of them.
+//!
+//! A request becomes an [`Order`] (checked, nothing read yet), an order becomes a [`Plan`] (what the ledger keeps and the
+//! job needs to run), and a plan is run. Every kind may be run again from its beginning.
+
+mod import;
+mod import_result;
+mod params;
+mod rebuild_index;
+mod retry;
+mod verify;
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::dify::ExtractOptions;
+use crate::http::wire::JobRequest;
+use crate::model::Author;
+use crate::storage::Progress;
+use crate::versions::VersionManager;
+
+use super::schedule::Lane;
+use super::{JobError, JobId};
+
+use import::{ImportOrder, ImportPlan};
+pub use import_result::{FailedPrompt, ImportResult, ImportedVersion, SkippedPlace};
+use params::Params;
+
+/// What a job does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JobKind {
+    /// Takes the prompts out of a workflow document and stores those that changed.
+    Import,
+    /// Reads everything and reports what is not as it should be.
+    Verify,
+    /// Looks at every directory again and writes the index anew.
+    RebuildIndex,
+}
+
+impl JobKind {
+    /// Every kind.
+    pub const ALL: [Self; 3] = [Self::Import, Self::Verify, Self::RebuildIndex];
+
+    /// Returns the name of the kind, as clients see it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Import => "import",
+            Self::Verify => "verify",
+            Self::RebuildIndex => "rebuild_index",
+        }
+    }
+
+    /// Reads the name of a kind.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text)
+    }
+
+    /// Returns how many jobs of the kind run at a time. One import alone keeps the disk busy; a few let small workflows
+    /// share their commits. Two verifications would only read the same files twice.
+    #[must_use]
+    pub const fn max_running(self) -> usize {
+        match self {
+            Self::Import => 4,
+            Self::Verify | Self::RebuildIndex => 1,
+        }
+    }
+
+    /// Returns what a step of the kind is.
+    #[must_use]
+    pub const fn unit(self) -> &'static str {
+        match self {
+            Self::Import | Self::Verify => "prompts",
+            Self::RebuildIndex => "shards",
+        }
+    }
+
+    pub(super) fn list() -> String {
+        Self::ALL.map(Self::as_str).join(", ")
+    }
+}
+
+/// A request that was checked; nothing was read yet.
+#[derive(Debug)]
+pub(super) enum Order {
+    Import(ImportOrder),
+    Verify,
+    RebuildIndex,
+}
+
+/// What a job needs to run, as it stands in the ledger.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Plan {
+    Import(ImportPlan),
+    Verify,
+    RebuildIndex,
+}
+
+/// What a running job works with.
+#[derive(Debug, Clone)]
+pub(super) struct Context {
+    pub(super) manager: VersionManager,
+    pub(super) author: Author,
+    pub(super) job_id: JobId,
+    pub(super) progress: Arc<Progress>,
+}
+
+/// Why a job did not succeed, and what it did all the same.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct JobFailure {
+    pub(super) error: String,
+    pub(super) result: Option<Value>,
+}
+
+impl Order {
+    /// Checks the kind and the parameters of a request.
+    pub(super) fn read(request: JobRequest) -> Result<Self, JobError> {
+        let kind = JobKind::parse(&request.kind).ok_or_else(|| JobError::unknown_kind(&request.kind))?;
+        let mut params = Params::new(kind, request.params);
+        let order = match kind {
+            JobKind::Import => Self::Import(ImportOrder::read(&mut params)?),
+            JobKind::Verify => Self::Verify,
+            JobKind::RebuildIndex => Self::RebuildIndex,
+        };
+        params.finish()?;
+        Ok(order)
+    }
+
+    /// Returns the kind of the order.
+    pub(super) const fn kind(&self) -> JobKind {
+        match self {
+            Self::Import(_) => JobKind::Import,
+            Self::Verify => JobKind::Verify,
+            Self::RebuildIndex => JobKind::RebuildIndex,
+        }
+    }
+
+    /// Reads what is to be read. Takes long for a large document: call it where blocking is allowed.
+    pub(super) fn prepare(self, options: &ExtractOptions) -> Result<Plan, JobError> {
+        match self {
+            Self::Import(order) => order.prepare(options).map(Plan::Import),
+            Self::Verify => Ok(Plan::Verify),
+            Self::RebuildIndex => Ok(Plan::RebuildIndex),
+        }
+    }
+}
+
+impl Plan {
+    /// Returns the lane that the job runs in.
+    pub(super) fn lane(&self) -> Lane {
+        let (kind, key) = match self {
+            Self::Import(plan) => (JobKind::Import, plan.workflow().to_owned()),
+            Self::Verify => (JobKind::Verify, String::new()),
+            Self::RebuildIndex => (JobKind::RebuildIndex, String::new()),
+        };
+        Lane { kind, key }
+    }
+
+    /// Does the work. Stops at its next step when the progress says so.
+    pub(super) async fn run(self, context: Context) -> Result<Value, JobFailure> {
+        match self {
+            Self::Import(plan) => import::run(plan, context).await,
+            Self::Verify => verify::run(&context).await,
+            Self::RebuildIndex => rebuild_index::run(&context).await,
+        }
+    }
+}
+
+impl JobFailure {
+    fn without_result(error: impl fmt::Display) -> Self {
+        Self {
+            error: error.to_string(),
+            result: None,
+        }
+    }
+}
+
+/// Turns what came of a job into JSON.
+fn to_value(result: &impl Serialize) -> Result<Value, JobFailure> {
+    serde_json::to_value(result)
+        .map_err(|e| JobFailure::without_result(format!("the result is no json: {e}")))
+}

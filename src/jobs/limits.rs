@@ -1,0 +1,27 @@
+//! What jobs may cost.
+
+use crate::dify::ExtractOptions;
+
+/// Limits of the job queue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobLimits {
+    /// How many jobs may wait for their turn; one more is refused as `busy`.
+    pub max_jobs_queued: usize,
+    /// How many jobs that ended are remembered; the oldest beyond are forgotten, in the ledger too.
+    pub max_jobs_kept: usize,
+    /// After how many seconds of work a job is stopped and counts as failed.
+    pub max_job_seconds: u64,
+    /// What a workflow document may cost, and which agent parameters hold prompt text.
+    pub extract: ExtractOptions,
+}
+
+impl Default for JobLimits {
+    fn default() -> Self {
+        Self {
+            max_jobs_queued: 64,
+            max_jobs_kept: 1_000,
+            max_job_seconds: 3_600,
+            extract: ExtractOptions::default(),
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! The queue as a whole, over a memory storage that can be made to wait, fail and panic. Time stands still unless
+//! everybody waits, so no test does.
+
+mod cancel;
+mod crash;
+mod disk;
+mod fixture;
+mod import;
+mod lifecycle;
+mod secrets;
+mod storage;

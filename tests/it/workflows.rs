@@ -1,0 +1,137 @@
+//! Importing workflow exports: everything that is live, once.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::harness::{Host, shared_data};
+
+/// Returns the digests of the texts of every version in a store, read from its files.
+fn digests_in(store: &Path) -> BTreeMap<String, usize> {
+    let mut digests = BTreeMap::new();
+    for file in version_files(store) {
+        let document: Value = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
+        *digests
+            .entry(sha256(document["prompt"]["text"].as_str().unwrap()))
+            .or_default() += 1;
+    }
+    digests
+}
+
+fn version_files(dir: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let entry = entry.unwrap();
+        let name = entry.file_name().into_string().unwrap();
+        if name.starts_with('.') {
+            continue;
+        }
+        if entry.file_type().unwrap().is_dir() {
+            found.extend(version_files(&entry.path()));
+        } else {
+            found.push(entry.path());
+        }
+    }
+    found
+}
+
+fn sha256(text: &str) -> String {
+    use sha2::Digest;
+    sha2::Sha256::digest(text.as_bytes())
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
+#[tokio::test]
+async fn every_live_prompt_of_real_exports_is_imported_once_and_only_once() {
+    let Some(folder) = shared_data("dify_dsl") else {
+        return;
+    };
+    let expected: Value =
+        serde_json::from_slice(&std::fs::read(folder.join("EXPECTED.json")).unwrap()).unwrap();
+    let host = Host::new();
+    let daemon = host.start().await;
+    let mut wanted: BTreeMap<String, usize> = BTreeMap::new();
+    let mut arguments = vec!["import".to_owned(), "dsl".to_owned()];
+    for (name, file) in expected["files"].as_object().unwrap() {
+        arguments.push(folder.join(name).display().to_string());
+        for prompt in file["prompts"].as_array().unwrap() {
+            // The digest of the empty text: counted and skipped.
+            let digest = prompt["sha256"].as_str().unwrap();
+            if prompt["chars"].as_u64() != Some(0) {
+                *wanted.entry(digest.to_owned()).or_default() += 1;
+            }
+        }
+    }
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    host.ctl(&arguments).success();
+    assert_eq!(digests_in(&host.store()), wanted);
+    let before = daemon.client().status().await.unwrap();
+    host.ctl(&arguments).success();
+    let after = daemon.client().status().await.unwrap();
+    assert_eq!(before.versions, after.versions, "importing again makes nothing");
+}
+
+#[tokio::test]
+async fn importing_a_changed_workflow_makes_a_version_of_the_changed_text_alone() {
+    let host = Host::new();
+    let daemon = host.start().await;
+    let original = std::fs::read_to_string("tests/fixtures/dify/sample_support_bot.yml").unwrap();
+    let file = host.path().join("bot.yml");
+    std::fs::write(&file, &original).unwrap();
+    let path = file.display().to_string();
+    host.ctl(&["import", "dsl", &path]).success();
+    let count = async || daemon.client().status().await.unwrap().versions;
+    let before = count().await;
+    assert!(before >= 3, "the sample has prompts");
+    let line = original
+        .lines()
+        .find(|line| line.contains("text: ") && line.len() > 40)
+        .unwrap();
+    let changed_line = format!("{} Always be kind.", line.trim_end_matches(['"', '\'']));
+    let closing = if line.ends_with('"') {
+        "\""
+    } else if line.ends_with('\'') {
+        "'"
+    } else {
+        ""
+    };
+    std::fs::write(
+        &file,
+        original.replacen(line, &format!("{changed_line}{closing}"), 1),
+    )
+    .unwrap();
+    host.ctl(&["import", "dsl", &path]).success();
+    assert_eq!(count().await, before + 1);
+}
+
+#[tokio::test]
+async fn secrets_of_a_workflow_reach_neither_the_store_nor_the_log() {
+    let host = Host::new();
+    let daemon = host.start().await;
+    let fixture = "tests/fixtures/dify/secrets.yml";
+    let text = std::fs::read_to_string(fixture).unwrap();
+    assert!(text.contains("S3CRET"), "the fixture marks its secrets");
+    host.ctl(&["import", "dsl", fixture]).success();
+    let log = daemon.read_log();
+    assert!(daemon.stop().success());
+    let everything = everything_in(&host.store());
+    assert!(everything.contains("prompt_id"), "something was imported");
+    assert!(!everything.contains("S3CRET"), "a secret is in the store");
+    assert!(!log.contains("S3CRET"), "a secret is in the log");
+}
+
+fn everything_in(dir: &Path) -> String {
+    let mut text = String::new();
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let entry = entry.unwrap();
+        if entry.file_type().unwrap().is_dir() {
+            text += &everything_in(&entry.path());
+        } else {
+            text += &String::from_utf8_lossy(&std::fs::read(entry.path()).unwrap());
+        }
+    }
+    text
+}
