@@ -143,12 +143,25 @@ impl ShardDisk {
         }
     }
 
+    /// Makes a call, and makes it again with the shard's own directories made anew when it found something missing: an
+    /// operator may have removed them while the daemon runs.
+    pub(super) fn in_shard<T>(&self, call: impl Fn() -> io::Result<T>) -> Result<io::Result<T>, DiskFault> {
+        match call() {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {
+                self.dirs_are_durable.store(false, Ordering::Relaxed);
+                self.ensure_shard_dirs()?;
+                Ok(call())
+            }
+            other => Ok(other),
+        }
+    }
+
     /// Makes a directory and, when it is new, its entry durable.
     pub(super) fn ensure_dir(&self, path: &Path) -> Result<(), DiskFault> {
         if path.as_os_str().is_empty() {
             return Ok(());
         }
-        let made = self.disk.make_dir(path);
+        let made = self.in_shard(|| self.disk.make_dir(path))?;
         if made.map_err(|e| DiskFault::before("making", path, &e))? {
             self.sync_dir(path.parent().unwrap_or(Path::new("")))?;
         }
@@ -253,16 +266,8 @@ impl ShardDisk {
     /// Makes a temporary file with the given content, not yet durable.
     pub(super) fn write_tmp(&self, bytes: &[u8]) -> Result<(PathBuf, Box<dyn NewFile>), DiskFault> {
         let path = self.tmp_path("tmp");
-        let mut file = match self.disk.create_new(&path) {
-            // An operator may have removed the directory while the daemon runs.
-            Err(e) if e.kind() == io::ErrorKind::NotFound => {
-                self.dirs_are_durable.store(false, Ordering::Relaxed);
-                self.ensure_shard_dirs()?;
-                self.disk.create_new(&path)
-            }
-            other => other,
-        }
-        .map_err(|e| DiskFault::before("creating", &path, &e))?;
+        let created = self.in_shard(|| self.disk.create_new(&path))?;
+        let mut file = created.map_err(|e| DiskFault::before("creating", &path, &e))?;
         match file.write_all(bytes) {
             Ok(()) => Ok((path, file)),
             Err(e) => Err(self.discard_tmp(&path, DiskFault::content("writing", &path, &e))),

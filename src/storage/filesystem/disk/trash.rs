@@ -271,7 +271,7 @@ impl ShardDisk {
         self.get_ready()?;
         self.settle_tmp_names()?;
         let (dir, doomed) = (self.layout.prompt_dir(id), self.tmp_path("purge"));
-        match self.disk.rename_new(&dir, &doomed) {
+        match self.in_shard(|| self.disk.rename_new(&dir, &doomed))? {
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
             other => other.map_err(|e| DiskFault::naming("renaming", &dir, &e))?,
         }

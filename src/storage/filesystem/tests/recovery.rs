@@ -319,6 +319,39 @@ async fn a_store_without_its_own_directories_is_opened_and_written() {
 }
 
 #[tokio::test]
+async fn directories_removed_while_the_daemon_runs_are_made_again_by_every_change() {
+    let store = Store::quiet();
+    let storage = store.open().await;
+    let (p, author) = (id("p"), Author::daemon());
+    put(&storage, "p", "a").await.unwrap();
+    put(&storage, "p", "b").await.unwrap();
+    // A purge moves the directory of the prompt into the directory of temporary files.
+    std::fs::remove_dir_all(store.tmp("")).unwrap();
+    storage.purge(&p, false).await.unwrap();
+    assert!(!store.path("p", "").exists(), "it is really gone");
+    put(&storage, "p", "a").await.unwrap();
+    put(&storage, "p", "b").await.unwrap();
+    std::fs::remove_dir_all(store.dir.path().join(".trash")).unwrap_or_default();
+    storage
+        .delete(&p, &[version("1.0.1")], false, &author)
+        .await
+        .unwrap();
+    // The trash is elsewhere: what lies in it can be brought back into a shard that is gone.
+    std::fs::remove_dir_all(store.path("p", "").parent().unwrap()).unwrap();
+    storage.restore(&p, &version("1.0.1"), &author).await.unwrap();
+    assert_eq!(text_of(&storage, "p", "1.0.1").await.unwrap(), "b");
+    // And emptied by hand while the daemon runs.
+    storage
+        .delete(&p, &[version("1.0.1")], false, &author)
+        .await
+        .unwrap();
+    std::fs::remove_dir_all(store.dir.path().join(".trash")).unwrap();
+    put(&storage, "p", "c").await.unwrap();
+    storage.delete(&p, &[], false, &author).await.unwrap();
+    assert_eq!(put(&storage, "p", "d").await.unwrap(), version("1.0.3"));
+}
+
+#[tokio::test]
 async fn a_leftover_finds_its_place_though_the_shard_directory_is_full() {
     let mut store = prepared().await;
     std::fs::write(store.tmp("1.tmp"), sealed("p", "1.0.2", "cut off")).unwrap();
