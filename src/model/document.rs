@@ -112,7 +112,33 @@ impl PromptVersion {
                 result.confidence,
                 "0 to 1",
             )),
+            // JSON has no word for these: the file could not be read back.
+            Some(result) if !result.improvement_score.is_finite() => Err(out_of_range(
+                "optimization_result.improvement_score".into(),
+                result.improvement_score,
+                "the finite numbers",
+            )),
             _ => Ok(()),
+        }
+    }
+
+    /// Takes the times over that a document as it was sent does not name, from the version that was made of it. They were
+    /// filled in then, and are no difference between the two.
+    pub(crate) fn take_unsaid_times(&mut self, sent: &Value, made: &Self) {
+        let is_unsaid = |path: &str| sent.pointer(path).is_none();
+        if is_unsaid("/created_at") {
+            self.created_at = made.created_at.clone();
+        }
+        if is_unsaid("/prompt/extracted_at") {
+            self.prompt.extracted_at = made.prompt.extracted_at.clone();
+        }
+        if is_unsaid("/analysis/analyzed_at") {
+            self.analysis.analyzed_at = made.analysis.analyzed_at.clone();
+        }
+        if let (Some(ours), Some(theirs)) = (&mut self.optimization_result, &made.optimization_result)
+            && is_unsaid("/optimization_result/optimized_at")
+        {
+            ours.optimized_at = theirs.optimized_at.clone();
         }
     }
 

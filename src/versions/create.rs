@@ -243,8 +243,9 @@ impl VersionManager {
             Ok(PutOutcome::Unchanged(version)) => self.existing(id, &version).await,
             Err(StorageError::Conflict { .. }) => {
                 let there = self.storage.read(id, version).await?;
-                let sealed = StoredVersion::seal(&mut PromptVersion::from_client(document)?)?;
-                if there.checksum == sealed.checksum {
+                let mut again = PromptVersion::from_client(document)?;
+                again.take_unsaid_times(document, &there.document()?);
+                if there.checksum == StoredVersion::seal(&mut again)?.checksum {
                     Ok(Created {
                         version: there,
                         is_new: false,

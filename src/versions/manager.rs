@@ -11,6 +11,9 @@ use super::compare::{Comparison, compare};
 /// How many damaged versions a computed reference (`latest`, a range) steps over before it gives up.
 const MAX_DAMAGED_STEPS: usize = 16;
 
+/// How many versions are in memory at the same time while the best one is looked for.
+const VERSIONS_AT_A_TIME: usize = 64;
+
 /// Gives prompts their histories. Cheap to clone; every method may be called from any task at any time.
 #[derive(Debug, Clone)]
 pub struct VersionManager {
@@ -119,20 +122,28 @@ impl VersionManager {
             .map_err(|_| StorageError::Unavailable("the comparison failed".into()).into())
     }
 
-    /// The version with the highest overall score; of equals the lowest number. Reads every version.
+    /// The version with the highest overall score; of equals the lowest number. Reads every version, some at a time.
     async fn best(&self, id: &PromptId, entry: &PromptEntry) -> Result<Arc<StoredVersion>, VersionError> {
         let mut best: Option<Arc<StoredVersion>> = None;
-        for read in self.storage.read_many(id, &entry.versions).await {
-            match read {
-                Ok(version)
-                    if best
-                        .as_ref()
-                        .is_none_or(|best| version.overall_score > best.overall_score) =>
-                {
-                    best = Some(version);
+        for some in entry.versions.chunks(VERSIONS_AT_A_TIME) {
+            for read in self.storage.read_many(id, some).await {
+                match read {
+                    Ok(version)
+                        if best
+                            .as_ref()
+                            .is_none_or(|best| version.overall_score > best.overall_score) =>
+                    {
+                        best = Some(version);
+                    }
+                    // What cannot be served takes no part.
+                    Ok(_)
+                    | Err(
+                        StorageError::Corrupt { .. }
+                        | StorageError::Edited { .. }
+                        | StorageError::VersionNotFound { .. },
+                    ) => {}
+                    Err(error) => return Err(error.into()),
                 }
-                Ok(_) | Err(StorageError::Corrupt { .. } | StorageError::VersionNotFound { .. }) => {}
-                Err(error) => return Err(error.into()),
             }
         }
         best.ok_or_else(|| VersionError::NoMatch {

@@ -14,3 +14,6 @@ pub(crate) use create::{analyze, parse_new_version};
 pub use error::VersionError;
 pub use history::{HistoryPage, Order};
 pub use manager::VersionManager;
+
+#[cfg(test)]
+mod tests;
