@@ -249,7 +249,10 @@ pub(super) fn known_damage(slot: &Slot, version: &Version) -> Option<Problem> {
     let ending = format!("/{version}.json");
     slot.problems
         .iter()
-        .find(|problem| problem.kind == "corrupt-version" && problem.path.ends_with(&ending))
+        .find(|problem| {
+            matches!(problem.kind.as_str(), "corrupt-version" | "not-a-file")
+                && problem.path.ends_with(&ending)
+        })
         .cloned()
 }
 
