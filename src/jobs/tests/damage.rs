@@ -8,7 +8,6 @@ use rustix::fs::{CWD, FileType, Mode, mknodat};
 use super::disk::OnDisk;
 use super::fixture::{ended, submit};
 use crate::http::wire::JobState;
-use crate::jobs::JobId;
 
 /// Does something to the entry of a job that ended, and tells what is said of it.
 fn check_entry(what: &str, damage: impl Fn(&Path), reason: Option<&str>) {
