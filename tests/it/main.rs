@@ -20,6 +20,7 @@ mod bad_input;
 mod by_hand;
 mod documents;
 mod foreign_stores;
+mod kills;
 mod layout;
 mod lifecycle;
 mod load;

@@ -2,6 +2,7 @@
 
 mod ctl;
 mod data;
+mod dice;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -12,9 +13,15 @@ use promptd::client::{Client, Readiness};
 use promptd::model::{PromptId, ShardDepth, Version};
 
 pub use data::shared_data;
+pub use dice::Dice;
 
 /// Nothing in these tests may take longer.
 pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Tells whether the fault suite is run in its long form.
+pub fn faults_are_full() -> bool {
+    std::env::var_os("PROMPTD_FAULTS").is_some_and(|form| form == "full")
+}
 
 /// A place for one daemon after another: a store, a socket, a log.
 pub struct Host {
