@@ -29,7 +29,10 @@ pub(super) struct Connection {
 
 /// The part that reads and writes; `None` once it has ended. It is dropped then: only that tells whoever waits for a place
 /// in it or for an answer that neither will come.
-struct Driver(Option<Pin<Box<http1::Connection<TokioIo<UnixStream>, Full<Bytes>>>>>);
+struct Driver(Option<Pin<Box<Http1>>>);
+
+/// The protocol over the socket.
+type Http1 = http1::Connection<TokioIo<UnixStream>, Full<Bytes>>;
 
 /// How an exchange was lost.
 #[derive(Debug)]

@@ -24,5 +24,6 @@ mod kills;
 mod layout;
 mod lifecycle;
 mod load;
+mod outside;
 mod readme;
 mod workflows;

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use promptd::client::{Client, Readiness};
 use promptd::model::{PromptId, ShardDepth, Version};
+use serde_json::json;
 
 pub use data::shared_data;
 pub use dice::Dice;
@@ -218,4 +219,15 @@ pub fn id(text: &str) -> PromptId {
 
 pub fn version(text: &str) -> Version {
     Version::new(text).unwrap()
+}
+
+/// Returns a document as a person would write it.
+pub fn by_hand(prompt: &str, version: &Version, text: &str) -> Vec<u8> {
+    let document = json!({
+        "prompt_id": prompt, "version": version,
+        "prompt": {"id": prompt, "workflow_id": "", "node_id": "", "node_type": "", "text": text},
+        "analysis": {"prompt_id": prompt, "overall_score": 1.0, "clarity_score": 1.0, "efficiency_score": 1.0},
+        "created_at": "2026-01-02T03:04:05Z",
+    });
+    serde_json::to_vec_pretty(&document).unwrap()
 }

@@ -3,10 +3,9 @@
 use promptd::client::{Client, LabelGuard};
 use promptd::model::{Integrity, Label, Version, VersionSelector};
 use promptd::versions::NewVersion;
-use serde_json::json;
 
 use super::log::{Floating, Outcome, Place, PromptLog, outcome};
-use crate::harness::{Dice, id};
+use crate::harness::{Dice, by_hand, id};
 
 const LABELS: [&str; 3] = ["production", "staging", "canary"];
 
@@ -188,15 +187,4 @@ impl Scribe {
         prompt.purged(&outcome);
         outcome
     }
-}
-
-/// Returns a document as a person would write it.
-pub fn by_hand(prompt: &str, version: &Version, text: &str) -> Vec<u8> {
-    let document = json!({
-        "prompt_id": prompt, "version": version,
-        "prompt": {"id": prompt, "workflow_id": "", "node_id": "", "node_type": "", "text": text},
-        "analysis": {"prompt_id": prompt, "overall_score": 1.0, "clarity_score": 1.0, "efficiency_score": 1.0},
-        "created_at": "2026-01-02T03:04:05Z",
-    });
-    serde_json::to_vec_pretty(&document).unwrap()
 }

@@ -7,9 +7,8 @@ use promptd::client::Client;
 use promptd::model::{Bump, Integrity, ShardDepth, Version};
 use promptd::versions::NewVersion;
 
-use super::client::by_hand;
 use super::log::{Floating, Outcome, Place, PromptLog, outcome};
-use crate::harness::{Dice, id};
+use crate::harness::{Dice, by_hand, id};
 
 /// Changes files by hand, in prompts that nobody else changes; and through the daemon as well.
 pub struct Other {
