@@ -1,19 +1,22 @@
 //! How the rest of the storage reaches a shard: a handle that stays valid while actors come and go.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use ractor::{ActorRef, MessagingErr};
+use ractor::MessagingErr;
 use serde_json::{Value, json};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
 use crate::model::{PromptId, ShardId};
 use crate::storage::StorageError;
 use crate::storage::filesystem::catalog::ShardCatalog;
 use crate::storage::filesystem::disk::ShardDisk;
+use crate::storage::filesystem::runtime::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use crate::storage::filesystem::runtime::{
+    Address, AsyncMutex, Mutex, MutexGuard, OwnedSemaphorePermit, RwLock, Semaphore, oneshot, timeout_at,
+    watch,
+};
 use crate::storage::filesystem::work::{Look, WriteDone, WriteOp};
 
 use super::shard::ShardMessage;
@@ -28,9 +31,9 @@ pub(crate) struct ShardHandle {
     /// Its part of the catalog.
     pub catalog: Arc<ShardCatalog>,
     /// Whoever touches the shard's files holds this, also when its actor is gone already.
-    pub token: Arc<tokio::sync::Mutex<()>>,
+    pub token: Arc<AsyncMutex<()>>,
     /// The actor, once it has recovered; `None` while it is down.
-    pub actor: watch::Sender<Option<ActorRef<ShardMessage>>>,
+    pub actor: watch::Sender<Option<Address<ShardMessage>>>,
     /// What is known of its state.
     pub state: ShardState,
     /// Where to look as soon as the shard is up.
@@ -75,7 +78,7 @@ impl ShardHandle {
             disk: Arc::new(disk),
             catalog,
             token: Arc::default(),
-            actor: watch::Sender::new(None),
+            actor: watch::channel(None).0,
             state: ShardState::default(),
             missed: Mutex::default(),
             permits: Arc::new(Semaphore::new(max_queue_depth)),
@@ -171,7 +174,7 @@ impl ShardHandle {
         }
     }
 
-    fn forget(&self, dead: &ActorRef<ShardMessage>) {
+    fn forget(&self, dead: &Address<ShardMessage>) {
         self.actor.send_if_modified(|actor| {
             let is_it = actor
                 .as_ref()
@@ -206,7 +209,7 @@ impl ShardHandle {
     }
 
     /// Records that the shard is up; returns where it has to look because of what it missed meanwhile.
-    pub(crate) fn came_up(&self, actor: ActorRef<ShardMessage>) -> Option<Look> {
+    pub(crate) fn came_up(&self, actor: Address<ShardMessage>) -> Option<Look> {
         let mut missed = lock(&self.missed);
         *lock(&self.state.down_since) = None;
         self.state.rests.store(false, Ordering::Relaxed);
@@ -249,7 +252,7 @@ impl ShardHandle {
             })
     }
 
-    async fn up(&self, deadline: Instant) -> Result<ActorRef<ShardMessage>, StorageError> {
+    async fn up(&self, deadline: Instant) -> Result<Address<ShardMessage>, StorageError> {
         let mut slot = self.actor.subscribe();
         loop {
             if let Some(actor) = &*slot.borrow_and_update() {
