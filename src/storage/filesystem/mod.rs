@@ -165,7 +165,7 @@ impl FileSystemStorage {
             #[cfg(test)]
             children: Mutex::default(),
             commits: Arc::new(Semaphore::new(options.max_concurrent_commits)),
-            stopping: AtomicBool::new(false),
+            stopping: Arc::default(),
             disk,
             options,
         }

@@ -95,7 +95,7 @@ pub(crate) struct Shared {
     #[cfg(test)]
     pub children: Mutex<BTreeMap<ChildId, crate::storage::filesystem::runtime::Cell>>,
     /// Set when the storage stops: children that end are not started again.
-    pub stopping: AtomicBool,
+    pub stopping: Arc<AtomicBool>,
 }
 
 impl Shared {
@@ -104,7 +104,13 @@ impl Shared {
         let (handle, is_new) = self.shards.get_or_make(id, || {
             let (disk, run) = (Arc::clone(&self.disk), self.run.clone());
             let disk = ShardDisk::new(disk, self.layout, id.clone(), self.options.disk, run);
-            ShardHandle::new(disk, self.catalog.shard(id), self.options.max_queue_depth)
+            let stopping = Arc::clone(&self.stopping);
+            ShardHandle::new(
+                disk,
+                self.catalog.shard(id),
+                self.options.max_queue_depth,
+                stopping,
+            )
         });
         if is_new && let Some(supervisor) = self.supervisor.get() {
             let _stopping = supervisor.cast(SupervisorMessage::StartShard(id.clone()));

@@ -38,6 +38,8 @@ pub(crate) struct ShardHandle {
     pub state: ShardState,
     /// Where to look as soon as the shard is up.
     missed: Mutex<Option<Look>>,
+    /// Set when the storage stops: an actor that is down does not come up any more.
+    stopping: Arc<AtomicBool>,
     permits: Arc<Semaphore>,
     max_queue_depth: usize,
 }
@@ -72,7 +74,12 @@ pub(crate) struct ShardTable {
 impl ShardHandle {
     /// Makes the handle of a shard whose actor is yet to come.
     #[must_use]
-    pub(crate) fn new(disk: ShardDisk, catalog: Arc<ShardCatalog>, max_queue_depth: usize) -> Self {
+    pub(crate) fn new(
+        disk: ShardDisk,
+        catalog: Arc<ShardCatalog>,
+        max_queue_depth: usize,
+        stopping: Arc<AtomicBool>,
+    ) -> Self {
         Self {
             id: disk.shard.clone(),
             disk: Arc::new(disk),
@@ -81,6 +88,7 @@ impl ShardHandle {
             actor: watch::channel(None).0,
             state: ShardState::default(),
             missed: Mutex::default(),
+            stopping,
             permits: Arc::new(Semaphore::new(max_queue_depth)),
             max_queue_depth,
         }
@@ -218,6 +226,11 @@ impl ShardHandle {
         missed.take()
     }
 
+    /// Makes whoever waits for the actor look again: the storage stops.
+    pub(crate) fn wake_waiting(&self) {
+        self.actor.send_modify(|_| ());
+    }
+
     /// Tells whether the shard has tried to recover and never could, so that the catalog does not know what is in it.
     #[must_use]
     pub(crate) fn has_never_recovered(&self) -> bool {
@@ -257,6 +270,9 @@ impl ShardHandle {
         loop {
             if let Some(actor) = &*slot.borrow_and_update() {
                 return Ok(actor.clone());
+            }
+            if self.stopping.load(Ordering::Acquire) {
+                return Err(StorageError::Unavailable("the store is closed".into()));
             }
             // It is not tried again soon: waiting would be in vain.
             if self.state.rests.load(Ordering::Relaxed) {

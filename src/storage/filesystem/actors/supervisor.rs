@@ -224,6 +224,11 @@ impl SupervisorState {
     /// Watcher and janitor first, since they give work to shards; then every shard to its last write; the index last.
     async fn stop_all(&mut self) {
         self.shared.stopping.store(true, Ordering::Release);
+        self.shared
+            .shards
+            .all()
+            .iter()
+            .for_each(|shard| shard.wake_waiting());
         let timeout = self.shared.options.drain_timeout;
         for child in [ChildId::Watcher, ChildId::Janitor] {
             if let Some(cell) = self.running.remove(&child) {

@@ -6,6 +6,7 @@
 //! where a test says so. Whoever waits for ever is found, since then nothing can go on.
 
 mod cache;
+mod closing;
 mod disk;
 mod missed;
 mod permits;
@@ -29,7 +30,7 @@ use actors::ShardHandle;
 use disk::WatchedDisk;
 
 /// The models; each is one test.
-const MODELS: usize = 15;
+const MODELS: usize = 17;
 
 /// A store with its actors, for one schedule.
 struct World {
