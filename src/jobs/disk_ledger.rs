@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::storage::StorageError;
-use crate::storage::filesystem::disk::{Disk, DiskFault, EntryKind, Space};
+use crate::storage::filesystem::disk::{Disk, DiskFault, EntryKind, STORE_MOVED, Space};
 
 use super::ledger::{failed, id_of};
 use super::record::{DamagedRecord, MAX_RECORD_BYTES};
@@ -79,6 +79,9 @@ impl DiskLedger {
     }
 
     fn replace(&self, id: &JobId, bytes: &[u8]) -> Result<(), DiskFault> {
+        if !self.disk.is_in_place() {
+            return Err(DiskFault::Refused(STORE_MOVED.to_owned()));
+        }
         self.ensure_dir()?;
         let (path, tmp) = (path_of(id), self.tmp_path(id));
         let mut file = self

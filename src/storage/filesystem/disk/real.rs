@@ -290,6 +290,16 @@ impl Disk for RealDisk {
         Ok(rustix::fs::syncfs(&self.root)?)
     }
 
+    fn is_in_place(&self) -> bool {
+        let (named, held) = (rustix::fs::stat(&self.path), rustix::fs::fstat(&self.root));
+        match (named, held) {
+            (Ok(named), Ok(held)) => (named.st_dev, named.st_ino) == (held.st_dev, held.st_ino),
+            (Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP), _) => false,
+            // Whoever cannot look does not know better.
+            _ => true,
+        }
+    }
+
     fn space(&self) -> io::Result<Space> {
         let stat = rustix::fs::fstatvfs(&self.root)?;
         Ok(Space {

@@ -10,6 +10,7 @@ mod restarts;
 mod steps;
 mod stopping;
 mod strange_stores;
+mod swapped;
 mod watching;
 
 use std::path::PathBuf;
