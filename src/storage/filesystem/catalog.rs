@@ -4,13 +4,14 @@
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError};
 
 use crate::model::{PromptId, ShardId, Version};
 use crate::storage::{Problem, PromptEntry, PromptPage, Revision};
 
 use super::disk::Slot;
+use super::runtime::RwLock;
+use super::runtime::atomic::{AtomicU64, Ordering};
 
 /// What exists in a whole store.
 #[derive(Debug)]
