@@ -1,7 +1,6 @@
 //! What an operator sees of a storage.
 
 use std::sync::PoisonError;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde_json::{Value, json};
 
@@ -10,6 +9,7 @@ use crate::storage::VersionStorage;
 use super::FileSystemStorage;
 use super::actors::ShardHandle;
 use super::disk::STORE_MOVED;
+use super::runtime::atomic::{AtomicU64, Ordering};
 
 impl FileSystemStorage {
     /// Returns everything that an operator asks.

@@ -39,6 +39,8 @@ pub struct Acknowledged {
 pub struct World {
     pub host: Host,
     pub daemon: Daemon,
+    /// How many times as long as is promised it may take before a test fails.
+    pub slack: u32,
     writers: Vec<JoinHandle<Vec<Acknowledged>>>,
     stop: Arc<AtomicBool>,
 }
@@ -65,6 +67,7 @@ impl World {
         let mut world = Self {
             host,
             daemon,
+            slack: SLACK,
             writers: Vec::new(),
             stop,
         };
@@ -121,14 +124,14 @@ impl World {
                 Ok(()) if begun > PROMISE => break still_since.min(begun),
                 Ok(()) => break begun,
                 Err(difference) => assert!(
-                    begun < still_since + PROMISE * SLACK,
+                    begun < still_since + PROMISE * self.slack,
                     "{what}: {difference} after {begun:?}\n{}",
                     self.daemon.read_log()
                 ),
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
         };
-        assert!(took < PROMISE * SLACK, "{what}: seen after {took:?}");
+        assert!(took < PROMISE * self.slack, "{what}: seen after {took:?}");
         let mut explained = 0;
         for write in &acknowledged {
             let found = content

@@ -11,6 +11,8 @@ mod commit;
 )]
 mod disk;
 mod fault;
+#[cfg(test)]
+mod fuzz;
 mod index_file;
 mod layout;
 mod leftovers;

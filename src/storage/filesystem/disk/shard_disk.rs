@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use crate::model::{PromptId, ShardId, Version};
-use crate::storage::StorageError;
+use crate::storage::{Problem, StorageError};
 
-use super::layout::TRASH_DIR;
-use super::{Disk, DiskFault, Layout, NewFile, Space, Stamp};
+use super::layout::{QUARANTINE_DIR, TRASH_DIR};
+use super::{Disk, DiskFault, EntryKind, Layout, NewFile, Space, Stamp};
 
 /// After so many failed syncs in a row a shard writes no more: the disk loses data, and every further write tempts it.
 const MAX_FAILED_SYNCS: u32 = 3;
@@ -103,9 +103,30 @@ impl ShardDisk {
         })
     }
 
-    /// Remembers whether recovery had to leave things as they are because nothing could be written.
+    /// Remembers whether recovery had to leave things as they are because nothing could be written, or not all be seen.
     pub(super) fn set_unsettled(&self, unsettled: bool) {
         self.unsettled.store(unsettled, Ordering::Relaxed);
+    }
+
+    /// Returns what stands where one of the directories belongs that writing and deleting need. What lies in them is not
+    /// known then: which numbers are in the trash, which versions wait in `.tmp`. So nothing may be written.
+    #[must_use]
+    pub fn obstruction(&self) -> Option<Problem> {
+        let tmp = self.layout.tmp_dir(&self.shard);
+        let dirs = [
+            tmp.join(QUARANTINE_DIR),
+            tmp,
+            self.layout.trash_dir(&self.shard),
+            PathBuf::from(TRASH_DIR),
+        ];
+        let in_the_way = |dir: &PathBuf| {
+            let found = self.disk.stat(dir).ok().flatten();
+            found.is_some_and(|(kind, _)| kind != EntryKind::Dir)
+        };
+        let dir = dirs.into_iter().find(in_the_way)?;
+        let message = "not a directory: what it held is not known, so that nothing is written here; put the directory back, \
+                       or move what stands there away";
+        Some(Problem::new(&dir, "not-a-directory", message))
     }
 
     /// Tells whether the file system is read-only now.
@@ -125,10 +146,16 @@ impl ShardDisk {
             return Err(DiskFault::ReadOnly);
         }
         if self.unsettled.load(Ordering::Relaxed) {
+            if let Some(problem) = self.obstruction() {
+                return Err(DiskFault::Refused(format!(
+                    "{}: {}",
+                    problem.path, problem.message
+                )));
+            }
             return Err(DiskFault::Unknown {
                 doing: "writing to",
                 path: self.shard.to_string(),
-                message: "the file system was read-only and is not any more: recovering first".to_owned(),
+                message: "what could not be settled before now can be: recovering first".to_owned(),
             });
         }
         self.ensure_shard_dirs()

@@ -313,7 +313,8 @@ impl ShardDisk {
         }
     }
 
-    /// Lists the versions in this shard's trash, in no particular order.
+    /// Lists the versions in this shard's trash, in no particular order. Whatever stands under the name of one: its number
+    /// was used.
     ///
     /// # Errors
     /// What listing says.
@@ -322,7 +323,6 @@ impl ShardDisk {
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
             other => Ok(other?
                 .iter()
-                .filter(|(_, kind)| *kind == EntryKind::File)
                 .filter_map(|(name, _)| trashed_of_file_name(name))
                 .filter(|(id, _)| self.layout.shard_of(id) == self.shard)
                 .collect()),
