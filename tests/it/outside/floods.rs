@@ -23,7 +23,7 @@ fn drop_files(world: &World, prompts: usize, versions: u64) {
 async fn a_flood_of_files_is_seen_to_the_last_one_though_events_are_lost() {
     // The queue of the daemon is made so small that events are lost for certain.
     let mut world = World::begin(&[("WATCH__MAX_EVENTS", "16")]).await;
-    let (prompts, versions) = if faults_are_full() { (100, 1000) } else { (100, 20) };
+    let (prompts, versions) = if faults_are_full() { (100, 1000) } else { (60, 20) };
     if faults_are_full() {
         // When events are lost everything that just changed is read again: of so many files that takes longer.
         world.slack = 60;
