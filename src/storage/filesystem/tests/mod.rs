@@ -1,5 +1,6 @@
 //! The backend as a whole: on a real directory, with its actors.
 
+mod actor_ends;
 mod damage;
 mod faults;
 mod faulty_disk;
