@@ -7,5 +7,6 @@ mod disk;
 mod fixture;
 mod import;
 mod lifecycle;
+mod power;
 mod secrets;
 mod storage;

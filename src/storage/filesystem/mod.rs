@@ -218,4 +218,4 @@ fn directory(path: &Path, source: std::io::Error) -> OpenError {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -1,5 +1,6 @@
 //! The backend as a whole: on a real directory, with its actors.
 
+pub(crate) mod crash;
 mod faults;
 mod faulty_disk;
 mod model;
