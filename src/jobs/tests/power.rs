@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde_json::json;
 
 use crate::http::wire::{JobState, JobView};
+use crate::jobs::kinds::Plan;
 use crate::jobs::{DiskLedger, JobId, Ledger, Record};
 use crate::storage::filesystem::tests::crash::memory_disk::{MemoryDisk, Moment};
 use crate::storage::filesystem::tests::crash::survivors::{ordered, posix};
@@ -18,7 +19,8 @@ fn record(id: &JobId, state: JobState) -> Record {
         "created_at": "2026-01-02T03:04:05Z", "author": {"name": "ada", "uid": 1000},
     }))
     .unwrap();
-    Record::new(view, 1, None)
+    let plan = (!state.is_final()).then_some(Plan::Verify);
+    Record::new(view, 1, plan)
 }
 
 /// What may stand in the ledger: the state of each job, `None` when there is no entry.
@@ -42,8 +44,8 @@ fn check(moment: &Moment, ids: &[JobId], allowed: &Allowed, seen: &mut HashSet<(
             content.problems
         );
         for (id, allowed) in ids.iter().zip(&allowed[moment.mark..]) {
-            let found = content.entries.iter().find(|entry| entry.id == *id);
-            let found = found.map(|entry| entry.view.state);
+            let is_there = content.entries.iter().any(|entry| entry.id == *id);
+            let found = is_there.then(|| ledger.read(id).unwrap().state());
             assert!(
                 allowed.contains(&found),
                 "after '{}': {id} is {found:?}",

@@ -38,6 +38,7 @@ struct State {
     plant: Option<Plant>,
     failing_syncs: usize,
     failing_dir_syncs: usize,
+    failing_renames: usize,
 }
 
 /// The disk.
@@ -58,6 +59,7 @@ impl MemoryDisk {
             plant: None,
             failing_syncs: 0,
             failing_dir_syncs: 0,
+            failing_renames: 0,
         })))
     }
 
@@ -97,6 +99,11 @@ impl MemoryDisk {
     /// Lets the next syncs of directories fail; their names are as durable as before, and a later sync may succeed.
     pub(crate) fn fail_dir_syncs(&self, count: usize) {
         self.state().failing_dir_syncs = count;
+    }
+
+    /// Lets the next versions get no name, for want of room.
+    pub(crate) fn fail_renames(&self, count: usize) {
+        self.state().failing_renames = count;
     }
 
     fn change<T>(&self, call: String, change: impl FnOnce(&mut World) -> io::Result<T>) -> io::Result<T> {
@@ -203,7 +210,13 @@ impl Disk for MemoryDisk {
     }
 
     fn rename_new(&self, from: &Path, to: &Path) -> io::Result<()> {
-        self.state().plant_before(to);
+        let mut state = self.state();
+        state.plant_before(to);
+        if let Some(left) = state.failing_renames.checked_sub(1) {
+            state.failing_renames = left;
+            return Err(io::Error::from_raw_os_error(Errno::NOSPC.raw_os_error()));
+        }
+        drop(state);
         let call = format!("rename {} to {}", from.display(), to.display());
         self.change(call, |world| world.rename(from, to, false))
     }
