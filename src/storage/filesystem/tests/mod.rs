@@ -1,6 +1,7 @@
 //! The backend as a whole: on a real directory, with its actors.
 
 pub(crate) mod crash;
+mod fault_table;
 mod faults;
 mod faulty_disk;
 mod model;
@@ -8,6 +9,7 @@ mod promises;
 mod recovery;
 mod refusals;
 mod restarts;
+mod slow_disks;
 mod steps;
 mod stopping;
 mod strange_stores;
