@@ -12,6 +12,7 @@ mod sabotage;
 mod scenarios;
 mod suite;
 pub(crate) mod survivors;
+mod whole;
 pub(crate) mod world;
 
 use std::collections::BTreeMap;

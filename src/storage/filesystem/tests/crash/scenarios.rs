@@ -12,6 +12,8 @@ pub(crate) enum Step {
     AskAndPlant { op: Op, version: String, text: String },
     /// The next sync of a file fails, and the disk loses the bytes.
     FailSync,
+    /// There is no room for the next name of a version.
+    FailRename,
     /// The index is written.
     WriteIndex,
     /// The daemon is started again.
@@ -224,6 +226,11 @@ pub(crate) fn histories() -> Vec<Scenario> {
                 ask(put(&neighbour(2), "lucky")),
                 new(),
             ],
+        ),
+        scenario(
+            "a put without room for its name, then another",
+            usual(),
+            vec![Step::FailRename, ask(put("p", "refused")), new()],
         ),
         scenario(
             "put, write the index, start again, put",

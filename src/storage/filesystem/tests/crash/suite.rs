@@ -82,6 +82,17 @@ pub(crate) fn enumerate(scenarios: &[Scenario], wrap: Wrap, budget: Budget) -> C
 
 fn enumerate_one(scenario: &Scenario, wrap: Wrap, budget: Budget) -> Covered {
     let (moments, oracles) = play(scenario, wrap);
+    cut_off_all(&scenario.name, &moments, &oracles, wrap, budget)
+}
+
+/// Lets the power fail in each of the given states.
+pub(crate) fn cut_off_all(
+    name: &str,
+    moments: &[Moment],
+    oracles: &[Oracle],
+    wrap: Wrap,
+    budget: Budget,
+) -> Covered {
     let mut run = Run {
         covered: Covered {
             scenarios: 1,
@@ -92,10 +103,10 @@ fn enumerate_one(scenario: &Scenario, wrap: Wrap, budget: Budget) -> Covered {
         wrap,
         budget,
     };
-    for moment in &moments {
+    for moment in moments {
         if let Err(violation) = run.cut_off(moment, &oracles[moment.mark]) {
             let place = (moment.call.clone(), violation);
-            run.covered.violations.insert(scenario.name.clone(), place);
+            run.covered.violations.insert(name.to_owned(), place);
             break;
         }
     }
@@ -149,6 +160,10 @@ fn take(step: &Step, daemon: &mut Daemon, log: &Log, memory: &MemoryDisk, open: 
             drop(daemon.serve(log, std::slice::from_ref(op)));
         }
         Step::FailSync => memory.fail_syncs(1),
+        Step::FailRename => {
+            memory.fail_renames(1);
+            log.note(|oracle| oracle.has_rivals = true);
+        }
         Step::WriteIndex => daemon.write_index().unwrap(),
         Step::Restart => *daemon = open(),
     }
