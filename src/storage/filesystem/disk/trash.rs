@@ -92,7 +92,14 @@ impl ShardDisk {
     fn take_first_name(&self, id: &PromptId, version: &Version, way: Way) -> Result<(), DiskFault> {
         let live = self.layout.version_file(id, version);
         match way {
-            Way::Linked => self.remove_if_there(&live),
+            Way::Linked => {
+                let trash = self.layout.trash_file(id, version, 0);
+                // Somebody may have saved another file under this name meanwhile. It lies nowhere else.
+                if self.exists(&live)? && !self.are_one_file(&live, &trash)? {
+                    return Err(DiskFault::Exists);
+                }
+                self.remove_if_there(&live)
+            }
             Way::ToBeRenamed => {
                 let trash = self.layout.trash_file(id, version, 0);
                 let renamed = self.disk.rename_new(&live, &trash);
@@ -183,7 +190,7 @@ impl ShardDisk {
                 tracing::warn!(prompt_id = %id, %version, "no room for a note on who deleted this version");
                 Ok(())
             }
-            other => other,
+            other => other.map(drop),
         }
     }
 
@@ -203,6 +210,7 @@ impl ShardDisk {
             io::ErrorKind::NotFound => DiskFault::Absent,
             _ => DiskFault::naming(doing, &live, e),
         };
+        let ino = self.stamp(&trash).map(|stamp| stamp.ino);
         match self.disk.link(&trash, &live) {
             Ok(()) => {}
             Err(e) if may_not_link(&e) => {
@@ -214,6 +222,7 @@ impl ShardDisk {
             Err(e) => return Err(fault("linking", &e)),
         }
         self.sync_dir(&self.layout.prompt_dir(id))?;
+        self.check_in_place(&live, ino)?;
         // It is back; the name in the trash must go, or it would be both.
         self.remove_if_there(&trash)
             .and_then(|()| self.remove_if_there(&self.layout.trash_note(id, version)))
@@ -305,23 +314,22 @@ impl ShardDisk {
         }
     }
 
-    /// Lists the versions in this shard's trash, in no particular order.
+    /// Lists the versions in this shard's trash, in no particular order. Whatever stands under the name of one: its number
+    /// was used.
     ///
     /// # Errors
     /// What listing says.
     pub fn list_trash(&self) -> io::Result<Vec<(PromptId, Version)>> {
         let names = self.list_trash_names()?;
-        let versions = names.iter().filter_map(|name| trashed_of_file_name(name));
+        let versions = names.iter().filter_map(|(name, _)| trashed_of_file_name(name));
         Ok(versions.filter(|(id, _)| self.owns(id)).collect())
     }
 
-    fn list_trash_names(&self) -> io::Result<Vec<OsString>> {
-        let entries = match self.disk.list(&self.layout.trash_dir(&self.shard)) {
-            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            other => other?,
-        };
-        let files = entries.into_iter().filter(|(_, kind)| *kind == EntryKind::File);
-        Ok(files.map(|(name, _)| name).collect())
+    fn list_trash_names(&self) -> io::Result<Vec<(OsString, EntryKind)>> {
+        match self.disk.list(&self.layout.trash_dir(&self.shard)) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+            other => other,
+        }
     }
 
     fn owns(&self, id: &PromptId) -> bool {
@@ -337,14 +345,14 @@ impl ShardDisk {
         let names = self.list_trash_names()?;
         let present: BTreeSet<(PromptId, Version)> = names
             .iter()
-            .filter_map(|name| trashed_of_file_name(name))
+            .filter_map(|(name, _)| trashed_of_file_name(name))
             .collect();
         let mut problems = Vec::new();
-        for name in names {
+        for (name, kind) in names {
             let Some(owner) = belongs_to_trashed(&name) else {
                 continue;
             };
-            if !self.owns(&owner.0) || present.contains(&owner) {
+            if kind != EntryKind::File || !self.owns(&owner.0) || present.contains(&owner) {
                 continue;
             }
             let path = self.layout.trash_dir(&self.shard).join(&name);

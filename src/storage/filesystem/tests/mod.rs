@@ -1,6 +1,7 @@
 //! The backend as a whole: on a real directory, with its actors.
 
 pub(crate) mod crash;
+mod damage;
 mod fault_table;
 mod faults;
 mod faulty_disk;
@@ -13,6 +14,7 @@ mod slow_disks;
 mod steps;
 mod stopping;
 mod strange_stores;
+mod swapped;
 mod watching;
 
 use std::path::PathBuf;
