@@ -233,4 +233,4 @@ fn directory(path: &Path, source: std::io::Error) -> OpenError {
 mod interleavings;
 #[cfg(test)]
 #[cfg(not(feature = "interleavings"))]
-mod tests;
+pub(crate) mod tests;

@@ -32,6 +32,8 @@ pub use layout::Layout;
 pub(super) use layout::version_of_file_name;
 pub use manifest::{LabelRecord, Manifest};
 pub(super) use open::list_shards;
+#[cfg(test)]
+pub(super) use open::settle_metadata;
 pub use open::{OpenError, OpenedStore, StoreMetadata, open_store};
 pub use real::{RealDisk, StoreLock, inotify_limit};
 pub use recover::{RecoveredShard, recover_shard};

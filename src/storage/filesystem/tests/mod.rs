@@ -1,7 +1,9 @@
 //! The backend as a whole: on a real directory, with its actors.
 
 mod actor_ends;
+pub(crate) mod crash;
 mod damage;
+mod fault_table;
 mod faults;
 mod faulty_disk;
 mod model;
@@ -9,6 +11,7 @@ mod promises;
 mod recovery;
 mod refusals;
 mod restarts;
+mod slow_disks;
 mod steps;
 mod stopping;
 mod strange_stores;
