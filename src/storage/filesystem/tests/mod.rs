@@ -1,5 +1,6 @@
 //! The backend as a whole: on a real directory, with its actors.
 
+mod backup;
 mod faults;
 mod faulty_disk;
 mod model;
@@ -37,10 +38,8 @@ impl Store {
         options.watch.debounce = Duration::from_millis(5);
         options.index_interval = Duration::from_millis(10);
         options.disk.min_free_bytes = 0;
-        Self {
-            dir: tempfile::tempdir().unwrap(),
-            options,
-        }
+        let dir = tempfile::tempdir().unwrap();
+        Self { dir, options }
     }
 
     /// A store that nothing but the test changes, on a file system in memory where there is one: for tests that open
