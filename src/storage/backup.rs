@@ -33,6 +33,9 @@ pub struct RestoreRequest {
     pub scope: RestoreScope,
     /// Whether only to say what would be done.
     pub dry_run: bool,
+    /// Whether to bring back also numbers that were used here and are nowhere now. Only from a backup of this very store:
+    /// there they had this content.
+    pub lost: bool,
     /// What names unfinished files.
     pub job: String,
     /// Who restores; stands in the history of labels that are added.

@@ -143,7 +143,10 @@ pub enum StorageError {
 impl StorageError {
     /// Makes the error of a storage that keeps nothing on disk.
     pub(super) fn no_disk() -> Self {
-        Self::Backup("this store is kept in memory: there is nothing on disk to back up, and nowhere to restore to".into())
+        Self::Backup(
+            "this store is kept in memory: there is nothing on disk to back up, and nowhere to restore to"
+                .into(),
+        )
     }
 
     /// Returns the stable code of the error, as clients see it.

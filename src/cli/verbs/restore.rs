@@ -18,6 +18,7 @@ Examples:
   promptctl restore nightly --dry-run     from a backup: what would come back from the newest snapshot in 'nightly'
   promptctl restore nov.tar.zst           everything in an archive, into an empty store
   promptctl restore nightly --prompt greet --prompt bye
+  promptctl restore nightly --all --lost  whatever is missing, after files were lost
   promptctl backup list                   which backups there are
 
 Exit codes: 0 done, 1 it did not work, 4 something contradicts the store: it is listed, and the store stays as it is there.";
@@ -43,6 +44,10 @@ pub(crate) struct RestoreArgs {
     #[arg(long)]
     all: bool,
 
+    /// Also numbers that were used here and are nowhere now: purged ones come back, too. Only from a backup of this store
+    #[arg(long)]
+    lost: bool,
+
     /// Only say what would come back from the backup
     #[arg(long)]
     dry_run: bool,
@@ -55,7 +60,7 @@ pub(crate) struct RestoreArgs {
 /// Brings them back.
 pub(super) async fn run(args: RestoreArgs, session: &mut Session) -> Result<Exit, CliError> {
     let versions: Vec<ExactVersion> = args.sources.iter().flat_map(|source| source.parse()).collect();
-    let is_of_backup = args.all || args.dry_run || !args.prompts.is_empty();
+    let is_of_backup = args.all || args.lost || args.dry_run || !args.prompts.is_empty();
     if versions.len() == args.sources.len() && !is_of_backup {
         return from_trash(&versions, args.json, session).await;
     }
@@ -85,9 +90,12 @@ async fn from_backup(source: &str, args: &RestoreArgs, session: &mut Session) ->
         ("source".to_owned(), json!(source)),
         ("prompts".to_owned(), json!(args.prompts)),
         ("all".to_owned(), json!(args.all)),
+        ("lost".to_owned(), json!(args.lost)),
         ("dry_run".to_owned(), json!(args.dry_run)),
     ]);
-    let report: RestoreReport = run_job("restore", params, "restoring", session).await.map_err(hint)?;
+    let report: RestoreReport = run_job("restore", params, "restoring", session)
+        .await
+        .map_err(hint)?;
     if args.json {
         session.console.json(&report)?;
     } else {

@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use utoipa::openapi::schema::{AdditionalProperties, OneOfBuilder, Type};
 use utoipa::openapi::schema::ArrayBuilder;
+use utoipa::openapi::schema::{AdditionalProperties, OneOfBuilder, Type};
 use utoipa::openapi::{ObjectBuilder, RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
@@ -46,11 +46,20 @@ fn submission(kind: JobKind) -> ObjectBuilder {
             .description(Some("Look at every directory again and write the index anew."))
             .property("params", closed_object()),
         JobKind::Backup => submission
-            .description(Some("Copy the store to the backup directory, consistent while it goes on."))
+            .description(Some(
+                "Copy the store to the backup directory, consistent while it goes on.",
+            ))
             .property("params", closed_object().property("target", place(TARGET))),
         JobKind::VerifyBackup => submission
-            .description(Some("Read a backup from end to end and hold it against its inventory."))
-            .property("params", closed_object().property("source", place(SOURCE)).required("source"))
+            .description(Some(
+                "Read a backup from end to end and hold it against its inventory.",
+            ))
+            .property(
+                "params",
+                closed_object()
+                    .property("source", place(SOURCE))
+                    .required("source"),
+            )
             .required("params"),
         JobKind::Restore => submission
             .description(Some(
@@ -79,11 +88,17 @@ fn restore_params() -> ObjectBuilder {
     let prompts = ArrayBuilder::new()
         .items(text(PROMPT_ID, 1, 128, "A prompt."))
         .max_items(Some(1_000))
-        .description(Some("Only these prompts. Needed, unless `all` is set or the store is empty."));
+        .description(Some(
+            "Only these prompts. Needed, unless `all` is set or the store is empty.",
+        ));
     closed_object()
         .property("source", place(SOURCE))
         .property("prompts", prompts)
         .property("all", flag("Every prompt of the backup, also into a store that is not empty."))
+        .property(
+            "lost",
+            flag("Also numbers that were used here and are nowhere now; only from a backup of this very store."),
+        )
         .property("dry_run", flag("Only say what would be done."))
         .required("source")
 }

@@ -19,29 +19,32 @@ const MAX_REPORTED: usize = 1_000;
 
 /// Makes a backup.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct BackupPlan {
+pub(in crate::jobs) struct BackupPlan {
     target: Option<String>,
 }
 
 /// Reads a backup from end to end.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct VerifyBackupPlan {
+pub(in crate::jobs) struct VerifyBackupPlan {
     source: String,
 }
 
 /// Takes in from a backup what the store lacks.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct RestorePlan {
+pub(in crate::jobs) struct RestorePlan {
     source: String,
     prompts: Vec<PromptId>,
     all: bool,
+    lost: bool,
     dry_run: bool,
 }
 
 impl BackupPlan {
     pub(super) fn read(params: &mut Params) -> Result<Self, JobError> {
         let target = params.optional_text("target")?;
-        target.as_deref().map_or(Ok(()), |name| check_name("target", name))?;
+        target
+            .as_deref()
+            .map_or(Ok(()), |name| check_name("target", name))?;
         Ok(Self { target })
     }
 
@@ -78,9 +81,11 @@ impl RestorePlan {
         let source = params.text("source")?;
         check_name("source", &source)?;
         let named = params.texts("prompts")?;
-        let (all, dry_run) = (params.flag("all")?, params.flag("dry_run")?);
+        let (all, lost) = (params.flag("all")?, params.flag("lost")?);
+        let dry_run = params.flag("dry_run")?;
         if named.len() > MAX_NAMED_PROMPTS {
-            let message = format!("params.prompts names more than {MAX_NAMED_PROMPTS} prompts: use params.all");
+            let message =
+                format!("params.prompts names more than {MAX_NAMED_PROMPTS} prompts: use params.all");
             return Err(JobError::InvalidParams(message));
         }
         let ids: Result<Vec<PromptId>, _> = named.iter().map(|name| PromptId::new(name)).collect();
@@ -93,6 +98,7 @@ impl RestorePlan {
             source,
             prompts,
             all,
+            lost,
             dry_run,
         })
     }
@@ -121,6 +127,7 @@ impl RestorePlan {
                 RestoreScope::Prompts(self.prompts)
             },
             dry_run: self.dry_run,
+            lost: self.lost,
             job: context.job_id.to_string(),
             author: context.author.clone(),
         };

@@ -47,7 +47,9 @@ impl Params {
         match self.rest.remove(key) {
             None | Some(Value::Null) => Ok(false),
             Some(Value::Bool(flag)) => Ok(flag),
-            Some(_) => Err(JobError::InvalidParams(format!("params.{key} must be true or false"))),
+            Some(_) => Err(JobError::InvalidParams(format!(
+                "params.{key} must be true or false"
+            ))),
         }
     }
 

@@ -8,8 +8,9 @@ use serde_json::Value;
 
 use crate::model::{Author, Label, PromptId, Version};
 use crate::storage::{
-    BackupCheck, BackupReport, BackupRequest, BackupSummary, LabelEntry, LabelMove, Progress, PromptEntry, PromptPage, PutOutcome, PutVersion, RestoreReport, RestoreRequest, Revision, SetLabel,
-    StorageError, StoredVersion, TrashedVersion, VerifyReport, VersionStorage,
+    BackupCheck, BackupReport, BackupRequest, BackupSummary, LabelEntry, LabelMove, Progress, PromptEntry,
+    PromptPage, PutOutcome, PutVersion, RestoreReport, RestoreRequest, Revision, SetLabel, StorageError,
+    StoredVersion, TrashedVersion, VerifyReport, VersionStorage,
 };
 
 use super::actors::ShardHandle;

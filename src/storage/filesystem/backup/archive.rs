@@ -108,7 +108,10 @@ fn read_entry(entry: &mut impl Entry, path: &str, limit: u64) -> Result<Vec<u8>,
         )));
     }
     let mut bytes = Vec::new();
-    entry.take(limit + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    entry
+        .take(limit + 1)
+        .read_to_end(&mut bytes)
+        .map_err(unreadable)?;
     if bytes.len() as u64 != size {
         return Err(invalid(format!("{} is cut off", shown(path))));
     }

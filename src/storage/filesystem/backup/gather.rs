@@ -122,12 +122,7 @@ impl Reading<'_> {
         let dir = self.gatherer.layout.prompt_dir(self.id);
         match self.gatherer.disk.list(&dir) {
             Ok(names) => Ok(names.into_iter().collect()),
-            Err(e)
-                if matches!(
-                    e.kind(),
-                    io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
-                ) =>
-            {
+            Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
                 Ok(Names::new())
             }
             Err(e) => Err(failed("listing", &dir, &e)),
@@ -147,7 +142,11 @@ impl Reading<'_> {
                 (Some(_), _) => self.skip(&dir.join(name), "not-a-file", "only regular files are copied"),
                 (None, _) if name == MANIFEST_FILE => {}
                 (None, _) if name.as_encoded_bytes().starts_with(b".") => {}
-                (None, _) => self.skip(&dir.join(name), "foreign-name", "not a file of promptd: not copied"),
+                (None, _) => self.skip(
+                    &dir.join(name),
+                    "foreign-name",
+                    "not a file of promptd: not copied",
+                ),
             }
         }
         Ok(())
@@ -164,7 +163,8 @@ impl Reading<'_> {
         if let Some(slot) = slot {
             candidates.extend(slot.entry.trash.iter().cloned());
             // It may have gone to the trash a moment ago.
-            let is_gone = |version: &&Version| !names.contains_key(&OsString::from(format!("{version}.json")));
+            let is_gone =
+                |version: &&Version| !names.contains_key(&OsString::from(format!("{version}.json")));
             candidates.extend(slot.entry.versions.iter().filter(is_gone).cloned());
         }
         for version in candidates {
@@ -232,7 +232,8 @@ impl Reading<'_> {
         };
         let after = self.gatherer.disk.stat(&path);
         let after = after.map_err(|e| failed("looking at", &path, &e))?;
-        if self.care != Care::AsItIs && after.is_none_or(|(_, after)| content_of(after) != content_of(stamp)) {
+        if self.care != Care::AsItIs && after.is_none_or(|(_, after)| content_of(after) != content_of(stamp))
+        {
             return Err(NotGathered::Changed);
         }
         let facts = FileFacts::of(&bytes);

@@ -158,12 +158,7 @@ impl Inventory {
             ..
         } = inventory.counts;
         if (prompts, versions, trashed, bytes)
-            != (
-                written.prompts,
-                written.versions,
-                written.trashed,
-                written.bytes,
-            )
+            != (written.prompts, written.versions, written.trashed, written.bytes)
         {
             return Err("its sums are not those of its list".to_owned());
         }
@@ -286,10 +281,7 @@ mod tests {
             files: BTreeMap::from([
                 (".metadata.json".into(), FileFacts::of(b"{}")),
                 ("69/wf_001_llm_1/1.0.0.json".into(), FileFacts::of(b"one")),
-                (
-                    ".trash/69/wf_001_llm_1@1.0.1.json".into(),
-                    FileFacts::of(b"two"),
-                ),
+                (".trash/69/wf_001_llm_1@1.0.1.json".into(), FileFacts::of(b"two")),
             ]),
         };
         inventory.count();
@@ -330,7 +322,10 @@ mod tests {
             |v| v["files"][1]["path"] = json!("../../etc/passwd"),
             "no path of a backup",
         );
-        check(|v| v["files"][1]["sha256"] = json!("00"), "64 lower-case hex digits");
+        check(
+            |v| v["files"][1]["sha256"] = json!("00"),
+            "64 lower-case hex digits",
+        );
         check(
             |v| {
                 let first = v["files"][0].clone();

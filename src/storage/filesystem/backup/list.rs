@@ -158,13 +158,27 @@ mod tests {
         let at = Timestamp::new("2026-11-22T22:15:00.5Z").unwrap();
         assert_eq!(snapshot_name(&at, 0), "2026-11-22T221500Z");
         assert_eq!(snapshot_name(&at, 1), "2026-11-22T221500Z-2");
-        let mut names = ["2026-11-22T221500Z-10", "2026-11-22T221500Z-2", "2026-11-22T221500Z"];
+        let mut names = [
+            "2026-11-22T221500Z-10",
+            "2026-11-22T221500Z-2",
+            "2026-11-22T221500Z",
+        ];
         names.sort_by_key(|name| key_of(name).unwrap());
         assert_eq!(
             names,
-            ["2026-11-22T221500Z", "2026-11-22T221500Z-2", "2026-11-22T221500Z-10"]
+            [
+                "2026-11-22T221500Z",
+                "2026-11-22T221500Z-2",
+                "2026-11-22T221500Z-10"
+            ]
         );
-        for other in ["", "notes", "2026-13-22T221500Z", "2026-11-22T221500Zx", "2026-11-22T221500Z-x"] {
+        for other in [
+            "",
+            "notes",
+            "2026-13-22T221500Z",
+            "2026-11-22T221500Zx",
+            "2026-11-22T221500Z-x",
+        ] {
             assert_eq!(key_of(other), None, "{other}");
         }
     }

@@ -9,10 +9,12 @@ use std::time::{Duration, Instant};
 use crate::model::{PromptId, ShardId, Timestamp, Version};
 use crate::storage::filesystem::actors::ShardHandle;
 use crate::storage::filesystem::disk::{
-    EntryKind, METADATA_FILE, MAX_METADATA_BYTES, belongs_to_trashed, list_shards, scan_shard_names,
+    EntryKind, MAX_METADATA_BYTES, METADATA_FILE, belongs_to_trashed, list_shards, scan_shard_names,
 };
 use crate::storage::filesystem::work::{Quiet, WriteOp};
-use crate::storage::{BackupCounts, BackupForm, BackupReport, BackupRequest, Problem, Progress, StorageError};
+use crate::storage::{
+    BackupCounts, BackupForm, BackupReport, BackupRequest, Problem, Progress, StorageError,
+};
 
 use super::gather::{Care, Gathered, Gatherer, NotGathered};
 use super::inventory::{FileFacts, Inventory, MAX_FILES, MAX_PROBLEMS};
@@ -136,11 +138,7 @@ fn ensure_dirs(work: &Work, dir: &Path) -> Result<(), StorageError> {
 }
 
 /// Copies everything into the unfinished form and makes it durable.
-fn fill(
-    work: &Work,
-    target: &Target,
-    progress: &Progress,
-) -> Result<(Inventory, u64, u64), StorageError> {
+fn fill(work: &Work, target: &Target, progress: &Progress) -> Result<(Inventory, u64, u64), StorageError> {
     let created_at = Timestamp::now();
     let (disk, partial) = (Arc::clone(&work.root.disk), &target.partial);
     let sink: io::Result<Box<dyn Sink>> = match target.place.form {
@@ -336,10 +334,11 @@ impl Making<'_> {
             let quiet = Quiet::new(move || {
                 let mut gatherer = lock(&gatherer);
                 let mut cares = std::iter::repeat_n(Care::Quiet, MAX_QUIET_TRIES).chain([Care::AsItIs]);
-                let gathered = cares.find_map(|care| match gatherer.gather(&owned, &catalog, &listed, care) {
-                    Err(NotGathered::Changed) => None,
-                    other => Some(other),
-                });
+                let gathered =
+                    cares.find_map(|care| match gatherer.gather(&owned, &catalog, &listed, care) {
+                        Err(NotGathered::Changed) => None,
+                        other => Some(other),
+                    });
                 let _nobody_waits = answer.send(gathered.unwrap_or(Err(NotGathered::Changed)));
             });
             let asked = shard.write(id.clone(), WriteOp::Quiet(quiet), timeout);

@@ -75,7 +75,11 @@ impl FileSystemStorage {
         let path = self.backup_dir();
         let root = super::watched::blocking(move || open(&path)).await?;
         #[cfg(test)]
-        if let Some(disk) = &*self.backup_disk.lock().unwrap_or_else(std::sync::PoisonError::into_inner) {
+        if let Some(disk) = &*self
+            .backup_disk
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+        {
             let disk = Arc::clone(disk);
             return Ok(Root { disk, ..root });
         }

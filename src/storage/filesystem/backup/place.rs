@@ -54,7 +54,9 @@ impl Place {
             }
         }
         if components == 0 || components > MAX_COMPONENTS {
-            return Err(refuse("does not name a directory or archive in the backup directory"));
+            return Err(refuse(
+                "does not name a directory or archive in the backup directory",
+            ));
         }
         let form = if text.ends_with(ARCHIVE_ENDING) {
             BackupForm::Archive

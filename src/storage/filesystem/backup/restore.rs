@@ -11,9 +11,7 @@ use bytes::Bytes;
 use crate::model::{PromptId, ShardDepth, Version};
 use crate::storage::filesystem::disk::{Layout, Manifest};
 use crate::storage::filesystem::work::{AdoptDone, AdoptFile, AdoptRequest, WriteDone, WriteOp};
-use crate::storage::{
-    BackupForm, Progress, RestoreReport, RestoreRequest, RestoreScope, StorageError,
-};
+use crate::storage::{BackupForm, Progress, RestoreReport, RestoreRequest, RestoreScope, StorageError};
 
 use super::inventory::{FileFacts, Inventory, MAX_PROBLEMS};
 use super::member::Member;
@@ -33,6 +31,7 @@ struct Restoring<'a> {
     work: &'a Work,
     request: &'a RestoreRequest,
     files: Source,
+    lost_too: bool,
     report: RestoreReport,
 }
 
@@ -105,6 +104,7 @@ fn take_in(
         work,
         request,
         files,
+        lost_too: request.lost && inventory.store_id == work.store_id,
         report,
     };
     for (id, files) in prompts {
@@ -236,6 +236,7 @@ impl Restoring<'_> {
             let request = AdoptRequest {
                 files: files.clone(),
                 dry_run: self.request.dry_run,
+                lost_too: self.lost_too,
                 author: self.request.author.clone(),
             };
             let op = WriteOp::Adopt(Box::new(request));
@@ -244,9 +245,9 @@ impl Restoring<'_> {
                 Ok(WriteDone::Adopted(done)) => return Ok(self.count(done)),
                 Ok(_) => return Err(shard.down()),
                 // To take in the same again is safe: what is there is found unchanged.
-                Err(StorageError::Busy { .. } | StorageError::Unavailable(_) | StorageError::Interrupted(_))
-                    if tries < MAX_TRIES =>
-                {
+                Err(
+                    StorageError::Busy { .. } | StorageError::Unavailable(_) | StorageError::Interrupted(_),
+                ) if tries < MAX_TRIES => {
                     tries += 1;
                     self.work.runtime.block_on(tokio::time::sleep(PAUSE));
                 }

@@ -107,9 +107,9 @@ impl Source {
         let place = self.path.join(INVENTORY_FILE);
         let read = self.disk.read(&place, MAX_INVENTORY_BYTES);
         let bytes = read.map_err(|e| match e.kind() {
-            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
-                self.damaged(&format!("there is no {INVENTORY_FILE}: this is no complete backup"))
-            }
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => self.damaged(&format!(
+                "there is no {INVENTORY_FILE}: this is no complete backup"
+            )),
             _ => io_error("reading", &place, &e),
         })?;
         Inventory::parse(&bytes.bytes).map_err(|why| self.damaged(&format!("{INVENTORY_FILE}: {why}")))
@@ -206,7 +206,9 @@ impl Source {
         });
         let contents = read.map_err(|error| match error {
             ArchiveError::Invalid(why) => self.damaged(&why),
-            ArchiveError::Io(_) if watch.progress.is_cancelled() => StorageError::Interrupted("cancelled".into()),
+            ArchiveError::Io(_) if watch.progress.is_cancelled() => {
+                StorageError::Interrupted("cancelled".into())
+            }
             ArchiveError::Io(e) => io_error("reading", &self.path, &e),
         })?;
         let mut problems = Vec::new();

@@ -94,3 +94,33 @@ impl Stage {
         self.dir.join(number.to_string())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::storage::filesystem::disk::RealDisk;
+
+    #[test]
+    fn what_does_not_fit_into_memory_waits_on_disk_and_goes_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let disk: Arc<dyn Disk> = Arc::new(RealDisk::open(dir.path()).unwrap());
+        let mut stage = Stage::new(disk, Path::new("stage")).with_budget(10);
+        let kept: Vec<Staged> = [b"12345678", b"abcdefgh", b"ABCDEFGH"]
+            .into_iter()
+            .map(|bytes| stage.keep(bytes.to_vec()).unwrap())
+            .collect();
+        let on_disk = || std::fs::read_dir(dir.path().join("stage")).unwrap().count();
+        assert_eq!(on_disk(), 2);
+        let read: Vec<Vec<u8>> = kept
+            .into_iter()
+            .map(|kept| stage.take(kept, 8).unwrap())
+            .collect();
+        assert_eq!(read, [b"12345678", b"abcdefgh", b"ABCDEFGH"]);
+        stage.clear().unwrap();
+        assert_eq!(on_disk(), 0);
+        assert!(matches!(
+            stage.keep(b"12345678".to_vec()).unwrap(),
+            Staged::Memory(_)
+        ));
+    }
+}

@@ -97,7 +97,9 @@ impl ShardDisk {
     }
 
     fn discard_all(&self, files: &[PathBuf], fault: DiskFault) -> DiskFault {
-        files.iter().fold(fault, |fault, tmp| self.discard_tmp(tmp, fault))
+        files
+            .iter()
+            .fold(fault, |fault, tmp| self.discard_tmp(tmp, fault))
     }
 
     /// Puts the manifest of a backup in the place of none, as it is.

@@ -36,8 +36,8 @@ pub(super) use layout::{
 };
 pub use manifest::{LabelRecord, Manifest};
 pub(super) use open::{MAX_METADATA_BYTES, list_shards};
-pub use overlap::overlap;
 pub use open::{OpenError, OpenedStore, StoreMetadata, open_store};
+pub use overlap::overlap;
 pub use real::{RealDisk, StoreLock, inotify_limit};
 pub use recover::{RecoveredShard, recover_shard};
 pub(super) use scan::{MAX_MANIFEST_BYTES, read_manifest};

