@@ -47,7 +47,9 @@ async fn work(client: Client, number: usize, stop: Arc<AtomicBool>, told: Arc<st
             let label = Label::new(&format!("l{number}")).unwrap();
             let to = VersionSelector::Exact(made.clone());
             // Another client may have deleted it meanwhile.
-            let _deleted = client.set_label(&id(&prompt), &label, &to, &LabelGuard::default()).await;
+            let _deleted = client
+                .set_label(&id(&prompt), &label, &to, &LabelGuard::default())
+                .await;
         }
         if n % 5 == 4 {
             told.lock()
@@ -132,7 +134,7 @@ async fn a_backup_made_while_clients_write_holds_all_that_was_acknowledged_and_i
     let clients: Vec<_> = (0..CLIENTS)
         .map(|n| tokio::spawn(work(daemon.client(), n, Arc::clone(&stop), Arc::clone(&told))))
         .collect();
-    for (round, target) in ["default", "x.tar.zst", "default"].into_iter().enumerate() {
+    for (round, target) in ["default", "x.tar.zst"].into_iter().enumerate() {
         let enough = 60 * (round + 1);
         eventually("enough versions", async || {
             told.lock().unwrap().stored.len() > enough
@@ -173,7 +175,7 @@ async fn a_backup_made_while_clients_write_holds_all_that_was_acknowledged_and_i
         client.await.unwrap();
     }
     let listed = host.ctl(&["backup", "list"]).success();
-    assert_eq!(listed.lines().count(), 3, "{listed}");
+    assert_eq!(listed.lines().count(), 2, "{listed}");
     assert!(daemon.stop().success());
 }
 

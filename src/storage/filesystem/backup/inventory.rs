@@ -288,6 +288,26 @@ mod tests {
         inventory
     }
 
+    #[test]
+    fn the_documented_inventory_is_what_promptd_would_write() {
+        let document = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/format.md"));
+        let (_, rest) = document.split_once("```json backup\n").unwrap();
+        let block = rest.split_once("```").unwrap().0;
+        let read = Inventory::parse(block.as_bytes()).unwrap();
+        assert_eq!(String::from_utf8(read.render().unwrap()).unwrap(), block);
+        for (path, mark) in [
+            (".metadata.json", "```json metadata\n"),
+            ("69/wf_001_llm_1/1.0.0.json", "```json version\n"),
+            ("69/wf_001_llm_1/.manifest.json", "```json manifest\n"),
+        ] {
+            let file = document.split_once(mark).unwrap().1.split_once("```").unwrap().0;
+            assert_eq!(read.files[path], FileFacts::of(file.as_bytes()), "{path}");
+        }
+        for limit in [MAX_FILES.to_string(), (MAX_INVENTORY_BYTES >> 20).to_string()] {
+            assert!(document.replace(',', "").contains(&limit), "{limit}");
+        }
+    }
+
     fn check(change: impl Fn(&mut Value), says: &str) {
         let mut value = serde_json::from_slice(&inventory().render().unwrap()).unwrap();
         change(&mut value);

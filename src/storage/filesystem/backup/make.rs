@@ -269,7 +269,7 @@ impl Making<'_> {
         for id in ids {
             check_cancelled(self.progress)?;
             let listed = trash.get(&id).cloned().unwrap_or_default();
-            let gathered = self.gather(shard, &id, listed)?;
+            let gathered = self.gather(shard, &id, &listed)?;
             self.copy_prompt(gathered)?;
             self.progress.advance(1);
         }
@@ -305,17 +305,17 @@ impl Making<'_> {
         &self,
         shard: &ShardHandle,
         id: &PromptId,
-        listed: BTreeSet<Version>,
+        listed: &BTreeSet<Version>,
     ) -> Result<Gathered, StorageError> {
         for _ in 0..MAX_BUSY_TRIES {
-            let gathered = lock(&self.gatherer).gather(id, &shard.catalog, &listed, Care::Busy);
+            let gathered = lock(&self.gatherer).gather(id, &shard.catalog, listed, Care::Busy);
             match gathered {
                 Ok(gathered) => return Ok(gathered),
                 Err(NotGathered::Changed) => {}
                 Err(NotGathered::Failed(error)) => return Err(error),
             }
         }
-        self.gather_quietly(shard, id, &listed)
+        self.gather_quietly(shard, id, listed)
     }
 
     /// Reads a prompt between two pieces of work of its shard.

@@ -188,7 +188,7 @@ impl Restoring<'_> {
             let bytes = self.read(path, *facts)?;
             let size = facts.size;
             if !batch.is_empty() && (batch.len() >= max_files || bytes_in_batch + size > max_bytes) {
-                restored.extend(self.adopt(id, std::mem::take(&mut batch))?);
+                restored.extend(self.adopt(id, &std::mem::take(&mut batch))?);
                 bytes_in_batch = 0;
             }
             bytes_in_batch += size;
@@ -205,12 +205,12 @@ impl Restoring<'_> {
                 Member::Metadata | Member::Note(..) => {}
             }
         }
-        restored.extend(self.adopt(id, batch)?);
+        restored.extend(self.adopt(id, &batch)?);
         if let Some(bytes) = manifest {
             let is_clean = self.report.conflicts.len() == conflicts_before;
             self.adopt(
                 id,
-                vec![AdoptFile::Manifest {
+                &[AdoptFile::Manifest {
                     bytes,
                     restored,
                     is_clean,
@@ -222,19 +222,19 @@ impl Restoring<'_> {
     }
 
     /// Hands files to the shard of the prompt; returns the versions that are there now as the backup has them.
-    fn adopt(&mut self, id: &PromptId, files: Vec<AdoptFile>) -> Result<Vec<Version>, StorageError> {
+    fn adopt(&mut self, id: &PromptId, files: &[AdoptFile]) -> Result<Vec<Version>, StorageError> {
         let shared = Arc::clone(&self.work.shared);
         let shard = shared.layout.shard_of(id);
         let shard = match shared.shards.get(&shard) {
             Some(known) => known,
             // No shard is made to say what would be done.
-            None if self.request.dry_run => return Ok(self.count(all_new(id, &files))),
+            None if self.request.dry_run => return Ok(self.count(all_new(id, files))),
             None => shared.shard(&shard),
         };
         let mut tries = 0;
         loop {
             let request = AdoptRequest {
-                files: files.clone(),
+                files: files.to_vec(),
                 dry_run: self.request.dry_run,
                 lost_too: self.lost_too,
                 author: self.request.author.clone(),
@@ -269,7 +269,7 @@ impl Restoring<'_> {
 
     /// Reads a file once more. It was read before; a backup that changes under the reader is not restored from.
     fn read(&self, path: &str, facts: FileFacts) -> Result<Bytes, StorageError> {
-        match self.files.read_file(path, facts)? {
+        match self.files.read_file(path, facts) {
             Ok(bytes) => Ok(Bytes::from(bytes)),
             Err(why) => Err(self.files.damaged(&format!("{path}: {why}"))),
         }

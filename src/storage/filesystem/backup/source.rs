@@ -123,7 +123,7 @@ impl Source {
         let (mut problems, mut seals) = (Vec::new(), Seals::default());
         for (path, facts) in &inventory.files {
             check_cancelled(watch.progress)?;
-            match self.read_file(path, *facts)? {
+            match self.read_file(path, *facts) {
                 Ok(bytes) => seals.note(path, bytes),
                 Err(why) => note(&mut problems, Problem::new(Path::new(path), "damaged", why)),
             }
@@ -139,24 +139,19 @@ impl Source {
         })
     }
 
-    /// Reads one file of a directory; the inner error says what is wrong with it.
+    /// Reads one file of a directory.
     ///
     /// # Errors
-    /// What the system says when it is not the file's fault.
-    pub(super) fn read_file(
-        &self,
-        path: &str,
-        facts: FileFacts,
-    ) -> Result<Result<Vec<u8>, String>, StorageError> {
+    /// A sentence that says what is wrong with it.
+    pub(super) fn read_file(&self, path: &str, facts: FileFacts) -> Result<Vec<u8>, String> {
         let place = self.path.join(path);
         match self.disk.read(&place, facts.size.min(self.max_entry_bytes)) {
-            Ok(content) if FileFacts::of(&content.bytes) == facts => Ok(Ok(content.bytes)),
-            Ok(_) => Ok(Err("its content is not what the inventory says".to_owned())),
+            Ok(content) if FileFacts::of(&content.bytes) == facts => Ok(content.bytes),
+            Ok(_) => Err("its content is not what the inventory says".to_owned()),
             Err(e) if e.kind() == io::ErrorKind::NotFound => {
-                Ok(Err("it is in the inventory and not there".to_owned()))
+                Err("it is in the inventory and not there".to_owned())
             }
-            Err(e) if e.raw_os_error().is_none() => Ok(Err(e.to_string())),
-            Err(e) => Ok(Err(format!("it cannot be read: {e}"))),
+            Err(e) => Err(format!("it cannot be read: {e}")),
         }
     }
 
