@@ -9,6 +9,8 @@ mod backups;
 mod body;
 mod compare;
 mod cursor;
+#[cfg(test)]
+mod fuzz;
 mod guard;
 mod headers;
 mod jobs;
@@ -29,7 +31,6 @@ mod server;
 pub mod socket;
 mod state;
 mod status;
-mod strict_json;
 #[cfg(test)]
 mod tests;
 mod trash;

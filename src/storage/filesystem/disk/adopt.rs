@@ -37,10 +37,13 @@ impl ShardDisk {
                 self.ensure_dir_of(id, file)?;
             }
         }
-        let mut durable = Vec::with_capacity(files.len());
+        let (mut durable, mut inodes) = (Vec::with_capacity(files.len()), Vec::new());
         for file in files {
             match self.write_adopted(file.bytes()) {
-                Ok(tmp) => durable.push(tmp),
+                Ok((tmp, ino)) => {
+                    durable.push(tmp);
+                    inodes.push(ino);
+                }
                 Err(fault) => return Err(self.discard_all(&durable, fault)),
             }
         }
@@ -51,7 +54,9 @@ impl ShardDisk {
                 return Err(self.discard_all(rest, fault));
             }
         }
-        dirs.iter().try_for_each(|dir| self.sync_dir(dir))
+        dirs.iter().try_for_each(|dir| self.sync_dir(dir))?;
+        let mut places = files.iter().map(|file| self.place_of(id, file).1).zip(inodes);
+        places.try_for_each(|(place, ino)| self.check_in_place(&place, ino))
     }
 
     fn place_of(&self, id: &PromptId, file: &Adoptee) -> (PathBuf, PathBuf) {
@@ -73,10 +78,12 @@ impl ShardDisk {
         }
     }
 
-    fn write_adopted(&self, bytes: &[u8]) -> Result<PathBuf, DiskFault> {
+    /// Writes a temporary file and makes it durable; returns which file it is, too.
+    fn write_adopted(&self, bytes: &[u8]) -> Result<(PathBuf, Option<u64>), DiskFault> {
         let (tmp, file) = self.write_tmp_as(ADOPTED_ENDING, bytes)?;
         self.sync_file(&tmp, file)?;
-        Ok(tmp)
+        let ino = self.stamp(&tmp).map(|stamp| stamp.ino);
+        Ok((tmp, ino))
     }
 
     fn name_adopted(&self, id: &PromptId, file: &Adoptee, tmp: &std::path::Path) -> Result<(), DiskFault> {
@@ -86,7 +93,7 @@ impl ShardDisk {
             let place = self.layout.trash_note(id, version);
             match self.disk.stat(&place) {
                 Ok(Some(_)) => {}
-                Ok(None) => self.replace_file(&place, note)?,
+                Ok(None) => drop(self.replace_file(&place, note)?),
                 Err(e) => return Err(DiskFault::before("looking at", &place, &e)),
             }
         }
@@ -111,7 +118,7 @@ impl ShardDisk {
         self.check_space(bytes.len() as u64)?;
         let (dir, target) = (self.layout.prompt_dir(id), self.layout.manifest_file(id));
         self.ensure_dir(&dir)?;
-        let tmp = self.write_adopted(bytes)?;
+        let (tmp, ino) = self.write_adopted(bytes)?;
         match self.disk.rename_new(&tmp, &target) {
             Ok(()) => self.note_tmp_name_gone(),
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
@@ -119,7 +126,8 @@ impl ShardDisk {
             }
             Err(e) => return Err(self.discard_tmp(&tmp, DiskFault::naming("renaming to", &target, &e))),
         }
-        self.sync_dir(&dir)
+        self.sync_dir(&dir)?;
+        self.check_in_place(&target, ino)
     }
 }
 

@@ -1,6 +1,7 @@
 //! The backend as a whole: on a real directory, with its actors.
 
 mod backup;
+mod damage;
 mod faults;
 mod faulty_disk;
 mod model;
@@ -11,6 +12,7 @@ mod restarts;
 mod steps;
 mod stopping;
 mod strange_stores;
+mod swapped;
 mod watching;
 
 use std::path::PathBuf;
