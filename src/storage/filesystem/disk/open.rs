@@ -25,7 +25,7 @@ const FORMAT_VERSION: u32 = 1;
 /// The metadata while it is written.
 const METADATA_TMP_FILE: &str = ".metadata.json.tmp";
 /// The largest metadata file that is read, in bytes.
-const MAX_METADATA_BYTES: u64 = 64 << 10;
+pub(in crate::storage::filesystem) const MAX_METADATA_BYTES: u64 = 64 << 10;
 
 /// `.metadata.json`: what a store is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -86,6 +86,17 @@ pub enum OpenError {
         path: PathBuf,
         /// Its format.
         found: u32,
+    },
+    /// The backup directory lies in the store, or the store in it.
+    #[error(
+        "the backup directory {backups} and the store {store} lie in one another: set optimizer.storage.config.backup_dir to another place",
+        backups = .backups.display(), store = .store.display()
+    )]
+    BackupDir {
+        /// The backup directory.
+        backups: PathBuf,
+        /// The store.
+        store: PathBuf,
     },
     /// The metadata cannot be understood.
     #[error("{path} is damaged: {reason}; mend it (docs/format.md) or move it away to have the layout found again", path = .path.display())]

@@ -2,6 +2,7 @@
 
 mod actor_ends;
 pub(crate) mod crash;
+mod backup;
 mod damage;
 mod fault_table;
 mod faults;
@@ -43,10 +44,8 @@ impl Store {
         options.watch.debounce = Duration::from_millis(5);
         options.index_interval = Duration::from_millis(10);
         options.disk.min_free_bytes = 0;
-        Self {
-            dir: tempfile::tempdir().unwrap(),
-            options,
-        }
+        let dir = tempfile::tempdir().unwrap();
+        Self { dir, options }
     }
 
     /// A store that nothing but the test changes, on a file system in memory where there is one: for tests that open
