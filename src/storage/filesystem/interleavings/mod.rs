@@ -91,7 +91,7 @@ impl World {
 
     /// Waits until the disk is in the middle of something, or for a while if it is not asked anything.
     async fn moment(&self) {
-        let moment = disk::calls() + thread_rng().gen_range(0..16);
+        let moment = disk::calls() + thread_rng().gen_range(0..64);
         for _ in 0..400 {
             if disk::calls() >= moment {
                 break;
