@@ -21,7 +21,7 @@ Examples:
 
 /// List, follow and cancel long work of the daemon
 ///
-/// Jobs are imports, verifications and rebuilds of the index.
+/// Jobs are imports, verifications, collections and rebuilds of the index.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES, arg_required_else_help = true)]
 pub(crate) struct JobArgs {
@@ -157,6 +157,21 @@ pub(super) async fn wait_for(client: &Client, id: &str, session: &Session) -> Re
         .await;
     progress.finish();
     Ok(ended?)
+}
+
+/// Returns what came of a job that `what` names.
+pub(super) fn result_of<T: serde::de::DeserializeOwned>(job: &JobView, what: &str) -> Result<T, CliError> {
+    if job.state != JobState::Succeeded {
+        let reason = job.error.as_deref().unwrap_or("no reason was given");
+        let message = format!("{what} {}: {reason}", state_word(job.state));
+        return Err(CliError::failure(message));
+    }
+    let result = job.result.clone().unwrap_or_default();
+    serde_json::from_value(result).map_err(|error| {
+        CliError::failure(format!(
+            "the report is not understood ({error}): are promptctl and promptd of one version?"
+        ))
+    })
 }
 
 async fn list(

@@ -2,6 +2,7 @@
 
 mod analyze;
 mod bench;
+mod collect;
 mod completions;
 mod config;
 mod demo;
@@ -52,6 +53,7 @@ pub(super) enum Verb {
     Export(export::ExportArgs),
     Job(job::JobArgs),
     Verify(verify::VerifyArgs),
+    Collect(collect::CollectArgs),
     Status(status::StatusArgs),
     Config(config::ConfigArgs),
     Bench(bench::BenchArgs),
@@ -89,6 +91,7 @@ impl Verb {
             Self::Export(args) => export::run(args, session).await,
             Self::Job(args) => job::run(args, session).await,
             Self::Verify(args) => verify::run(args, session).await,
+            Self::Collect(args) => collect::run(args, session).await,
             Self::Status(args) => status::run(args, session).await,
             Self::Config(args) => config::run(args, session),
             Self::Bench(args) => bench::run(args, session).await,

@@ -3,6 +3,7 @@
 //! A request becomes an [`Order`] (checked, nothing read yet), an order becomes a [`Plan`] (what the ledger keeps and the
 //! job needs to run), and a plan is run. Every kind may be run again from its beginning.
 
+mod collect;
 mod import;
 mod import_result;
 mod params;
@@ -19,15 +20,18 @@ use serde_json::Value;
 use crate::dify::ExtractOptions;
 use crate::http::wire::JobRequest;
 use crate::model::Author;
-use crate::storage::Progress;
+use crate::storage::{Problem, Progress};
 use crate::versions::VersionManager;
 
 use super::schedule::Lane;
-use super::{JobError, JobId};
+use super::{JobError, JobId, Ledger};
 
+use collect::CollectPlan;
 use import::{ImportOrder, ImportPlan};
 pub use import_result::{FailedPrompt, ImportResult, ImportedVersion, SkippedPlace};
+pub(crate) use params::MAX_LIST_ITEMS;
 use params::Params;
+use verify::VerifyPlan;
 
 /// What a job does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,11 +42,13 @@ pub enum JobKind {
     Verify,
     /// Looks at every directory again and writes the index anew.
     RebuildIndex,
+    /// Moves old versions to the trash and forgets what lies there for long.
+    Collect,
 }
 
 impl JobKind {
     /// Every kind.
-    pub const ALL: [Self; 3] = [Self::Import, Self::Verify, Self::RebuildIndex];
+    pub const ALL: [Self; 4] = [Self::Import, Self::Verify, Self::RebuildIndex, Self::Collect];
 
     /// Returns the name of the kind, as clients see it.
     #[must_use]
@@ -51,6 +57,7 @@ impl JobKind {
             Self::Import => "import",
             Self::Verify => "verify",
             Self::RebuildIndex => "rebuild_index",
+            Self::Collect => "collect",
         }
     }
 
@@ -66,7 +73,7 @@ impl JobKind {
     pub const fn max_running(self) -> usize {
         match self {
             Self::Import => 4,
-            Self::Verify | Self::RebuildIndex => 1,
+            Self::Verify | Self::RebuildIndex | Self::Collect => 1,
         }
     }
 
@@ -74,7 +81,7 @@ impl JobKind {
     #[must_use]
     pub const fn unit(self) -> &'static str {
         match self {
-            Self::Import | Self::Verify => "prompts",
+            Self::Import | Self::Verify | Self::Collect => "prompts",
             Self::RebuildIndex => "shards",
         }
     }
@@ -88,8 +95,9 @@ impl JobKind {
 #[derive(Debug)]
 pub(super) enum Order {
     Import(ImportOrder),
-    Verify,
+    Verify(VerifyPlan),
     RebuildIndex,
+    Collect(CollectPlan),
 }
 
 /// What a job needs to run, as it stands in the ledger.
@@ -97,8 +105,12 @@ pub(super) enum Order {
 #[serde(rename_all = "snake_case")]
 pub(super) enum Plan {
     Import(ImportPlan),
+    /// All of it, without mending anything.
     Verify,
+    /// As its parameters say.
+    VerifyWith(VerifyPlan),
     RebuildIndex,
+    Collect(CollectPlan),
 }
 
 /// What a running job works with.
@@ -108,6 +120,16 @@ pub(super) struct Context {
     pub(super) author: Author,
     pub(super) job_id: JobId,
     pub(super) progress: Arc<Progress>,
+    pub(super) ledger: Arc<dyn Ledger>,
+}
+
+impl Context {
+    /// Reads the whole ledger and reports what is wrong with it.
+    async fn check_ledger(&self) -> Vec<Problem> {
+        let ledger = Arc::clone(&self.ledger);
+        let checked = tokio::task::spawn_blocking(move || ledger.check()).await;
+        checked.unwrap_or_default()
+    }
 }
 
 /// Why a job did not succeed, and what it did all the same.
@@ -124,8 +146,9 @@ impl Order {
         let mut params = Params::new(kind, request.params);
         let order = match kind {
             JobKind::Import => Self::Import(ImportOrder::read(&mut params)?),
-            JobKind::Verify => Self::Verify,
+            JobKind::Verify => Self::Verify(VerifyPlan::read(&mut params)?),
             JobKind::RebuildIndex => Self::RebuildIndex,
+            JobKind::Collect => Self::Collect(CollectPlan::read(&mut params)?),
         };
         params.finish()?;
         Ok(order)
@@ -135,8 +158,9 @@ impl Order {
     pub(super) const fn kind(&self) -> JobKind {
         match self {
             Self::Import(_) => JobKind::Import,
-            Self::Verify => JobKind::Verify,
+            Self::Verify(_) => JobKind::Verify,
             Self::RebuildIndex => JobKind::RebuildIndex,
+            Self::Collect(_) => JobKind::Collect,
         }
     }
 
@@ -144,8 +168,10 @@ impl Order {
     pub(super) fn prepare(self, options: &ExtractOptions) -> Result<Plan, JobError> {
         match self {
             Self::Import(order) => order.prepare(options).map(Plan::Import),
-            Self::Verify => Ok(Plan::Verify),
+            Self::Verify(plan) if plan == VerifyPlan::default() => Ok(Plan::Verify),
+            Self::Verify(plan) => Ok(Plan::VerifyWith(plan)),
             Self::RebuildIndex => Ok(Plan::RebuildIndex),
+            Self::Collect(plan) => Ok(Plan::Collect(plan)),
         }
     }
 }
@@ -155,18 +181,27 @@ impl Plan {
     pub(super) fn lane(&self) -> Lane {
         let (kind, key) = match self {
             Self::Import(plan) => (JobKind::Import, plan.workflow().to_owned()),
-            Self::Verify => (JobKind::Verify, String::new()),
+            Self::Verify | Self::VerifyWith(_) => (JobKind::Verify, String::new()),
             Self::RebuildIndex => (JobKind::RebuildIndex, String::new()),
+            Self::Collect(_) => (JobKind::Collect, String::new()),
         };
         Lane { kind, key }
+    }
+
+    /// Tells whether the job may run without being written down, where that is not possible: nothing is lost when it is
+    /// forgotten in a crash, and it may be what makes room.
+    pub(super) const fn may_run_unrecorded(&self) -> bool {
+        !matches!(self, Self::Import(_))
     }
 
     /// Does the work. Stops at its next step when the progress says so.
     pub(super) async fn run(self, context: Context) -> Result<Value, JobFailure> {
         match self {
             Self::Import(plan) => import::run(plan, context).await,
-            Self::Verify => verify::run(&context).await,
+            Self::Verify => verify::run(VerifyPlan::default(), &context).await,
+            Self::VerifyWith(plan) => verify::run(plan, &context).await,
             Self::RebuildIndex => rebuild_index::run(&context).await,
+            Self::Collect(plan) => collect::run(plan, &context).await,
         }
     }
 }

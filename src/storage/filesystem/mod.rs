@@ -7,6 +7,7 @@ mod actors;
 mod cache;
 mod catalog;
 pub mod disk;
+mod mend;
 mod options;
 mod reads;
 mod status;
@@ -25,10 +26,12 @@ use tokio::sync::{Semaphore, oneshot, watch};
 use actors::{IndexMessage, IndexStatus, Shared, Supervisor, SupervisorMessage};
 use cache::VersionCache;
 use catalog::Catalog;
-use disk::{Disk, IndexHints, Layout, OpenedStore, RealDisk, Run, load_index, open_store};
+use disk::{
+    Disk, IndexHints, Layout, OpenedStore, RealDisk, Run, SpaceBounds, SpaceGuard, load_index, open_store,
+};
 
 pub use disk::{DiskLimits, OpenError};
-pub use options::{ExternalEdit, FileSystemOptions, RestartPolicy, WatchMode, WatchOptions};
+pub use options::{ExternalEdit, FileSystemOptions, RestartPolicy, ScrubOptions, WatchMode, WatchOptions};
 
 /// Reads of the disk at the same time; more wait.
 const MAX_CONCURRENT_READS: usize = 64;
@@ -126,6 +129,11 @@ impl FileSystemStorage {
             index_is_stale: AtomicBool::new(true),
             index_status: Mutex::new(IndexStatus::found(&source)),
             watch_status: Mutex::default(),
+            room: Arc::new(SpaceGuard::new(SpaceBounds::new(
+                options.disk.min_free_bytes,
+                options.resume_free_percent,
+            ))),
+            scrub: Mutex::default(),
             space: Mutex::new(None),
             restarts: Mutex::default(),
             problems: Mutex::new(problems),

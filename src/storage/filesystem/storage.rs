@@ -8,13 +8,13 @@ use serde_json::Value;
 
 use crate::model::{Author, Label, PromptId, Version};
 use crate::storage::{
-    LabelEntry, LabelMove, Progress, PromptEntry, PromptPage, PutOutcome, PutVersion, Revision, SetLabel,
-    StorageError, StoredVersion, TrashedVersion, VerifyReport, VersionStorage,
+    LabelEntry, LabelMove, Mend, Progress, PromptEntry, PromptPage, PutOutcome, PutVersion, RepairStep,
+    Revision, SetLabel, StorageError, StoredVersion, TrashedVersion, VerifyReport, VerifyScope,
+    VersionStorage,
 };
 
 use super::actors::ShardHandle;
 use super::disk::{ReadFailure, read_manifest};
-use super::verify::verify;
 use super::work::{Look, WriteDone, WriteOp};
 use super::{FileSystemStorage, SupervisorMessage};
 
@@ -206,31 +206,25 @@ impl VersionStorage for FileSystemStorage {
         }
     }
 
-    async fn verify(&self, progress: &Progress) -> Result<VerifyReport, StorageError> {
-        // The progress is shared through a scope: the work ends before this call does.
-        let shared = Arc::clone(&self.shared);
-        let watched = Arc::new(Progress::default());
-        let working = Arc::clone(&watched);
-        // Whoever does not wait any more does not need the work either.
-        let _cancel = CancelOnDrop(Arc::clone(&watched));
-        let mut work = tokio::task::spawn_blocking(move || verify(&shared, &working));
-        loop {
-            let tick = tokio::time::sleep(std::time::Duration::from_millis(50));
-            let ended = tokio::select! {
-                ended = &mut work => Some(ended),
-                () = tick => None,
-            };
-            let (done, total) = watched.get();
-            progress.set_total(total);
-            progress.advance(done.saturating_sub(progress.get().0));
-            if progress.is_cancelled() {
-                watched.cancel();
-            }
-            if let Some(ended) = ended {
-                return ended
-                    .unwrap_or_else(|_| Err(StorageError::Unavailable("the verification failed".into())));
-            }
+    async fn purge_all_trashed(&self, id: &PromptId, versions: &[Version]) -> Result<(), StorageError> {
+        for version in versions {
+            self.check_trashed(id, version)?;
         }
+        self.write(id, WriteOp::PurgeTrashed(versions.to_vec()))
+            .await
+            .map(drop)
+    }
+
+    async fn verify_within(
+        &self,
+        scope: &VerifyScope,
+        progress: &Progress,
+    ) -> Result<VerifyReport, StorageError> {
+        self.verify_twice(scope, progress).await
+    }
+
+    async fn mend(&self, mend: &Mend) -> Result<Vec<RepairStep>, StorageError> {
+        self.mend_one(mend).await
     }
 
     async fn rebuild_index(&self, progress: &Progress) -> Result<(u64, u64), StorageError> {
@@ -260,6 +254,10 @@ impl VersionStorage for FileSystemStorage {
         self.judge_health()
     }
 
+    fn concerns(&self) -> Vec<String> {
+        self.find_concerns()
+    }
+
     async fn close(&self) {
         if self.closed.swap(true, Ordering::AcqRel) {
             return;
@@ -284,14 +282,6 @@ impl Drop for FileSystemStorage {
     }
 }
 
-struct CancelOnDrop(Arc<Progress>);
-
-impl Drop for CancelOnDrop {
-    fn drop(&mut self) {
-        self.0.cancel();
-    }
-}
-
 impl FileSystemStorage {
     async fn write(&self, id: &PromptId, op: WriteOp) -> Result<WriteDone, StorageError> {
         if self.closed.load(Ordering::Acquire) {
@@ -304,7 +294,7 @@ impl FileSystemStorage {
     }
 
     /// As [`Self::write`], for changes that make no sense on a prompt that is not there: no shard is made for them.
-    async fn write_existing(&self, id: &PromptId, op: WriteOp) -> Result<WriteDone, StorageError> {
+    pub(super) async fn write_existing(&self, id: &PromptId, op: WriteOp) -> Result<WriteDone, StorageError> {
         let shard = self.shared.shards.get(&self.shared.layout.shard_of(id));
         let is_known = |shard: &ShardHandle| shard.catalog.slot(id).is_some();
         match shard {
@@ -327,6 +317,6 @@ impl FileSystemStorage {
     }
 }
 
-fn unexpected(done: &WriteDone) -> StorageError {
+pub(super) fn unexpected(done: &WriteDone) -> StorageError {
     StorageError::Unavailable(format!("the shard answered something else: {done:?}"))
 }

@@ -172,7 +172,14 @@ fn take_lock(disk: &RealDisk, path: &Path) -> Result<StoreLock, OpenError> {
     }
 }
 
-fn read_metadata(disk: &dyn Disk, path: &Path) -> Result<Option<StoreMetadata>, OpenError> {
+/// Reads what the store says of itself; nothing when it does not.
+///
+/// # Errors
+/// [`OpenError`].
+pub(in crate::storage::filesystem) fn read_metadata(
+    disk: &dyn Disk,
+    path: &Path,
+) -> Result<Option<StoreMetadata>, OpenError> {
     let damaged = |reason: String| OpenError::Metadata {
         path: path.join(METADATA_FILE),
         reason,

@@ -2,6 +2,7 @@
 
 mod faults;
 mod faulty_disk;
+mod janitor;
 mod model;
 mod promises;
 mod recovery;
@@ -10,6 +11,7 @@ mod restarts;
 mod steps;
 mod stopping;
 mod strange_stores;
+mod verifying;
 mod watching;
 
 use std::path::PathBuf;
