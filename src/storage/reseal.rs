@@ -17,26 +17,24 @@ const CHECKSUM: &str = "checksum";
 /// # Errors
 /// A sentence when the file is no version, or cannot be sealed by changing nothing but `metadata.checksum`.
 pub(crate) fn reseal(bytes: &Bytes) -> Result<Vec<u8>, String> {
-    let (before, _) = StoredVersion::parse(bytes.clone()).map_err(|e| e.to_string())?;
+    let (original, _) = StoredVersion::parse(bytes.clone()).map_err(|e| e.to_string())?;
     let text = std::str::from_utf8(bytes).map_err(|e| e.to_string())?;
-    let value = format!("\"{}\"", before.checksum);
-    let sealed = match place_of(text, METADATA)? {
-        Some((start, end))
-            if text
-                .get(start..end)
-                .is_some_and(|metadata| metadata.starts_with('{')) =>
-        {
-            let metadata = text.get(start..end).unwrap_or_default();
-            splice(text, start, &with_key(metadata, CHECKSUM, &value)?, end)
-        }
-        // Null, which a reader takes for none.
-        Some((start, end)) => splice(text, start, &format!("{{\"{CHECKSUM}\": {value}}}"), end),
-        None => with_key(text, METADATA, &format!("{{\"{CHECKSUM}\": {value}}}"))?,
+    // A checksum covers an empty `metadata`, which must therefore be there before it is computed.
+    let with_metadata = match place_of(text, METADATA)? {
+        Some((start, end)) if text.get(start..end) == Some("null") => splice(text, start, "{}", end),
+        Some(_) => text.to_owned(),
+        None => with_key(text, METADATA, "{}")?,
     };
+    let owned = Bytes::from(with_metadata.clone().into_bytes());
+    let (before, _) = StoredVersion::parse(owned).map_err(|e| e.to_string())?;
+    let (start, end) = place_of(&with_metadata, METADATA)?.ok_or("it has no metadata")?;
+    let metadata = with_metadata.get(start..end).unwrap_or_default();
+    let metadata = with_key(metadata, CHECKSUM, &format!("\"{}\"", before.checksum))?;
+    let sealed = splice(&with_metadata, start, &metadata, end);
     let unsuitable = || "it cannot be sealed by changing metadata.checksum alone: save it anew".to_owned();
     let sealed = Bytes::from(sealed.into_bytes());
     let (after, _) = StoredVersion::parse(sealed.clone()).map_err(|_| unsuitable())?;
-    let same = after.checksum == before.checksum && after.fingerprint == before.fingerprint;
+    let same = after.checksum == before.checksum && after.fingerprint == original.fingerprint;
     if after.integrity == Integrity::Sealed && same {
         Ok(sealed.to_vec())
     } else {

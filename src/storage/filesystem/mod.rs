@@ -196,6 +196,14 @@ impl FileSystemStorage {
 
     /// Writes the index now.
     async fn flush_index(&self) -> Result<u64, String> {
+        self.ask_index(IndexMessage::Flush).await
+    }
+
+    /// Asks the index actor to write, and waits until it has.
+    async fn ask_index(
+        &self,
+        message: fn(oneshot::Sender<Result<u64, String>>) -> IndexMessage,
+    ) -> Result<u64, String> {
         let mut slot = self.shared.index.subscribe();
         let index =
             match tokio::time::timeout(self.shared.options.write_timeout, slot.wait_for(Option::is_some))
@@ -206,7 +214,7 @@ impl FileSystemStorage {
             };
         let (reply, answer) = oneshot::channel();
         match index {
-            Some(index) if index.cast(IndexMessage::Flush(reply)).is_ok() => {
+            Some(index) if index.cast(message(reply)).is_ok() => {
                 match tokio::time::timeout(self.shared.options.write_timeout, answer).await {
                     Ok(Ok(written)) => written,
                     Ok(Err(_)) => Err("the index actor ended".into()),

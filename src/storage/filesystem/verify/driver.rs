@@ -1,10 +1,10 @@
 //! The two passes of a verification, and what lies between them.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::storage::filesystem::FileSystemStorage;
+use crate::storage::filesystem::actors::IndexMessage;
 use crate::storage::filesystem::work::Look;
 use crate::storage::{Progress, StorageError, VerifyReport, VerifyScope};
 
@@ -75,10 +75,10 @@ impl FileSystemStorage {
 
     /// Lets the index catch up with the catalog; `false` when it cannot.
     async fn settle_index(&self) -> bool {
-        if !self.shared.options.use_index || !self.shared.index_is_stale.load(Ordering::Acquire) {
+        if !self.shared.options.use_index {
             return true;
         }
-        match self.flush_index().await {
+        match self.ask_index(IndexMessage::Settle).await {
             Ok(_) => true,
             Err(reason) => {
                 tracing::debug!(reason, "the index cannot be written now");

@@ -102,7 +102,7 @@ pub(super) fn second_pass(
         check_prompt(shared, id, hints.as_ref(), &mut again, &mut |_| {});
     }
     check_rest(shared, scope, hints.as_ref(), &prompts, &mut again);
-    let still: BTreeSet<(&str, &str)> = again.problems.iter().map(place_of).collect();
+    let still: BTreeSet<(&str, &str, &str)> = again.problems.iter().map(place_of).collect();
     let mut report = first.report.clone();
     report
         .problems
@@ -112,8 +112,12 @@ pub(super) fn second_pass(
     Ok(report)
 }
 
-fn place_of(problem: &Problem) -> (&str, &str) {
-    (&problem.path, &problem.kind)
+/// Returns what tells one finding from another. The words for one damage may differ from look to look; all findings about
+/// the index have one path.
+fn place_of(problem: &Problem) -> (&str, &str, &str) {
+    let is_of_index = problem.kind == "stale-index";
+    let message = if is_of_index { problem.message.as_str() } else { "" };
+    (&problem.path, &problem.kind, message)
 }
 
 fn check_cancelled(progress: &Progress) -> Result<(), StorageError> {
