@@ -24,7 +24,7 @@ pub(super) fn start(config: &RetentionConfig, jobs: JobQueue) -> Option<JoinHand
             match jobs.submit(request, Author::daemon()).await {
                 Ok(job) => tracing::info!(job_id = %job.job_id, "collecting old versions"),
                 Err(error) => {
-                    tracing::warn!(%error, "old versions could not be collected: tried again later")
+                    tracing::warn!(%error, "old versions could not be collected: tried again later");
                 }
             }
         }

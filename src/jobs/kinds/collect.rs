@@ -265,18 +265,33 @@ impl Collection<'_> {
     }
 
     async fn purge(&mut self, id: &PromptId, items: &[TrashedVersion]) -> Result<(), String> {
+        if self.plan.apply {
+            let versions: Vec<Version> = items.iter().map(|item| item.version.clone()).collect();
+            self.forget(id, &versions).await?;
+        }
+        for item in items {
+            self.note(CollectedVersion {
+                action: CollectAction::Purge,
+                prompt_id: id.clone(),
+                version: item.version.clone(),
+                since: item.deleted_at.clone(),
+                bytes: item.size_bytes.unwrap_or_default(),
+            });
+        }
+        Ok(())
+    }
+
+    /// Forgets versions in the trash, as far as they still are there.
+    async fn forget(&self, id: &PromptId, versions: &[Version]) -> Result<(), String> {
         let storage = self.context.manager.storage();
-        let versions: Vec<Version> = items.iter().map(|item| item.version.clone()).collect();
         let mut retries = Retries::default();
-        while self.plan.apply {
+        loop {
             let there = storage.prompt(id);
-            let left: Vec<Version> = versions
-                .iter()
-                .filter(|version| there.as_ref().is_some_and(|entry| entry.has_trashed(version)))
-                .cloned()
-                .collect();
+            let is_there =
+                |version: &&Version| there.as_ref().is_some_and(|entry| entry.has_trashed(version));
+            let left: Vec<Version> = versions.iter().filter(is_there).cloned().collect();
             if left.is_empty() {
-                break;
+                return Ok(());
             }
             match storage.purge_all_trashed(id, &left).await {
                 // Somebody restored or forgot one of them meanwhile: the rest is tried again.
@@ -289,16 +304,6 @@ impl Collection<'_> {
                 }
             }
         }
-        for item in items {
-            self.note(CollectedVersion {
-                action: CollectAction::Purge,
-                prompt_id: id.clone(),
-                version: item.version.clone(),
-                since: item.deleted_at.clone(),
-                bytes: item.size_bytes.unwrap_or_default(),
-            });
-        }
-        Ok(())
     }
 
     fn check_cancelled(&self) -> Result<(), StorageError> {

@@ -69,7 +69,7 @@ pub(super) fn first_pass(
         check_cancelled(progress)?;
         let before = first.report.problems.len();
         check_prompt(shared, id, hints.as_ref(), &mut first.report, &mut |ino| {
-            inodes.push((ino, place))
+            inodes.push((ino, place));
         });
         if first.report.problems.len() > before {
             first.suspects.insert(id.clone());
