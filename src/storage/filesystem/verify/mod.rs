@@ -63,7 +63,10 @@ pub(super) fn first_pass(
     let prompts = list_prompts(shared, scope, &mut first.report)?;
     progress.set_total(prompts.len() as u64);
     let (hints, problem) = store::load_hints(shared);
-    first.report.problems.extend(problem);
+    first
+        .report
+        .problems
+        .extend(problem.filter(|_| scope.is_everything()));
     let mut inodes: Vec<(u64, u32)> = Vec::new();
     for (place, id) in (0_u32..).zip(&prompts) {
         check_cancelled(progress)?;
@@ -96,7 +99,7 @@ pub(super) fn second_pass(
     let mut again = VerifyReport::default();
     let prompts = list_prompts(shared, scope, &mut again)?;
     let (hints, problem) = store::load_hints(shared);
-    again.problems.extend(problem);
+    again.problems.extend(problem.filter(|_| scope.is_everything()));
     for id in first.suspects.iter().chain(&first.unindexed) {
         check_cancelled(progress)?;
         check_prompt(shared, id, hints.as_ref(), &mut again, &mut |_| {});
