@@ -6,6 +6,7 @@
 //! and written to a pipe byte for byte. Errors are `promptctl: ...` and `hint: ...` lines, and each kind has its own
 //! exit code ([`Exit`]).
 
+mod age;
 mod color;
 mod confirm;
 mod console;

@@ -31,7 +31,8 @@ pub use migrate::{Change, Migration, migrate, migrate_file};
 pub use render::commented_defaults;
 pub use settings::{
     ColorChoice, Config, DaemonConfig, ExternalEdit, FileStoreConfig, LimitsConfig, LogFormat, LogLevel,
-    LoggingConfig, OptimizerConfig, RestartConfig, StorageBackend, StorageConfig, WatchConfig, WatchMode,
+    LoggingConfig, OptimizerConfig, RestartConfig, RetentionConfig, ScrubConfig, StorageBackend,
+    StorageConfig, WatchConfig, WatchMode,
 };
 pub use socket_mode::{InvalidSocketMode, SocketMode};
 

@@ -6,6 +6,7 @@
 
 pub mod logging;
 mod reload;
+mod retention;
 mod run;
 pub mod signals;
 mod start;

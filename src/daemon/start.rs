@@ -29,6 +29,7 @@ pub struct Daemon {
     socket: SocketFile,
     stop_serving: oneshot::Sender<()>,
     server: JoinHandle<()>,
+    retention: Option<JoinHandle<()>>,
 }
 
 /// Why the daemon could not start. What it had opened is closed again.
@@ -69,6 +70,7 @@ impl Daemon {
                 return Err(error.into());
             }
         };
+        let retention = super::retention::start(&config.optimizer.storage.config.retention, jobs.clone());
         let state = AppState::new(versions, jobs.clone(), http_limits(limits));
         let (stop_serving, told_to_stop) = oneshot::channel();
         let server = tokio::spawn(serve(state, listener, async {
@@ -81,6 +83,7 @@ impl Daemon {
             socket,
             stop_serving,
             server,
+            retention,
         })
     }
 
@@ -112,7 +115,11 @@ impl Daemon {
             socket,
             stop_serving,
             server,
+            retention,
         } = self;
+        if let Some(task) = retention {
+            task.abort();
+        }
         // New clients find nobody from here on; those that are connected are served to their end.
         drop(socket);
         drop(stop_serving);

@@ -77,6 +77,13 @@ fn file_system_options(files: &FileStoreConfig, limits: &LimitsConfig) -> FileSy
             .write_timeout
             .min(Duration::from_millis(limits.request_timeout_ms)),
         index_interval: Duration::from_millis(files.index_interval_ms),
+        resume_free_percent: files.resume_free_percent,
+        scrub: filesystem::ScrubOptions {
+            enabled: files.scrub.enabled,
+            bytes_per_second: files.scrub.bytes_per_second.get(),
+            pause: Duration::from_secs(files.scrub.pause_hours * 3600),
+            ..defaults.scrub
+        },
         trash_max_age_days: files.trash_max_age_days,
         backup_dir: files.backup_dir.clone(),
         watch: watch_options(&files.watch),

@@ -37,7 +37,9 @@ async fn status(
 ) -> Result<Json<StatusView>, Problem> {
     let storage = state.versions().storage();
     let (prompts, versions) = storage.totals();
-    let degraded = storage.health().and_then(|()| state.jobs().health()).err();
+    let down = storage.health().and_then(|()| state.jobs().health()).err();
+    let complaints: Vec<String> = down.into_iter().chain(storage.concerns()).collect();
+    let degraded = (!complaints.is_empty()).then(|| complaints.join("; "));
     let status = if degraded.is_none() { "ok" } else { "degraded" };
     Ok(Json(StatusView {
         status: status.to_owned(),
@@ -96,12 +98,14 @@ fn http_status(state: &AppState) -> HttpStatus {
 async fn healthz() -> Json<Health> {
     Json(Health {
         status: "ok".to_owned(),
+        concerns: Vec::new(),
     })
 }
 
 /// Is the daemon ready
 ///
-/// 200 when every part of the store and the job queue are up, else 503 with the part that is not.
+/// 200 when every part of the store and the job queue are up, else 503 with the part that is not. A full disk and damage
+/// that was found leave it at 200, since everything is served; `concerns` names them.
 #[utoipa::path(
     get, path = "/readyz", tag = "operation", operation_id = "readyz",
     responses((status = 200, description = "It is.", body = Health), UnavailableProblem)
@@ -110,12 +114,13 @@ async fn readyz(State(state): State<AppState>) -> Response {
     if state.stopping().is_cancelled() {
         return Problem::new(Code::Unavailable, "the daemon is stopping").into_response();
     }
-    let storage = state.versions().storage().health();
-    match storage.and_then(|()| state.jobs().health()) {
+    let storage = state.versions().storage();
+    match storage.health().and_then(|()| state.jobs().health()) {
         Ok(()) => (
             StatusCode::OK,
             Json(Health {
                 status: "ready".to_owned(),
+                concerns: storage.concerns(),
             }),
         )
             .into_response(),

@@ -273,6 +273,9 @@ pub struct HttpStatus {
 pub struct Health {
     /// `ok` or `ready`.
     pub status: String,
+    /// What somebody should look at although everything is served.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub concerns: Vec<String>,
 }
 
 impl fmt::Debug for JobRequest {

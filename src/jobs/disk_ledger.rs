@@ -12,8 +12,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use rustix::io::Errno;
 
-use crate::storage::StorageError;
 use crate::storage::filesystem::disk::{Disk, DiskFault, EntryKind, STORE_MOVED, Space};
+use crate::storage::{Problem, StorageError};
 
 use super::ledger::{failed, id_of};
 use super::record::{DamagedRecord, MAX_RECORD_BYTES};
@@ -156,6 +156,47 @@ impl Ledger for DiskLedger {
         }
         content.sort();
         Ok(content)
+    }
+
+    fn check(&self) -> Vec<Problem> {
+        let dir = Path::new(JOBS_DIR);
+        let mut problems = Vec::new();
+        let mut report = |path: &Path, reason: String| {
+            problems.push(Problem::new(
+                path,
+                "corrupt-job",
+                format!("{reason}: its job is not known"),
+            ));
+        };
+        let names = match self.disk.list(dir) {
+            Ok(names) => names,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Vec::new(),
+            Err(e) => {
+                report(dir, e.to_string());
+                Vec::new()
+            }
+        };
+        for (name, kind) in names {
+            let path = dir.join(&name);
+            match name.to_str().map(Name::read) {
+                Some(Name::Entry(id)) if kind == EntryKind::File => {
+                    match self.disk.read(&path, MAX_RECORD_BYTES) {
+                        Ok(file) => {
+                            if let Err(DamagedRecord(reason)) = Record::parse(&id, &file.bytes) {
+                                report(&path, reason);
+                            }
+                        }
+                        // Forgotten while we looked.
+                        Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+                        Err(e) => report(&path, e.to_string()),
+                    }
+                }
+                // Somebody may be writing it; the next start sweeps away what is left.
+                Some(Name::Leftover) if kind == EntryKind::File => {}
+                _ => report(&path, "not a ledger entry by its name".to_owned()),
+            }
+        }
+        problems
     }
 
     fn read(&self, id: &JobId) -> Result<Record, StorageError> {

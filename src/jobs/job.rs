@@ -10,6 +10,7 @@ use crate::http::wire::{JobProgress, JobState, JobView};
 use crate::model::{Author, Timestamp};
 use crate::storage::Progress;
 
+use super::kinds::Plan;
 use super::schedule::Lane;
 use super::state::{self, Step};
 use super::{JobId, LedgerEntry};
@@ -39,6 +40,7 @@ pub(super) struct Job {
     place_in_queue: Mutex<Option<OwnedSemaphorePermit>>,
     bytes: AtomicU64,
     entry_is_left_alone: AtomicBool,
+    unrecorded: OnceLock<Option<Plan>>,
 }
 
 impl Job {
@@ -55,6 +57,7 @@ impl Job {
             place_in_queue: Mutex::new(place),
             bytes: AtomicU64::new(entry.bytes),
             entry_is_left_alone: AtomicBool::new(false),
+            unrecorded: OnceLock::new(),
         }
     }
 
@@ -167,6 +170,18 @@ impl Job {
     /// Tells whether the entry in the ledger shall stay as it is.
     pub(super) fn is_entry_left_alone(&self) -> bool {
         self.entry_is_left_alone.load(Ordering::Relaxed)
+    }
+
+    /// Says that the ledger has no entry of the job, and what the job needs to run.
+    pub(super) fn leave_unrecorded(&self, plan: Option<Plan>) {
+        // Said once, when the job is made.
+        let _said_before = self.unrecorded.set(plan);
+        self.leave_entry_alone();
+    }
+
+    /// Returns what a job needs to run that the ledger has no entry of; `None` for one that it has.
+    pub(super) fn unrecorded(&self) -> Option<&Option<Plan>> {
+        self.unrecorded.get()
     }
 
     fn progress_now(&self, unit: String) -> JobProgress {

@@ -21,6 +21,11 @@ pub trait Ledger: Send + Sync + fmt::Debug + 'static {
     /// What the disk says when nothing can be read at all.
     fn open(&self) -> Result<LedgerContent, StorageError>;
 
+    /// Reads every entry and returns what is wrong with any. Changes nothing.
+    fn check(&self) -> Vec<Problem> {
+        Vec::new()
+    }
+
     /// Reads one entry.
     ///
     /// # Errors

@@ -75,6 +75,10 @@ async fn begin(shared: &Shared, job: &Job) -> Result<Plan, NotBegun> {
     if shared.is_closing() {
         return Err(NotBegun::Because(Step::Requeue));
     }
+    if let Some(plan) = job.unrecorded() {
+        let ended = || NotBegun::Because(fail("the job has ended already"));
+        return plan.clone().ok_or_else(ended);
+    }
     let id = job.id.clone();
     let read = shared.with_ledger(move |ledger| ledger.read(&id)).await;
     let mut record = read.map_err(NotBegun::Unreadable)?;
@@ -103,6 +107,7 @@ async fn work(shared: &Shared, job: &Job, plan: Plan) -> Step {
         author: job.author(),
         job_id: job.id.clone(),
         progress: Arc::clone(&job.progress),
+        ledger: shared.ledger(),
     };
     let max_time = Duration::from_secs(shared.limits.max_job_seconds);
     let mut task: JoinHandle<Result<Value, JobFailure>> = tokio::spawn(plan.run(context));
@@ -169,6 +174,14 @@ async fn end(shared: &Shared, job: &Job, step: Step) {
         return;
     };
     tracing::info!(job_id = %job.id, kind = view.kind, state = ?view.state, "a job ended its run");
+    if job.unrecorded().is_some() {
+        let is_final = view.state.is_final();
+        job.publish(view, 0);
+        if !is_final {
+            job.unclaim();
+        }
+        return;
+    }
     if view.state.is_final() {
         let bytes = write_end(shared, job, Record::new(view.clone(), 0, None)).await;
         job.publish(view, bytes);

@@ -13,6 +13,7 @@ use crate::versions::VersionManager;
 
 use super::actor::Message;
 use super::job::Job;
+use super::kinds::Plan;
 use super::table::Table;
 use super::{JobError, JobId, JobLimits, Ledger, LedgerEntry, Record};
 
@@ -78,6 +79,11 @@ impl Shared {
         }
     }
 
+    /// Returns the ledger, for work that reads it.
+    pub(super) fn ledger(&self) -> Arc<dyn Ledger> {
+        Arc::clone(&self.ledger)
+    }
+
     /// Uses the ledger on a thread where waiting for the disk is allowed.
     pub(super) async fn with_ledger<T: Send + 'static>(
         &self,
@@ -108,6 +114,19 @@ impl Shared {
                 let view = record.view.clone();
                 if let Some(entry) = record.into_entry(id, bytes) {
                     self.table.insert(Arc::new(Job::new(entry, Some(place))));
+                }
+                self.nudge();
+                Ok(view)
+            }
+            Err(error @ (StorageError::Full { .. } | StorageError::ReadOnly))
+                if record.plan.as_ref().is_some_and(Plan::may_run_unrecorded) =>
+            {
+                tracing::info!(job_id = %id, %error, "the job runs without being written down: a restart forgets it");
+                let (view, plan) = (record.view.clone(), record.plan.clone());
+                if let Some(entry) = record.into_entry(id, 0) {
+                    let job = Job::new(entry, Some(place));
+                    job.leave_unrecorded(plan);
+                    self.table.insert(Arc::new(job));
                 }
                 self.nudge();
                 Ok(view)

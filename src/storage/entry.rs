@@ -72,6 +72,9 @@ pub struct TrashedVersion {
     pub deleted_by: Option<Author>,
     /// Where in the store it was.
     pub deleted_from: String,
+    /// The size of its file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size_bytes: Option<u64>,
 }
 
 impl PromptEntry {

@@ -98,12 +98,12 @@ pub enum StorageError {
     },
     /// No room.
     #[error(
-        "the disk is full: {free} bytes are free and min_free_bytes keeps {reserve} in reserve; deletes and reads still work"
+        "the disk is full: {free} bytes are free, and new versions are stored again from {reserve} on (min_free_bytes, resume_free_percent); reads, labels and deletes still work"
     )]
     Full {
         /// Free bytes.
         free: u64,
-        /// The reserve.
+        /// How much must be free before something new is stored again.
         reserve: u64,
     },
     /// The file system is read-only.

@@ -12,8 +12,11 @@ mod error;
 pub mod filesystem;
 pub mod memory;
 mod progress;
+mod repair;
 mod report;
 mod request;
+mod reseal;
+pub mod retention;
 mod stored;
 mod used;
 
@@ -30,8 +33,10 @@ pub use backup::{
 pub use entry::{LabelEntry, LabelMove, PromptEntry, TrashedVersion};
 pub use error::StorageError;
 pub use progress::Progress;
-pub use report::{Problem, VerifyReport};
+pub use repair::{Mend, RepairStep, plan_repair};
+pub use report::{Problem, Severity, VerifyReport, VerifyScope};
 pub use request::{Numbering, PromptPage, PutOutcome, PutVersion, Sameness, SetLabel};
+pub(crate) use reseal::reseal;
 pub use stored::{Fingerprint, RESERVED_METADATA, StoredVersion};
 pub use used::HighestUsed;
 
@@ -125,6 +130,17 @@ pub trait VersionStorage: Send + Sync + std::fmt::Debug + 'static {
     /// `NotFound` when the trash does not hold it.
     async fn purge_trashed(&self, id: &PromptId, version: &Version) -> Result<(), StorageError>;
 
+    /// Forgets several versions of a prompt that lie in the trash, as [`Self::purge_trashed`] does with one.
+    ///
+    /// # Errors
+    /// As [`Self::purge_trashed`]; some of them may be forgotten then.
+    async fn purge_all_trashed(&self, id: &PromptId, versions: &[Version]) -> Result<(), StorageError> {
+        for version in versions {
+            self.purge_trashed(id, version).await?;
+        }
+        Ok(())
+    }
+
     /// Lists what lies in the trash, the prompts in order, from after the given one.
     ///
     /// # Errors
@@ -164,7 +180,27 @@ pub trait VersionStorage: Send + Sync + std::fmt::Debug + 'static {
     ///
     /// # Errors
     /// What the disk says when it cannot be read at all, or `Interrupted` when it was cancelled.
-    async fn verify(&self, progress: &Progress) -> Result<VerifyReport, StorageError>;
+    async fn verify(&self, progress: &Progress) -> Result<VerifyReport, StorageError> {
+        self.verify_within(&VerifyScope::default(), progress).await
+    }
+
+    /// As [`Self::verify`], of a part of the store. What changes meanwhile is no finding.
+    ///
+    /// # Errors
+    /// As [`Self::verify`].
+    async fn verify_within(
+        &self,
+        scope: &VerifyScope,
+        progress: &Progress,
+    ) -> Result<VerifyReport, StorageError>;
+
+    /// Does one step of a repair, which never loses anything; returns what it did, possibly nothing.
+    ///
+    /// # Errors
+    /// As [`Self::put`]; the step may be tried again.
+    async fn mend(&self, _mend: &Mend) -> Result<Vec<RepairStep>, StorageError> {
+        Ok(Vec::new())
+    }
 
     /// Looks at every directory again and writes the index anew. Returns the number of prompts and versions found.
     ///
@@ -221,6 +257,11 @@ pub trait VersionStorage: Send + Sync + std::fmt::Debug + 'static {
     /// # Errors
     /// A sentence for the operator.
     fn health(&self) -> Result<(), String>;
+
+    /// Returns what an operator should look at although everything is served: a full disk, damage that was found.
+    fn concerns(&self) -> Vec<String> {
+        Vec::new()
+    }
 
     /// Ends all writes, makes everything durable and stops. Later calls answer `Unavailable`.
     async fn close(&self);

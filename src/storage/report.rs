@@ -5,17 +5,55 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::PromptId;
+
+use super::RepairStep;
+
+/// Kinds that need nobody's attention: what they name is served, or was never promptd's.
+const NOTES: [&str; 8] = [
+    "corrupt-note",
+    "foreign-name",
+    "forgotten-number",
+    "index-behind",
+    "missing-note",
+    "missing-parent",
+    "orphaned-note",
+    "unsealed",
+];
+
+/// How much a finding matters.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize, utoipa::ToSchema,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Something is damaged or contradicts itself: somebody should look.
+    #[default]
+    Problem,
+    /// Odd, and harmless.
+    Note,
+}
+
 /// Something in the store that is not as it should be. It is reported and left alone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Problem {
     /// Where, relative to the store. Bytes that are no UTF-8 stand as `\xFF`, characters that steer a terminal as `\n` or
     /// `\u{1b}`.
     pub path: String,
-    /// What kind of problem, as a stable word: `corrupt-version`, `corrupt-manifest`, `edited`, `foreign-name`,
-    /// `misplaced`, `not-a-file`, `not-a-directory`, `unreadable`, `quarantined`, `dangling-label`, `missing-parent`, `live-and-trashed`.
+    /// What kind of problem, as a stable word; docs/operations.md lists all of them.
     pub kind: String,
+    /// Whether it matters.
+    #[serde(default)]
+    pub severity: Severity,
     /// What is wrong, in a sentence.
     pub message: String,
+}
+
+/// What a verification shall look at.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct VerifyScope {
+    /// These prompts alone, with their trash; empty means everything.
+    pub prompts: Vec<PromptId>,
 }
 
 /// What a verification found.
@@ -33,6 +71,9 @@ pub struct VerifyReport {
     pub edited: u64,
     /// What is not as it should be, in the order of the paths.
     pub problems: Vec<Problem>,
+    /// What a repair did, or would do.
+    #[serde(default)]
+    pub repairs: Vec<RepairStep>,
 }
 
 impl Problem {
@@ -42,6 +83,7 @@ impl Problem {
         Self {
             path: shown(path),
             kind: kind.to_owned(),
+            severity: severity_of(kind),
             message: message.into(),
         }
     }
@@ -65,4 +107,49 @@ fn shown(path: &Path) -> String {
         }
     }
     text
+}
+
+/// Returns how much a kind matters.
+fn severity_of(kind: &str) -> Severity {
+    if NOTES.contains(&kind) {
+        Severity::Note
+    } else {
+        Severity::Problem
+    }
+}
+
+impl VerifyScope {
+    /// Tells whether a prompt is to be looked at.
+    #[must_use]
+    pub fn includes(&self, id: &PromptId) -> bool {
+        self.prompts.is_empty() || self.prompts.contains(id)
+    }
+
+    /// Tells whether everything is to be looked at.
+    #[must_use]
+    pub fn is_everything(&self) -> bool {
+        self.prompts.is_empty()
+    }
+}
+
+impl VerifyReport {
+    /// Returns how many of the findings matter.
+    #[must_use]
+    pub fn problem_count(&self) -> u64 {
+        let matters = |problem: &&Problem| problem.severity == Severity::Problem;
+        self.problems.iter().filter(matters).count() as u64
+    }
+
+    /// Returns how many of the findings are harmless.
+    #[must_use]
+    pub fn note_count(&self) -> u64 {
+        self.problems.len() as u64 - self.problem_count()
+    }
+
+    /// Puts the findings into the order of their paths, each once.
+    pub fn sort(&mut self) {
+        self.problems
+            .sort_by(|a, b| (&a.path, &a.kind, &a.message).cmp(&(&b.path, &b.kind, &b.message)));
+        self.problems.dedup();
+    }
 }

@@ -28,4 +28,5 @@ mod lifecycle;
 mod load;
 mod outside;
 mod readme;
+mod upkeep;
 mod workflows;

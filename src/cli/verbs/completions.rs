@@ -130,7 +130,7 @@ _promptctl_names() {
     fi
     for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
         case "$word" in
-            get|log|latest|diff|rollback|label|edit|rm|trash|put|analyze) verb="$word"; break ;;
+            get|log|latest|diff|rollback|label|edit|rm|trash|put|analyze|verify|collect) verb="$word"; break ;;
         esac
     done
     if [[ -n "$verb" && "$cur" != -* ]]; then
@@ -146,14 +146,14 @@ complete -F _promptctl_names -o bashdefault -o default promptctl
 
 /// As [`BASH_NAMES`].
 const FISH_NAMES: &str = r#"
-complete -c promptctl -n "__fish_seen_subcommand_from get log latest diff rollback label edit rm trash put analyze" -a "(promptctl __complete reference (commandline -ct) 2>/dev/null)"
+complete -c promptctl -n "__fish_seen_subcommand_from get log latest diff rollback label edit rm trash put analyze verify collect" -a "(promptctl __complete reference (commandline -ct) 2>/dev/null)"
 "#;
 
 /// Lets the generated part complete names where it knows nothing better than the default.
 fn zsh_names(script: &str) -> String {
     let mut named = String::with_capacity(script.len() + 512);
     for line in script.split_inclusive('\n') {
-        let takes_name = ["reference", "name", "target", "to", "from", "targets"]
+        let takes_name = ["reference", "name", "names", "target", "to", "from", "targets"]
             .iter()
             .any(|name| line.contains(&format!(":{name} ")) || line.contains(&format!(":{name}:")));
         if takes_name && line.contains(":_default") {

@@ -22,7 +22,7 @@ Examples:
 
 /// List, follow and cancel long work of the daemon
 ///
-/// Jobs are imports, verifications, backups, restorings and rebuilds of the index.
+/// Jobs are imports, verifications, collections, backups, restorings and rebuilds of the index.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES, arg_required_else_help = true)]
 pub(crate) struct JobArgs {

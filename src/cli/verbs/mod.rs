@@ -3,6 +3,7 @@
 mod analyze;
 mod backup;
 mod bench;
+mod collect;
 mod completions;
 mod config;
 mod demo;
@@ -54,6 +55,7 @@ pub(super) enum Verb {
     Backup(backup::BackupArgs),
     Job(job::JobArgs),
     Verify(verify::VerifyArgs),
+    Collect(collect::CollectArgs),
     Status(status::StatusArgs),
     Config(config::ConfigArgs),
     Bench(bench::BenchArgs),
@@ -92,6 +94,7 @@ impl Verb {
             Self::Backup(args) => backup::run(args, session).await,
             Self::Job(args) => job::run(args, session).await,
             Self::Verify(args) => verify::run(args, session).await,
+            Self::Collect(args) => collect::run(args, session).await,
             Self::Status(args) => status::run(args, session).await,
             Self::Config(args) => config::run(args, session),
             Self::Bench(args) => bench::run(args, session).await,

@@ -22,6 +22,15 @@ pub(super) const SECTIONS: &[SectionInfo] = &[
         description: "Settings of the filesystem backend. The memory backend has none.",
     },
     SectionInfo {
+        path: "optimizer.storage.config.retention",
+        description: "Old versions that go to the trash by themselves. Off unless keep_last is set; 'promptctl collect' \
+                      does the same by hand.",
+    },
+    SectionInfo {
+        path: "optimizer.storage.config.scrub",
+        description: "The store is read slowly, again and again, to find damage before the damaged version is needed.",
+    },
+    SectionInfo {
         path: "optimizer.storage.config.watch",
         description: "How the daemon notices version files that other programs add, change or remove.",
     },
@@ -105,6 +114,12 @@ pub(super) const KEYS: &[Key] = &[
                 bytes; reads go on. Raise it where other programs fill the same disk in bursts; 0 turns the check off.",
     },
     Key {
+        path: "optimizer.storage.config.resume_free_percent",
+        kind: Count { min: 101, max: 1_000 },
+        about: "Percent of min_free_bytes that must be free before writes are taken again after a storage-full. Raise \
+                it where the disk hovers around its limit and writes come and go.",
+    },
+    Key {
         path: "optimizer.storage.config.trash_max_age_days",
         kind: Count { min: 0, max: 36_500 },
         about: "Age in days after which a deleted version is removed from the trash for good. 0 keeps the trash \
@@ -151,6 +166,45 @@ pub(super) const KEYS: &[Key] = &[
         },
         about: "Milliseconds between two writes of .index.json while the store changes. Raise it for a large store \
                 under constant writing; the index is always complete after a clean stop.",
+    },
+    Key {
+        path: "optimizer.storage.config.retention.keep_last",
+        kind: Count {
+            min: 0,
+            max: 1_000_000,
+        },
+        about: "How many versions of each prompt stay; older ones go to the trash. Kept in any case: the latest, those \
+                with a label, and parents of kept ones. 0 keeps everything.",
+    },
+    Key {
+        path: "optimizer.storage.config.retention.keep_newer_than_days",
+        kind: Count { min: 0, max: 36_500 },
+        about: "Versions younger than so many days stay as well, however many there are. 0 is no such rule; it \
+                matters only with keep_last.",
+    },
+    Key {
+        path: "optimizer.storage.config.retention.interval_hours",
+        kind: Count { min: 1, max: 8_760 },
+        about: "Hours between two collections; the first comes so long after the start. Each is a job of the kind \
+                collect. Lower it where versions are made by the thousand.",
+    },
+    Key {
+        path: "optimizer.storage.config.scrub.enabled",
+        kind: Flag,
+        about: "Read every version in the background and report damage in the log, in status and in readyz. Turn it \
+                off where the disk or its file system does that already.",
+    },
+    Key {
+        path: "optimizer.storage.config.scrub.bytes_per_second",
+        kind: Size { min: KIB, max: GIB },
+        about: "How many bytes the scrubber reads in a second, on average. Raise it for a large store: at 256 KiB a \
+                gigabyte takes about an hour.",
+    },
+    Key {
+        path: "optimizer.storage.config.scrub.pause_hours",
+        kind: Count { min: 1, max: 8_760 },
+        about: "Hours of rest after the scrubber has read everything once. Lower it to find damage sooner, at the \
+                price of more reading.",
     },
     Key {
         path: "optimizer.storage.config.watch.mode",

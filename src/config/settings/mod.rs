@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 
 pub use daemon::{ColorChoice, DaemonConfig, LimitsConfig, LogFormat, LogLevel, LoggingConfig};
 pub use storage::{
-    ExternalEdit, FileStoreConfig, RestartConfig, StorageBackend, StorageConfig, WatchConfig, WatchMode,
+    ExternalEdit, FileStoreConfig, RestartConfig, RetentionConfig, ScrubConfig, StorageBackend,
+    StorageConfig, WatchConfig, WatchMode,
 };
 
 /// Everything that can be configured: the shape of `promptd.yaml`.

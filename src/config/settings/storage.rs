@@ -64,6 +64,8 @@ pub struct FileStoreConfig {
     pub on_external_edit: ExternalEdit,
     /// Free space on the store's file system below which writes are refused.
     pub min_free_bytes: ByteSize,
+    /// How many percent of `min_free_bytes` must be free before writes are taken again.
+    pub resume_free_percent: u32,
     /// Age in days after which deleted versions are removed from the trash; 0 keeps them for ever.
     pub trash_max_age_days: u32,
     /// The most writes that wait for one shard.
@@ -78,6 +80,10 @@ pub struct FileStoreConfig {
     pub max_concurrent_commits: usize,
     /// Milliseconds between two writes of `.index.json`.
     pub index_interval_ms: u64,
+    /// Which old versions go to the trash by themselves.
+    pub retention: RetentionConfig,
+    /// How the store is read slowly to find damage.
+    pub scrub: ScrubConfig,
     /// How changes made by other programs are noticed.
     pub watch: WatchConfig,
     /// How often and how fast a failed shard is restarted.
@@ -117,6 +123,7 @@ impl Default for FileStoreConfig {
             shard_depth: ShardDepth::DEFAULT,
             on_external_edit: ExternalEdit::Serve,
             min_free_bytes: ByteSize::mib(64),
+            resume_free_percent: 125,
             trash_max_age_days: 0,
             max_queue_depth: 256,
             max_batch_versions: 64,
@@ -124,8 +131,54 @@ impl Default for FileStoreConfig {
             max_file_bytes: ByteSize::mib(4),
             max_concurrent_commits: 64,
             index_interval_ms: 1_000,
+            retention: RetentionConfig::default(),
+            scrub: ScrubConfig::default(),
             watch: WatchConfig::default(),
             restart: RestartConfig::default(),
+        }
+    }
+}
+
+/// Which old versions go to the trash by themselves.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RetentionConfig {
+    /// How many versions of a prompt stay; 0 keeps all of them.
+    pub keep_last: u32,
+    /// Younger versions stay as well; 0 is no such rule.
+    pub keep_newer_than_days: u32,
+    /// Hours between two collections.
+    pub interval_hours: u64,
+}
+
+impl Default for RetentionConfig {
+    fn default() -> Self {
+        Self {
+            keep_last: 0,
+            keep_newer_than_days: 0,
+            interval_hours: 24,
+        }
+    }
+}
+
+/// How the store is read slowly to find damage.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ScrubConfig {
+    /// Whether it is.
+    pub enabled: bool,
+    /// How much is read in a second.
+    pub bytes_per_second: ByteSize,
+    /// Hours between the end of one reading of everything and the next.
+    pub pause_hours: u64,
+}
+
+impl Default for ScrubConfig {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            bytes_per_second: ByteSize::kib(256),
+            pause_hours: 24,
         }
     }
 }

@@ -2,13 +2,12 @@
 
 use std::borrow::Cow;
 
-use utoipa::openapi::schema::ArrayBuilder;
 use utoipa::openapi::schema::{AdditionalProperties, OneOfBuilder, Type};
-use utoipa::openapi::{ObjectBuilder, RefOr, Schema};
+use utoipa::openapi::{ArrayBuilder, ObjectBuilder, RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
 use crate::http::schema::{PROMPT_ID, text};
-use crate::jobs::JobKind;
+use crate::jobs::{JobKind, MAX_LIST_ITEMS};
 
 /// A job as it is submitted: what `params` holds depends on `kind`.
 pub(in crate::http) struct JobSubmission;
@@ -40,8 +39,16 @@ fn submission(kind: JobKind) -> ObjectBuilder {
             .property("params", import_params())
             .required("params"),
         JobKind::Verify => submission
-            .description(Some("Read everything and report what is not as it should be."))
-            .property("params", closed_object()),
+            .description(Some(
+                "Read everything and report what is not as it should be; mend what can be mended without losing anything.",
+            ))
+            .property("params", verify_params()),
+        JobKind::Collect => submission
+            .description(Some(
+                "Move old versions to the trash, and forget what lies there for long. Without `apply` nothing is done.",
+            ))
+            .property("params", collect_params())
+            .required("params"),
         JobKind::RebuildIndex => submission
             .description(Some("Look at every directory again and write the index anew."))
             .property("params", closed_object()),
@@ -115,6 +122,55 @@ fn import_params() -> ObjectBuilder {
         .property("workflow", text(PROMPT_ID, 1, 40, workflow))
         .required("name")
         .required("content")
+}
+
+fn verify_params() -> ObjectBuilder {
+    let accept_edits =
+        "Versions that were changed by hand and are taken as they now are, each as `name@1.2.0`.";
+    closed_object()
+        .property("prompts", prompt_ids())
+        .property("repair", flag("Mend what can be mended."))
+        .property("dry_run", flag("Only say what would be mended."))
+        .property("accept_edits", list(text("@", 3, 256, accept_edits)))
+}
+
+fn collect_params() -> ObjectBuilder {
+    let keep_last = "How many versions of each prompt stay.";
+    let newer = "Younger versions stay as well; goes with `keep_last`.";
+    let older = "What was deleted longer ago is forgotten for good.";
+    closed_object()
+        .property("prompts", prompt_ids())
+        .property("prefix", text("", 0, 128, "Only prompts whose ids begin so."))
+        .property("keep_last", count(1, keep_last))
+        .property("keep_newer_than_seconds", count(0, newer))
+        .property("trash_older_than_seconds", count(0, older))
+        .property(
+            "apply",
+            flag("Do it; without it the result is what would be done."),
+        )
+}
+
+fn prompt_ids() -> ArrayBuilder {
+    list(text(PROMPT_ID, 1, 128, "A prompt id."))
+}
+
+fn list(items: impl Into<RefOr<Schema>>) -> ArrayBuilder {
+    ArrayBuilder::new()
+        .items(items.into())
+        .max_items(Some(MAX_LIST_ITEMS))
+}
+
+fn flag(description: &str) -> ObjectBuilder {
+    ObjectBuilder::new()
+        .schema_type(Type::Boolean)
+        .description(Some(description))
+}
+
+fn count(min: u64, description: &str) -> ObjectBuilder {
+    ObjectBuilder::new()
+        .schema_type(Type::Integer)
+        .minimum(Some(min))
+        .description(Some(description))
 }
 
 fn closed_object() -> ObjectBuilder {

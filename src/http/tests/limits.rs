@@ -211,8 +211,12 @@ impl VersionStorage for Troubled {
     ) -> Result<(), StorageError> {
         self.0.remove_label(id, label, expected, author).await
     }
-    async fn verify(&self, progress: &Progress) -> Result<VerifyReport, StorageError> {
-        self.0.verify(progress).await
+    async fn verify_within(
+        &self,
+        scope: &crate::storage::VerifyScope,
+        progress: &Progress,
+    ) -> Result<VerifyReport, StorageError> {
+        self.0.verify_within(scope, progress).await
     }
     async fn rebuild_index(&self, progress: &Progress) -> Result<(u64, u64), StorageError> {
         self.0.rebuild_index(progress).await

@@ -4,6 +4,7 @@
 //! job needs to run), and a plan is run. Every kind may be run again from its beginning.
 
 mod backup;
+mod collect;
 mod import;
 mod import_result;
 mod params;
@@ -20,16 +21,19 @@ use serde_json::Value;
 use crate::dify::ExtractOptions;
 use crate::http::wire::JobRequest;
 use crate::model::Author;
-use crate::storage::Progress;
+use crate::storage::{Problem, Progress};
 use crate::versions::VersionManager;
 
 use super::schedule::Lane;
-use super::{JobError, JobId};
+use super::{JobError, JobId, Ledger};
 
 use backup::{BackupPlan, RestorePlan, VerifyBackupPlan};
+use collect::CollectPlan;
 use import::{ImportOrder, ImportPlan};
 pub use import_result::{FailedPrompt, ImportResult, ImportedVersion, SkippedPlace};
+pub(crate) use params::MAX_LIST_ITEMS;
 use params::Params;
+use verify::VerifyPlan;
 
 /// What a job does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,14 +50,17 @@ pub enum JobKind {
     VerifyBackup,
     /// Takes in from a backup what the store lacks.
     Restore,
+    /// Moves old versions to the trash and forgets what lies there for long.
+    Collect,
 }
 
 impl JobKind {
     /// Every kind.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Import,
         Self::Verify,
         Self::RebuildIndex,
+        Self::Collect,
         Self::Backup,
         Self::VerifyBackup,
         Self::Restore,
@@ -69,6 +76,7 @@ impl JobKind {
             Self::Backup => "backup",
             Self::VerifyBackup => "verify_backup",
             Self::Restore => "restore",
+            Self::Collect => "collect",
         }
     }
 
@@ -84,7 +92,12 @@ impl JobKind {
     pub const fn max_running(self) -> usize {
         match self {
             Self::Import => 4,
-            Self::Verify | Self::RebuildIndex | Self::Backup | Self::VerifyBackup | Self::Restore => 1,
+            Self::Verify
+            | Self::RebuildIndex
+            | Self::Collect
+            | Self::Backup
+            | Self::VerifyBackup
+            | Self::Restore => 1,
         }
     }
 
@@ -92,7 +105,7 @@ impl JobKind {
     #[must_use]
     pub const fn unit(self) -> &'static str {
         match self {
-            Self::Import | Self::Verify | Self::Backup | Self::Restore => "prompts",
+            Self::Import | Self::Verify | Self::Collect | Self::Backup | Self::Restore => "prompts",
             Self::VerifyBackup => "files",
             Self::RebuildIndex => "shards",
         }
@@ -107,11 +120,12 @@ impl JobKind {
 #[derive(Debug)]
 pub(super) enum Order {
     Import(ImportOrder),
-    Verify,
+    Verify(VerifyPlan),
     RebuildIndex,
     Backup(BackupPlan),
     VerifyBackup(VerifyBackupPlan),
     Restore(RestorePlan),
+    Collect(CollectPlan),
 }
 
 /// What a job needs to run, as it stands in the ledger.
@@ -119,11 +133,15 @@ pub(super) enum Order {
 #[serde(rename_all = "snake_case")]
 pub(super) enum Plan {
     Import(ImportPlan),
+    /// All of it, without mending anything.
     Verify,
+    /// As its parameters say.
+    VerifyWith(VerifyPlan),
     RebuildIndex,
     Backup(BackupPlan),
     VerifyBackup(VerifyBackupPlan),
     Restore(RestorePlan),
+    Collect(CollectPlan),
 }
 
 /// What a running job works with.
@@ -133,6 +151,16 @@ pub(super) struct Context {
     pub(super) author: Author,
     pub(super) job_id: JobId,
     pub(super) progress: Arc<Progress>,
+    pub(super) ledger: Arc<dyn Ledger>,
+}
+
+impl Context {
+    /// Reads the whole ledger and reports what is wrong with it.
+    async fn check_ledger(&self) -> Vec<Problem> {
+        let ledger = Arc::clone(&self.ledger);
+        let checked = tokio::task::spawn_blocking(move || ledger.check()).await;
+        checked.unwrap_or_default()
+    }
 }
 
 /// Why a job did not succeed, and what it did all the same.
@@ -149,11 +177,12 @@ impl Order {
         let mut params = Params::new(kind, request.params);
         let order = match kind {
             JobKind::Import => Self::Import(ImportOrder::read(&mut params)?),
-            JobKind::Verify => Self::Verify,
+            JobKind::Verify => Self::Verify(VerifyPlan::read(&mut params)?),
             JobKind::RebuildIndex => Self::RebuildIndex,
             JobKind::Backup => Self::Backup(BackupPlan::read(&mut params)?),
             JobKind::VerifyBackup => Self::VerifyBackup(VerifyBackupPlan::read(&mut params)?),
             JobKind::Restore => Self::Restore(RestorePlan::read(&mut params)?),
+            JobKind::Collect => Self::Collect(CollectPlan::read(&mut params)?),
         };
         params.finish()?;
         Ok(order)
@@ -163,8 +192,9 @@ impl Order {
     pub(super) const fn kind(&self) -> JobKind {
         match self {
             Self::Import(_) => JobKind::Import,
-            Self::Verify => JobKind::Verify,
+            Self::Verify(_) => JobKind::Verify,
             Self::RebuildIndex => JobKind::RebuildIndex,
+            Self::Collect(_) => JobKind::Collect,
             Self::Backup(_) => JobKind::Backup,
             Self::VerifyBackup(_) => JobKind::VerifyBackup,
             Self::Restore(_) => JobKind::Restore,
@@ -183,11 +213,13 @@ impl Order {
     pub(super) fn prepare(self, options: &ExtractOptions) -> Result<Plan, JobError> {
         match self {
             Self::Import(order) => order.prepare(options).map(Plan::Import),
-            Self::Verify => Ok(Plan::Verify),
+            Self::Verify(plan) if plan == VerifyPlan::default() => Ok(Plan::Verify),
+            Self::Verify(plan) => Ok(Plan::VerifyWith(plan)),
             Self::RebuildIndex => Ok(Plan::RebuildIndex),
             Self::Backup(plan) => Ok(Plan::Backup(plan)),
             Self::VerifyBackup(plan) => Ok(Plan::VerifyBackup(plan)),
             Self::Restore(plan) => Ok(Plan::Restore(plan)),
+            Self::Collect(plan) => Ok(Plan::Collect(plan)),
         }
     }
 }
@@ -197,24 +229,33 @@ impl Plan {
     pub(super) fn lane(&self) -> Lane {
         let (kind, key) = match self {
             Self::Import(plan) => (JobKind::Import, plan.workflow().to_owned()),
-            Self::Verify => (JobKind::Verify, String::new()),
+            Self::Verify | Self::VerifyWith(_) => (JobKind::Verify, String::new()),
             Self::RebuildIndex => (JobKind::RebuildIndex, String::new()),
             Self::Backup(_) => (JobKind::Backup, String::new()),
             Self::VerifyBackup(_) => (JobKind::VerifyBackup, String::new()),
             Self::Restore(_) => (JobKind::Restore, String::new()),
+            Self::Collect(_) => (JobKind::Collect, String::new()),
         };
         Lane { kind, key }
+    }
+
+    /// Tells whether the job may run without being written down, where that is not possible: nothing is lost when it is
+    /// forgotten in a crash, and it may be what makes room.
+    pub(super) const fn may_run_unrecorded(&self) -> bool {
+        !matches!(self, Self::Import(_))
     }
 
     /// Does the work. Stops at its next step when the progress says so.
     pub(super) async fn run(self, context: Context) -> Result<Value, JobFailure> {
         match self {
             Self::Import(plan) => import::run(plan, context).await,
-            Self::Verify => verify::run(&context).await,
+            Self::Verify => verify::run(VerifyPlan::default(), &context).await,
+            Self::VerifyWith(plan) => verify::run(plan, &context).await,
             Self::RebuildIndex => rebuild_index::run(&context).await,
             Self::Backup(plan) => plan.run(&context).await,
             Self::VerifyBackup(plan) => plan.run(&context).await,
             Self::Restore(plan) => plan.run(&context).await,
+            Self::Collect(plan) => collect::run(plan, &context).await,
         }
     }
 }

@@ -4,6 +4,10 @@ use serde_json::{Map, Value};
 
 use super::{JobError, JobKind};
 use crate::jobs::error::cut;
+use crate::model::{PromptId, Version};
+
+/// The longest list in the parameters of a job.
+pub(crate) const MAX_LIST_ITEMS: usize = 1_000;
 
 /// The parameters of a request; each is taken out, and none may be left at the end.
 pub(super) struct Params {
@@ -61,6 +65,51 @@ impl Params {
         })
     }
 
+    /// Takes a whole number that may be absent or null.
+    pub(super) fn count(&mut self, key: &'static str) -> Result<Option<u64>, JobError> {
+        self.known.push(key);
+        match self.rest.remove(key) {
+            None | Some(Value::Null) => Ok(None),
+            Some(value) => value.as_u64().map(Some).ok_or_else(|| {
+                JobError::InvalidParams(format!("params.{key} must be a whole number from 0 on"))
+            }),
+        }
+    }
+
+    /// Takes a list of prompt ids; absent or null is an empty one.
+    pub(super) fn prompt_ids(&mut self, key: &'static str) -> Result<Vec<PromptId>, JobError> {
+        self.list(key, "prompt ids", |text| PromptId::new(text).ok())
+    }
+
+    /// Takes a list of exact versions, each as `name@1.2.0`; absent or null is an empty one.
+    pub(super) fn exact_versions(&mut self, key: &'static str) -> Result<Vec<(PromptId, Version)>, JobError> {
+        self.list(key, "versions such as name@1.2.0", |text| {
+            let (id, version) = text.split_once('@')?;
+            Some((PromptId::new(id).ok()?, Version::new(version).ok()?))
+        })
+    }
+
+    fn list<T>(
+        &mut self,
+        key: &'static str,
+        of: &str,
+        read: impl Fn(&str) -> Option<T>,
+    ) -> Result<Vec<T>, JobError> {
+        self.known.push(key);
+        let wrong = || JobError::InvalidParams(format!("params.{key} must be a list of {of}"));
+        match self.rest.remove(key) {
+            None | Some(Value::Null) => Ok(Vec::new()),
+            Some(Value::Array(items)) if items.len() <= MAX_LIST_ITEMS => items
+                .iter()
+                .map(|item| item.as_str().and_then(&read).ok_or_else(wrong))
+                .collect(),
+            Some(Value::Array(_)) => Err(JobError::InvalidParams(format!(
+                "params.{key} has more than {MAX_LIST_ITEMS} items"
+            ))),
+            Some(_) => Err(wrong()),
+        }
+    }
+
     /// Refuses what was not taken.
     pub(super) fn finish(self) -> Result<(), JobError> {
         let Some(key) = self.rest.keys().next() else {
@@ -113,6 +162,27 @@ mod tests {
         let content = "sesame";
         check("verify", &json!({}), None);
         check("rebuild_index", &json!({}), None);
+        check(
+            "rebuild_index",
+            &json!({"deep": 1}),
+            Some("rebuild_index takes no parameters"),
+        );
+        check(
+            "verify",
+            &json!({"prompts": ["a"], "repair": true, "dry_run": true}),
+            None,
+        );
+        check("verify", &json!({"accept_edits": ["a@1.0.0"]}), None);
+        check(
+            "collect",
+            &json!({"keep_last": 3, "prefix": "wf_", "apply": true}),
+            None,
+        );
+        check(
+            "collect",
+            &json!({"trash_older_than_seconds": 0, "prompts": null}),
+            None,
+        );
         check("import", &json!({"name": "a.yml", "content": content}), None);
         check(
             "import",
@@ -127,7 +197,7 @@ mod tests {
         check(
             "verify",
             &json!({"deep": "sesame"}),
-            Some("verify takes no parameters"),
+            Some("verify takes prompts, repair, dry_run, accept_edits"),
         );
         check(
             "import",
@@ -173,11 +243,52 @@ mod tests {
     }
 
     #[test]
+    fn what_contradicts_itself_is_refused() {
+        check(
+            "verify",
+            &json!({"dry_run": true}),
+            Some("params.dry_run goes with"),
+        );
+        check(
+            "verify",
+            &json!({"repair": "sesame"}),
+            Some("params.repair must be true or false"),
+        );
+        check(
+            "verify",
+            &json!({"prompts": ["../sesame"]}),
+            Some("params.prompts must be a list"),
+        );
+        check(
+            "verify",
+            &json!({"accept_edits": ["sesame@^1"]}),
+            Some("params.accept_edits must be"),
+        );
+        check(
+            "verify",
+            &json!({"prompts": vec!["sesame"; 1_001]}),
+            Some("more than 1000"),
+        );
+        check("collect", &json!({}), Some("params.keep_last or"));
+        check("collect", &json!({"keep_last": 0}), Some("at least 1"));
+        check(
+            "collect",
+            &json!({"keep_last": -1}),
+            Some("params.keep_last must be a whole number"),
+        );
+        check(
+            "collect",
+            &json!({"trash_older_than_seconds": 1, "keep_newer_than_seconds": 1}),
+            Some("goes with params.keep_last"),
+        );
+    }
+
+    #[test]
     fn an_unknown_kind_is_answered_with_the_kinds_there_are() {
         check(
             "bake",
             &json!({}),
-            Some("use one of import, verify, rebuild_index"),
+            Some("use one of import, verify, rebuild_index, collect"),
         );
         check("Import", &json!({}), Some("use one of"));
     }

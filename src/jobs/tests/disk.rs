@@ -272,7 +272,16 @@ fn a_full_disk_refuses_new_jobs_and_lets_old_ones_end() {
     on_disk.fixture.life(async |queue| {
         let job = submit(&queue, "verify").await.unwrap();
         on_disk.disk.free.store(1 << 19, Ordering::Relaxed);
-        assert_eq!(submit(&queue, "verify").await.unwrap_err().code(), "storage-full");
+        let refused = queue
+            .submit(
+                super::fixture::request(
+                    "import",
+                    serde_json::json!({"name": "a.yml", "content": super::fixture::document(&["Say hello."])}),
+                ),
+                super::fixture::author(),
+            )
+            .await;
+        assert_eq!(refused.unwrap_err().code(), "storage-full");
         let done = ended(&queue, &job).await;
         assert_eq!(done.state, JobState::Succeeded);
         let id = JobId::parse(&done.job_id).unwrap();
@@ -281,6 +290,21 @@ fn a_full_disk_refuses_new_jobs_and_lets_old_ones_end() {
             JobState::Succeeded
         );
     });
+}
+
+#[test]
+fn what_loses_nothing_when_it_is_forgotten_runs_on_a_full_disk_all_the_same() {
+    let on_disk = OnDisk::new();
+    on_disk.fixture.life(async |queue| {
+        on_disk.disk.free.store(0, Ordering::Relaxed);
+        for kind in ["verify", "rebuild_index"] {
+            let job = submit(&queue, kind).await.unwrap();
+            assert_eq!(ended(&queue, &job).await.state, JobState::Succeeded, "{kind}");
+        }
+        assert!(queue.problems().is_empty());
+        queue.close().await;
+    });
+    assert!(on_disk.names().is_empty(), "{:?}", on_disk.names());
 }
 
 #[test]

@@ -12,7 +12,7 @@ use crate::model::{Author, Label, PromptId, Version};
 use crate::storage::memory::MemoryStorage;
 use crate::storage::{
     LabelEntry, LabelMove, Progress, PromptEntry, PromptPage, PutOutcome, PutVersion, Revision, SetLabel,
-    StorageError, StoredVersion, TrashedVersion, VerifyReport, VersionStorage,
+    StorageError, StoredVersion, TrashedVersion, VerifyReport, VerifyScope, VersionStorage,
 };
 
 /// How long one step of a verification takes in [`Verify::Steps`].
@@ -164,7 +164,11 @@ impl VersionStorage for ScriptedStorage {
         self.inner.label_history(id).await
     }
 
-    async fn verify(&self, progress: &Progress) -> Result<VerifyReport, StorageError> {
+    async fn verify_within(
+        &self,
+        scope: &VerifyScope,
+        progress: &Progress,
+    ) -> Result<VerifyReport, StorageError> {
         let verify = *self.verify.lock().unwrap();
         match verify {
             Verify::Answer => {}
@@ -184,7 +188,7 @@ impl VersionStorage for ScriptedStorage {
             }
             Verify::Deaf => std::future::pending().await,
         }
-        self.inner.verify(progress).await
+        self.inner.verify_within(scope, progress).await
     }
 
     async fn rebuild_index(&self, progress: &Progress) -> Result<(u64, u64), StorageError> {

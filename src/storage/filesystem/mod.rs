@@ -8,6 +8,7 @@ mod backup;
 mod cache;
 mod catalog;
 pub mod disk;
+mod mend;
 mod options;
 mod reads;
 mod runtime;
@@ -27,12 +28,14 @@ use tokio::sync::oneshot;
 use actors::{IndexMessage, IndexStatus, Shared, Supervisor, SupervisorMessage};
 use cache::VersionCache;
 use catalog::Catalog;
-use disk::{Disk, IndexHints, Layout, OpenedStore, RealDisk, Run, load_index, open_store};
+use disk::{
+    Disk, IndexHints, Layout, OpenedStore, RealDisk, Run, SpaceBounds, SpaceGuard, load_index, open_store,
+};
 use runtime::atomic::{AtomicBool, Ordering};
 use runtime::{Address, Mutex, Semaphore, watch};
 
 pub use disk::{DiskLimits, OpenError};
-pub use options::{ExternalEdit, FileSystemOptions, RestartPolicy, WatchMode, WatchOptions};
+pub use options::{ExternalEdit, FileSystemOptions, RestartPolicy, ScrubOptions, WatchMode, WatchOptions};
 
 /// Reads of the disk at the same time; more wait.
 const MAX_CONCURRENT_READS: usize = 64;
@@ -165,6 +168,11 @@ impl FileSystemStorage {
             index_is_stale: AtomicBool::new(true),
             index_status: Mutex::new(IndexStatus::found(source)),
             watch_status: Mutex::default(),
+            room: Arc::new(SpaceGuard::new(SpaceBounds::new(
+                options.disk.min_free_bytes,
+                options.resume_free_percent,
+            ))),
+            scrub: Mutex::default(),
             space: Mutex::new(None),
             restarts: Mutex::default(),
             problems: Mutex::new(opened.problems),
@@ -207,6 +215,14 @@ impl FileSystemStorage {
 
     /// Writes the index now.
     async fn flush_index(&self) -> Result<u64, String> {
+        self.ask_index(IndexMessage::Flush).await
+    }
+
+    /// Asks the index actor to write, and waits until it has.
+    async fn ask_index(
+        &self,
+        message: fn(oneshot::Sender<Result<u64, String>>) -> IndexMessage,
+    ) -> Result<u64, String> {
         let mut slot = self.shared.index.subscribe();
         let index =
             match tokio::time::timeout(self.shared.options.write_timeout, slot.wait_for(Option::is_some))
@@ -217,7 +233,7 @@ impl FileSystemStorage {
             };
         let (reply, answer) = oneshot::channel();
         match index {
-            Some(index) if index.cast(IndexMessage::Flush(reply)).is_ok() => {
+            Some(index) if index.cast(message(reply)).is_ok() => {
                 match tokio::time::timeout(self.shared.options.write_timeout, answer).await {
                     Ok(Ok(written)) => written,
                     Ok(Err(_)) => Err("the index actor ended".into()),

@@ -84,6 +84,10 @@ pub struct FileSystemOptions {
     pub write_timeout: Duration,
     /// How long changes are gathered before the index is written.
     pub index_interval: Duration,
+    /// Writes come back when so many percent of `min_free_bytes` are free again; above 100.
+    pub resume_free_percent: u32,
+    /// Reading everything slowly, to find damage before somebody needs what is damaged.
+    pub scrub: ScrubOptions,
     /// Deleted versions older than so many days are forgotten; 0 keeps them for ever.
     pub trash_max_age_days: u32,
     /// The directory beneath which backups lie; `None` is `backups` beside the store.
@@ -115,6 +119,8 @@ impl Default for FileSystemOptions {
             max_concurrent_commits: 64,
             write_timeout: Duration::from_secs(10),
             index_interval: Duration::from_secs(1),
+            resume_free_percent: 125,
+            scrub: ScrubOptions::default(),
             trash_max_age_days: 0,
             backup_dir: None,
             watch: WatchOptions {
@@ -125,6 +131,30 @@ impl Default for FileSystemOptions {
             },
             restart: RestartPolicy::default(),
             drain_timeout: Duration::from_secs(20),
+        }
+    }
+}
+
+/// How the store is read slowly, again and again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ScrubOptions {
+    /// Whether it is.
+    pub enabled: bool,
+    /// How much is read in a second.
+    pub bytes_per_second: u64,
+    /// The pause after everything was read once.
+    pub pause: Duration,
+    /// The pause after a start, which has other things to do.
+    pub first_pause: Duration,
+}
+
+impl Default for ScrubOptions {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            bytes_per_second: 256 << 10,
+            pause: Duration::from_secs(24 * 3600),
+            first_pause: Duration::from_secs(60),
         }
     }
 }

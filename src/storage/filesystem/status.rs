@@ -67,6 +67,12 @@ impl FileSystemStorage {
             })
             .collect();
         let space = *shared.space.lock().unwrap_or_else(PoisonError::into_inner);
+        let bounds = shared.room.bounds();
+        let scrub = shared
+            .scrub
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .describe();
         json!({
             "backend": "filesystem",
             "path": self.store.path,
@@ -82,10 +88,29 @@ impl FileSystemStorage {
             "watch": watch,
             "disk": space.map(|space| json!({
                 "free_bytes": space.free, "total_bytes": space.total, "read_only": space.read_only,
-                "min_free_bytes": shared.options.disk.min_free_bytes,
+                "min_free_bytes": bounds.min_free_bytes, "resume_free_bytes": bounds.resume_free_bytes,
+                "full": shared.room.full(),
             })),
+            "scrub": scrub,
             "problems": {"count": count, "first": problems},
         })
+    }
+
+    /// Returns what an operator should look at although everything is served.
+    pub(super) fn find_concerns(&self) -> Vec<String> {
+        let full = self.shared.room.full().map(|full| {
+            format!(
+                "the disk is full since {}: nothing new is stored, reads and deletes work",
+                full.since
+            )
+        });
+        let damage = self
+            .shared
+            .scrub
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .concern();
+        full.into_iter().chain(damage).collect()
     }
 
     /// Tells whether every part is up.

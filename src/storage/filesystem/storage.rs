@@ -7,17 +7,15 @@ use serde_json::Value;
 
 use crate::model::{Author, Label, PromptId, Version};
 use crate::storage::{
-    BackupCheck, BackupReport, BackupRequest, BackupSummary, LabelEntry, LabelMove, Progress, PromptEntry,
-    PromptPage, PutOutcome, PutVersion, RestoreReport, RestoreRequest, Revision, SetLabel, StorageError,
-    StoredVersion, TrashedVersion, VerifyReport, VersionStorage,
+    BackupCheck, BackupReport, BackupRequest, BackupSummary, LabelEntry, LabelMove, Mend, Progress,
+    PromptEntry, PromptPage, PutOutcome, PutVersion, RepairStep, RestoreReport, RestoreRequest, Revision,
+    SetLabel, StorageError, StoredVersion, TrashedVersion, VerifyReport, VerifyScope, VersionStorage,
 };
 
 use super::actors::ShardHandle;
 use super::disk::{ReadFailure, read_manifest};
 use super::runtime::atomic::Ordering;
 use super::runtime::oneshot;
-use super::verify::verify;
-use super::watched::watched;
 use super::work::{Look, WriteDone, WriteOp};
 use super::{FileSystemStorage, SupervisorMessage};
 
@@ -209,11 +207,6 @@ impl VersionStorage for FileSystemStorage {
         }
     }
 
-    async fn verify(&self, progress: &Progress) -> Result<VerifyReport, StorageError> {
-        let shared = Arc::clone(&self.shared);
-        watched(progress, move |progress| verify(&shared, progress)).await
-    }
-
     async fn backup(
         &self,
         request: BackupRequest,
@@ -236,6 +229,27 @@ impl VersionStorage for FileSystemStorage {
 
     async fn backups(&self) -> Result<Vec<BackupSummary>, StorageError> {
         self.list_backups().await
+    }
+
+    async fn purge_all_trashed(&self, id: &PromptId, versions: &[Version]) -> Result<(), StorageError> {
+        for version in versions {
+            self.check_trashed(id, version)?;
+        }
+        self.write(id, WriteOp::PurgeTrashed(versions.to_vec()))
+            .await
+            .map(drop)
+    }
+
+    async fn verify_within(
+        &self,
+        scope: &VerifyScope,
+        progress: &Progress,
+    ) -> Result<VerifyReport, StorageError> {
+        self.verify_twice(scope, progress).await
+    }
+
+    async fn mend(&self, mend: &Mend) -> Result<Vec<RepairStep>, StorageError> {
+        self.mend_one(mend).await
     }
 
     async fn rebuild_index(&self, progress: &Progress) -> Result<(u64, u64), StorageError> {
@@ -263,6 +277,10 @@ impl VersionStorage for FileSystemStorage {
 
     fn health(&self) -> Result<(), String> {
         self.judge_health()
+    }
+
+    fn concerns(&self) -> Vec<String> {
+        self.find_concerns()
     }
 
     async fn close(&self) {
@@ -301,7 +319,7 @@ impl FileSystemStorage {
     }
 
     /// As [`Self::write`], for changes that make no sense on a prompt that is not there: no shard is made for them.
-    async fn write_existing(&self, id: &PromptId, op: WriteOp) -> Result<WriteDone, StorageError> {
+    pub(super) async fn write_existing(&self, id: &PromptId, op: WriteOp) -> Result<WriteDone, StorageError> {
         let shard = self.shared.shards.get(&self.shared.layout.shard_of(id));
         let is_known = |shard: &ShardHandle| shard.catalog.slot(id).is_some();
         match shard {
@@ -324,6 +342,6 @@ impl FileSystemStorage {
     }
 }
 
-fn unexpected(done: &WriteDone) -> StorageError {
+pub(super) fn unexpected(done: &WriteDone) -> StorageError {
     StorageError::Unavailable(format!("the shard answered something else: {done:?}"))
 }

@@ -18,7 +18,8 @@ use prompt::MemoryPrompt;
 
 use super::{
     LabelEntry, LabelMove, Numbering, Progress, PromptEntry, PromptPage, PutOutcome, PutVersion, Revision,
-    Sameness, SetLabel, StorageError, StoredVersion, TrashedVersion, VerifyReport, VersionStorage,
+    Sameness, SetLabel, StorageError, StoredVersion, TrashedVersion, VerifyReport, VerifyScope,
+    VersionStorage,
 };
 
 /// Keeps everything in memory; nothing survives the process.
@@ -235,6 +236,7 @@ impl VersionStorage for MemoryStorage {
                         deleted_at: Some(Timestamp::now()),
                         deleted_by: Some(author.clone()),
                         deleted_from: "memory".into(),
+                        size_bytes: Some(stored.bytes.len() as u64),
                     };
                     prompt.trash.insert(version.clone(), (stored, note));
                 }
@@ -369,13 +371,22 @@ impl VersionStorage for MemoryStorage {
         }
     }
 
-    async fn verify(&self, progress: &Progress) -> Result<VerifyReport, StorageError> {
+    async fn verify_within(
+        &self,
+        scope: &VerifyScope,
+        progress: &Progress,
+    ) -> Result<VerifyReport, StorageError> {
         let prompts = self.lock();
+        let in_scope: Vec<&MemoryPrompt> = prompts
+            .iter()
+            .filter(|(id, _)| scope.includes(id))
+            .map(|(_, prompt)| prompt)
+            .collect();
         let mut report = VerifyReport {
-            prompts: prompts.len() as u64,
+            prompts: in_scope.len() as u64,
             ..VerifyReport::default()
         };
-        for stored in prompts.values().flat_map(|prompt| prompt.versions.values()) {
+        for stored in in_scope.iter().flat_map(|prompt| prompt.versions.values()) {
             report.versions += 1;
             report.sealed += u64::from(stored.integrity == Integrity::Sealed);
             progress.advance(1);

@@ -157,8 +157,12 @@ impl VersionStorage for Fickle {
         self.memory.label_history(id).await
     }
 
-    async fn verify(&self, progress: &Progress) -> Result<VerifyReport, StorageError> {
-        self.memory.verify(progress).await
+    async fn verify_within(
+        &self,
+        scope: &crate::storage::VerifyScope,
+        progress: &Progress,
+    ) -> Result<VerifyReport, StorageError> {
+        self.memory.verify_within(scope, progress).await
     }
 
     async fn rebuild_index(&self, progress: &Progress) -> Result<(u64, u64), StorageError> {

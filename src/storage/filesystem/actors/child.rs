@@ -12,13 +12,14 @@ use crate::storage::Problem;
 use crate::storage::filesystem::cache::VersionCache;
 use crate::storage::filesystem::catalog::Catalog;
 use crate::storage::filesystem::disk::{
-    Disk, IndexHints, Layout, Run, ShardDisk, Space, StoreLock, list_shards,
+    Disk, IndexHints, Layout, Run, ShardDisk, Space, SpaceGuard, StoreLock, list_shards,
 };
 use crate::storage::filesystem::options::FileSystemOptions;
 use crate::storage::filesystem::runtime::atomic::{AtomicBool, Ordering};
 use crate::storage::filesystem::runtime::{Address, Mutex, Semaphore, watch};
 
 use super::index::{IndexMessage, IndexStatus};
+use super::scrub::ScrubStatus;
 use super::shard_handle::{ShardHandle, ShardTable};
 use super::supervisor::SupervisorMessage;
 use super::watcher::WatchStatus;
@@ -80,6 +81,10 @@ pub(crate) struct Shared {
     pub index_status: Mutex<IndexStatus>,
     /// What the watcher does.
     pub watch_status: Mutex<WatchStatus>,
+    /// Whether there is room for something new.
+    pub room: Arc<SpaceGuard>,
+    /// What the scrubber found so far.
+    pub scrub: Mutex<ScrubStatus>,
     /// Room on the file system as it was last seen.
     pub space: Mutex<Option<Space>>,
     /// How often each child but the shards was started again, and why it last ended.
@@ -103,7 +108,8 @@ impl Shared {
     pub(crate) fn shard(&self, id: &ShardId) -> Arc<ShardHandle> {
         let (handle, is_new) = self.shards.get_or_make(id, || {
             let (disk, run) = (Arc::clone(&self.disk), self.run.clone());
-            let disk = ShardDisk::new(disk, self.layout, id.clone(), self.options.disk, run);
+            let disk = ShardDisk::new(disk, self.layout, id.clone(), self.options.disk, run)
+                .sharing(Arc::clone(&self.room));
             let stopping = Arc::clone(&self.stopping);
             ShardHandle::new(
                 disk,

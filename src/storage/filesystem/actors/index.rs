@@ -25,6 +25,8 @@ pub(crate) enum IndexMessage {
     Changed,
     /// The gathering time is over.
     Write,
+    /// Write now, unless nothing waits to be written.
+    Settle(oneshot::Sender<Result<u64, String>>),
     /// Write now.
     Flush(oneshot::Sender<Result<u64, String>>),
     /// End with a panic, to test that it is survived.
@@ -115,9 +117,18 @@ impl Actor for Index {
             IndexMessage::Changed => state.schedule(&myself),
             IndexMessage::Write => {
                 state.is_scheduled = false;
-                if state.write().await.is_err() {
+                // It may have been flushed meanwhile.
+                if state.is_stale() && state.write().await.is_err() {
                     state.schedule(&myself);
                 }
+            }
+            IndexMessage::Settle(reply) => {
+                let settled = if state.is_stale() {
+                    state.write().await
+                } else {
+                    Ok(0)
+                };
+                let _gone = reply.send(settled);
             }
             IndexMessage::Flush(reply) => {
                 let _gone = reply.send(state.write().await);
@@ -142,6 +153,10 @@ impl Actor for Index {
 }
 
 impl IndexState {
+    fn is_stale(&self) -> bool {
+        self.shared.index_is_stale.load(Ordering::Acquire)
+    }
+
     fn schedule(&mut self, myself: &ActorRef<IndexMessage>) {
         if !self.is_scheduled {
             self.is_scheduled = true;

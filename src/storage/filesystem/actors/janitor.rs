@@ -1,24 +1,36 @@
-//! The janitor: looks at free space, and forgets deleted versions that are old enough.
+//! The janitor: looks at free space, forgets deleted versions that are old enough, and scrubs.
 
+use std::path::Path;
 use std::sync::{Arc, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 
 use crate::model::{PromptId, Version};
+use crate::storage::filesystem::disk::Disk;
 use crate::storage::filesystem::work::WriteOp;
+use crate::storage::retention::is_older;
 
 use super::child::Shared;
+use super::scrub::{RECHECK, Scrub};
 use super::shard_handle::ShardHandle;
 
+/// Time between ticks.
+const TICK: Duration = Duration::from_secs(1);
 /// Time between rounds.
 const ROUND: Duration = Duration::from_secs(60);
+/// Time between looks at the room while there is none.
+const FULL_LOOK: Duration = Duration::from_secs(2);
+/// Written and removed again where only a write can tell whether the disk takes one.
+const PROBE_FILE: &str = ".space-probe.tmp";
+/// How much is written then.
+const PROBE_BYTES: usize = 64 << 10;
 
 /// What the janitor is told.
 #[derive(Debug)]
 pub(super) enum JanitorMessage {
-    /// Make a round.
-    Round,
+    /// See what is to be done.
+    Tick,
     /// End with a panic, to test that it is survived.
     #[cfg(test)]
     Panic,
@@ -28,25 +40,47 @@ pub(super) enum JanitorMessage {
 #[derive(Debug)]
 pub(super) struct Janitor;
 
+/// What the janitor owns.
+#[derive(Debug)]
+pub(super) struct JanitorState {
+    shared: Arc<Shared>,
+    scrub: Option<Box<Scrub>>,
+    next_round: Instant,
+    next_look: Instant,
+    next_recheck: Instant,
+}
+
 impl Actor for Janitor {
     type Msg = JanitorMessage;
-    type State = Arc<Shared>;
+    type State = JanitorState;
     type Arguments = Arc<Shared>;
 
     async fn pre_start(
         &self,
         _myself: ActorRef<JanitorMessage>,
         shared: Arc<Shared>,
-    ) -> Result<Arc<Shared>, ActorProcessingErr> {
-        Ok(shared)
+    ) -> Result<JanitorState, ActorProcessingErr> {
+        let now = Instant::now();
+        let scrub = shared
+            .options
+            .scrub
+            .enabled
+            .then(|| Box::new(Scrub::new(&shared)));
+        Ok(JanitorState {
+            shared,
+            scrub,
+            next_round: now,
+            next_look: now,
+            next_recheck: now,
+        })
     }
 
     async fn post_start(
         &self,
         myself: ActorRef<JanitorMessage>,
-        _shared: &mut Arc<Shared>,
+        _state: &mut JanitorState,
     ) -> Result<(), ActorProcessingErr> {
-        let _down = myself.cast(JanitorMessage::Round);
+        let _down = myself.cast(JanitorMessage::Tick);
         Ok(())
     }
 
@@ -54,41 +88,99 @@ impl Actor for Janitor {
         &self,
         myself: ActorRef<JanitorMessage>,
         message: JanitorMessage,
-        shared: &mut Arc<Shared>,
+        state: &mut JanitorState,
     ) -> Result<(), ActorProcessingErr> {
         match message {
-            JanitorMessage::Round => {}
+            JanitorMessage::Tick => {}
             #[cfg(test)]
             JanitorMessage::Panic => panic!("told to"),
         }
-        look_at_space(shared).await;
-        if shared.options.trash_max_age_days > 0 {
-            for shard in shared.shards.all() {
-                forget_old(shared, &shard).await;
+        let now = Instant::now();
+        let is_full = state.shared.room.full().is_some();
+        if now >= state.next_look || (is_full && now + ROUND >= state.next_look + FULL_LOOK) {
+            state.next_look = now + ROUND;
+            look_at_space(&state.shared).await;
+        }
+        if now >= state.next_round {
+            state.next_round = now + ROUND;
+            if state.shared.options.trash_max_age_days > 0 {
+                for shard in state.shared.shards.all() {
+                    forget_old(&state.shared, &shard).await;
+                }
             }
         }
-        drop(myself.send_after(ROUND, || JanitorMessage::Round));
+        state.scrub(now).await;
+        drop(myself.send_after(TICK, || JanitorMessage::Tick));
         Ok(())
     }
 }
 
-async fn look_at_space(shared: &Arc<Shared>) {
-    let disk = Arc::clone(&shared.disk);
-    if let Ok(Ok(space)) = tokio::task::spawn_blocking(move || disk.space()).await {
-        let min_free = shared.options.disk.min_free_bytes;
-        if space.free < min_free {
-            tracing::warn!(
-                free = space.free,
-                min_free,
-                "the disk is nearly full: nothing new is stored"
-            );
+impl JanitorState {
+    async fn scrub(&mut self, now: Instant) {
+        let Some(mut scrub) = self.scrub.take() else {
+            return;
+        };
+        let rechecks = now >= self.next_recheck;
+        if rechecks {
+            self.next_recheck = now + RECHECK;
         }
+        let shared = Arc::clone(&self.shared);
+        let stepped = tokio::task::spawn_blocking(move || {
+            scrub.step(&shared);
+            if rechecks {
+                Scrub::recheck(&shared);
+            }
+            scrub
+        });
+        // After a panic it begins anew; the janitor has other things to do as well.
+        self.scrub = match stepped.await {
+            Ok(scrub) => Some(scrub),
+            Err(error) => {
+                tracing::error!(%error, "the scrubber failed: it begins again");
+                Some(Box::new(Scrub::new(&self.shared)))
+            }
+        };
+    }
+}
+
+async fn look_at_space(shared: &Arc<Shared>) {
+    let owned = Arc::clone(shared);
+    let looked = tokio::task::spawn_blocking(move || {
+        let space = owned.disk.space()?;
+        if owned.room.see(space) && owned.hold().is_some_and(|_hold| takes_a_write(&*owned.disk)) {
+            owned.room.wrote();
+        }
+        Ok::<_, std::io::Error>(space)
+    });
+    if let Ok(Ok(space)) = looked.await {
         *shared.space.lock().unwrap_or_else(PoisonError::into_inner) = Some(space);
     }
 }
 
+/// Tells whether the disk takes a write, by making one.
+fn takes_a_write(disk: &dyn Disk) -> bool {
+    let path = Path::new(PROBE_FILE);
+    let write = || {
+        let mut file = disk.create_new(path)?;
+        file.write_all(&[0; PROBE_BYTES])?;
+        file.sync()
+    };
+    let removed = |result: std::io::Result<()>| match result {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+            tracing::debug!(error = %e, "the probe file could not be removed");
+        }
+        _ => {}
+    };
+    // A leftover of a crash.
+    removed(disk.unlink(path));
+    let written = write();
+    removed(disk.unlink(path));
+    written.is_ok()
+}
+
 /// Forgets what lies in one shard's trash for too long.
 async fn forget_old(shared: &Shared, shard: &Arc<ShardHandle>) {
+    let limit = Duration::from_secs(u64::from(shared.options.trash_max_age_days) * 86_400);
     let in_trash: Vec<(PromptId, Vec<Version>)> = shard
         .catalog
         .slots()
@@ -97,12 +189,15 @@ async fn forget_old(shared: &Shared, shard: &Arc<ShardHandle>) {
         .map(|slot| (slot.entry.id.clone(), slot.entry.trash.clone()))
         .collect();
     for (id, versions) in in_trash {
-        let (disk, days) = (Arc::clone(&shard.disk), shared.options.trash_max_age_days);
+        let disk = Arc::clone(&shard.disk);
         let (owned, looked_at) = (id.clone(), versions);
         let old = tokio::task::spawn_blocking(move || {
             looked_at
                 .into_iter()
-                .filter(|version| is_older(disk.read_note(&owned, version).deleted_at, days))
+                .filter(|version| {
+                    let deleted_at = disk.read_note(&owned, version).deleted_at;
+                    is_older(deleted_at.as_ref(), limit, jiff::Timestamp::now())
+                })
                 .collect()
         });
         let Ok(old): Result<Vec<Version>, _> = old.await else {
@@ -127,32 +222,5 @@ async fn forget_old(shared: &Shared, shard: &Arc<ShardHandle>) {
                 tracing::warn!(prompt_id = %id, %error, "old versions in the trash could not be forgotten");
             }
         }
-    }
-}
-
-/// Tells whether something was deleted more than so many days ago; what has no time stays.
-fn is_older(deleted_at: Option<crate::model::Timestamp>, days: u32) -> bool {
-    let limit = Duration::from_secs(u64::from(days) * 86_400);
-    deleted_at.is_some_and(|at| {
-        let age = jiff::Timestamp::now().duration_since(at.instant());
-        age.is_positive() && age.unsigned_abs() > limit
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::Timestamp;
-
-    #[test]
-    fn only_what_is_old_enough_and_dated_is_forgotten() {
-        let ago = |hours: i64| {
-            let at = jiff::Timestamp::now() - jiff::SignedDuration::from_hours(hours);
-            Some(Timestamp::from_instant(at))
-        };
-        assert!(is_older(ago(49), 2));
-        assert!(!is_older(ago(47), 2));
-        assert!(!is_older(ago(-5), 2), "a clock in the future forgets nothing");
-        assert!(!is_older(None, 2));
     }
 }

@@ -8,6 +8,7 @@ mod index;
 mod janitor;
 mod place;
 mod restart;
+mod scrub;
 mod shard;
 mod shard_handle;
 mod shard_work;

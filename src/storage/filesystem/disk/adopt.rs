@@ -29,8 +29,7 @@ impl ShardDisk {
     /// [`DiskFault`]: what was named before the fault stays, and is found unchanged when the same is done again; after
     /// `Unknown` the shard must recover.
     pub fn adopt(&self, id: &PromptId, files: &[Adoptee]) -> Result<(), DiskFault> {
-        self.get_ready()?;
-        self.check_space(files.iter().map(|file| file.bytes().len() as u64).sum())?;
+        let _room = self.get_ready_for_new(files.iter().map(|file| file.bytes().len() as u64).sum())?;
         let mut dirs = BTreeSet::new();
         for file in files {
             if dirs.insert(self.place_of(id, file).0) {
@@ -114,8 +113,7 @@ impl ShardDisk {
     /// # Errors
     /// [`DiskFault`]: `Exists` when there is one; after `Unknown` the shard must recover.
     pub fn adopt_manifest(&self, id: &PromptId, bytes: &[u8]) -> Result<(), DiskFault> {
-        self.get_ready()?;
-        self.check_space(bytes.len() as u64)?;
+        let _room = self.get_ready_for_new(bytes.len() as u64)?;
         let (dir, target) = (self.layout.prompt_dir(id), self.layout.manifest_file(id));
         self.ensure_dir(&dir)?;
         let (tmp, ino) = self.write_adopted(bytes)?;

@@ -25,10 +25,15 @@ impl ShardDisk {
     /// fault other than `Unknown`, nothing of the version is visible. After `Unknown` the shard must recover.
     pub fn commit(&self, versions: &[Prepared]) -> Vec<Result<(), DiskFault>> {
         let total = versions.iter().map(|version| version.bytes.len() as u64).sum();
-        if let Err(fault) = self.get_ready().and_then(|()| self.check_space(total)) {
-            return versions.iter().map(|_| Err(fault.clone())).collect();
+        let _room = match self.get_ready_for_new(total) {
+            Ok(room) => room,
+            Err(fault) => return versions.iter().map(|_| Err(fault.clone())).collect(),
+        };
+        let outcomes = self.commit_unchecked(versions);
+        if outcomes.iter().any(Result::is_ok) {
+            self.room().wrote();
         }
-        self.commit_unchecked(versions)
+        outcomes
     }
 
     /// As [`Self::commit`], also into the reserve: recovery finishes what was begun when there was room.

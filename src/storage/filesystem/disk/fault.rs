@@ -112,11 +112,15 @@ impl DiskFault {
         matches!(self, Self::Unknown { .. })
     }
 
-    /// Turns the fault into the answer for the caller. `reserve` is the configured `min_free_bytes`.
+    /// Turns the fault into the answer for the caller. `resume` is how much must be free before something
+    /// new is written again.
     #[must_use]
-    pub fn into_error(self, free: u64, reserve: u64) -> StorageError {
+    pub fn into_error(self, free: u64, resume: u64) -> StorageError {
         match self {
-            Self::NoSpace => StorageError::Full { free, reserve },
+            Self::NoSpace => StorageError::Full {
+                free,
+                reserve: resume,
+            },
             Self::ReadOnly => StorageError::ReadOnly,
             Self::Exists => {
                 StorageError::Unavailable("a file appeared under this name meanwhile: try again".into())

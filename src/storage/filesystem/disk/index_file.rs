@@ -3,7 +3,7 @@
 //! It is never trusted for more than that: a prompt directory whose state differs from the one recorded is read again,
 //! and so is one that changed within two seconds of the index being written, since a clock tick can hide a change.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -151,6 +151,38 @@ impl IndexHints {
             problems: Vec::new(),
             blocked: None,
         })
+    }
+
+    /// Returns the prompts that the index knows.
+    pub(in crate::storage::filesystem) fn ids(&self) -> impl Iterator<Item = &PromptId> {
+        self.prompts.keys()
+    }
+
+    /// Says what the index has that the directory has not, or the other way round; `None` when they agree. `served` are the
+    /// versions that can be read, `damaged` those whose names are there and that cannot.
+    pub(in crate::storage::filesystem) fn contradiction(
+        &self,
+        slot: &Slot,
+        served: &[Version],
+        damaged: &BTreeSet<Version>,
+    ) -> Option<String> {
+        let Some(hint) = self.prompts.get(&slot.entry.id) else {
+            return (!served.is_empty()).then(|| "it is not in the index".to_owned());
+        };
+        let missing = served.iter().find(|version| !hint.versions.contains(version));
+        if let Some(version) = missing {
+            return Some(format!("the index does not have version {version}"));
+        }
+        let is_there = |version: &&Version| served.contains(version) || damaged.contains(version);
+        if let Some(version) = hint.versions.iter().find(|version| !is_there(version)) {
+            return Some(format!("the index has version {version}, which is not there"));
+        }
+        if hint.version_count != hint.versions.len() {
+            return Some(format!("the index counts {} versions", hint.version_count));
+        }
+        let knows_labels = slot.manifest.is_some() && slot.blocked.is_none();
+        (knows_labels && hint.labels != slot.entry.labels)
+            .then(|| "the index has other labels than the manifest".to_owned())
     }
 
     /// Remembers numbers that were used according to the index although their files are gone.

@@ -137,6 +137,38 @@ pub(in crate::storage::filesystem) fn belongs_to_trashed(name: &OsStr) -> Option
     Some((PromptId::new(id).ok()?, Version::new(version).ok()?))
 }
 
+/// What a file name in the trash means.
+#[derive(Debug, PartialEq, Eq)]
+pub(in crate::storage::filesystem) enum TrashName {
+    /// A deleted version.
+    Version(PromptId, Version),
+    /// A leftover copy of one.
+    Copy(PromptId, Version),
+    /// Who deleted a version, and when.
+    Note(PromptId, Version),
+    /// Nobody's business.
+    Hidden,
+    /// Something else.
+    Foreign,
+}
+
+impl TrashName {
+    /// Reads a file name in the trash.
+    #[must_use]
+    pub(in crate::storage::filesystem) fn read(name: &OsStr) -> Self {
+        if is_hidden(name) {
+            return Self::Hidden;
+        }
+        let is_note = name.as_encoded_bytes().ends_with(DELETED_SUFFIX.as_bytes());
+        match (trashed_of_file_name(name), belongs_to_trashed(name)) {
+            (Some((id, version)), _) => Self::Version(id, version),
+            (None, Some((id, version))) if is_note => Self::Note(id, version),
+            (None, Some((id, version))) => Self::Copy(id, version),
+            (None, None) => Self::Foreign,
+        }
+    }
+}
+
 /// Tells whether a name in the store is promptd's own or hidden, and so no prompt and no stray.
 #[must_use]
 pub(super) fn is_hidden(name: &OsStr) -> bool {

@@ -196,12 +196,7 @@ fn set_aside(shard: &ShardDisk, path: &Path) -> Result<PathBuf, DiskFault> {
     let quarantine = shard.layout.tmp_dir(&shard.shard).join(QUARANTINE_DIR);
     shard.ensure_dir(&quarantine)?;
     let name = path.file_name().unwrap_or_default();
-    for copy in 0..MAX_COPIES {
-        let mut target = quarantine.join(name).into_os_string();
-        if copy > 0 {
-            target.push(format!("~{copy}"));
-        }
-        let target = PathBuf::from(target);
+    for target in quarantine_names(&quarantine, Path::new(name)) {
         match shard.disk.rename_new(path, &target) {
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
             Err(e) => return Err(DiskFault::naming("setting aside", path, &e)),
@@ -215,6 +210,18 @@ fn set_aside(shard: &ShardDisk, path: &Path) -> Result<PathBuf, DiskFault> {
         doing: "setting aside",
         path: path.display().to_string(),
         message: "too many copies".into(),
+    })
+}
+
+/// Returns the names under which a file may be set aside, the best first.
+pub(super) fn quarantine_names(quarantine: &Path, name: &Path) -> impl Iterator<Item = PathBuf> {
+    let first = quarantine.join(name).into_os_string();
+    (0..MAX_COPIES).map(move |copy| {
+        let mut target = first.clone();
+        if copy > 0 {
+            target.push(format!("~{copy}"));
+        }
+        PathBuf::from(target)
     })
 }
 

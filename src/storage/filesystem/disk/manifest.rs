@@ -58,6 +58,37 @@ impl Manifest {
         })
     }
 
+    /// Takes out of damaged bytes what can still be understood, and names the keys that cannot.
+    #[must_use]
+    pub fn salvage(bytes: &[u8]) -> (Self, Vec<String>) {
+        let Ok(mut rest) = serde_json::from_slice::<Map<String, Value>>(bytes) else {
+            return (Self::default(), vec!["all of it".to_owned()]);
+        };
+        rest.shift_remove("prompt_id");
+        let mut lost = Vec::new();
+        let mut labels = BTreeMap::new();
+        if let Some(Value::Object(entries)) = rest.shift_remove("labels") {
+            for (name, entry) in entries {
+                match (Label::new(&name), serde_json::from_value(entry)) {
+                    (Ok(label), Ok(record)) => drop(labels.insert(label, record)),
+                    _ => lost.push(format!("the label {name:?}")),
+                }
+            }
+        }
+        let manifest = Self {
+            highest_used: HighestUsed {
+                release: take_or_lose(&mut rest, "highest_version", &mut lost),
+                prerelease: take_or_lose(&mut rest, "highest_prerelease", &mut lost),
+            },
+            description: take_or_lose(&mut rest, "description", &mut lost),
+            tags: take_or_lose(&mut rest, "tags", &mut lost),
+            labels,
+            label_history: take_or_lose(&mut rest, "label_history", &mut lost),
+            rest,
+        };
+        (manifest, lost)
+    }
+
     /// Returns the bytes of the manifest's file.
     ///
     /// # Errors
@@ -138,6 +169,17 @@ fn take<T: serde::de::DeserializeOwned + Default>(
     }
 }
 
+fn take_or_lose<T: serde::de::DeserializeOwned + Default>(
+    object: &mut Map<String, Value>,
+    key: &str,
+    lost: &mut Vec<String>,
+) -> T {
+    take(object, key).unwrap_or_else(|_| {
+        lost.push(key.to_owned());
+        T::default()
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -169,6 +211,25 @@ mod tests {
             .collect();
         let (one, two) = (Some(Version::release(1, 0, 0)), Some(Version::release(1, 0, 1)));
         assert_eq!(moves, [(None, one.clone()), (one, two.clone()), (two, None)]);
+    }
+
+    #[test]
+    fn what_can_be_understood_of_a_damaged_manifest_is_kept() {
+        let bytes = br#"{"prompt_id":"q","highest_version":"1","tags":["a"],"later":1,"labels":{
+            "good":{"version":"1.0.0","set_at":"2026-01-02T03:04:05Z","set_by":{"name":"ada"}},"bad":{}}}"#;
+        let (manifest, lost) = Manifest::salvage(bytes);
+        assert_eq!(
+            manifest
+                .labels
+                .keys()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>(),
+            ["good"]
+        );
+        assert_eq!(manifest.tags, ["a"]);
+        assert_eq!(manifest.rest["later"], 1);
+        assert_eq!(lost, ["the label \"bad\"", "highest_version"]);
+        assert_eq!(Manifest::salvage(b"{").1, ["all of it"]);
     }
 
     #[test]

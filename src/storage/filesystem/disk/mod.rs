@@ -18,12 +18,14 @@ mod index_file;
 mod layout;
 mod leftovers;
 mod manifest;
+mod mend;
 mod open;
 mod overlap;
 mod real;
 mod recover;
 mod scan;
 mod shard_disk;
+mod space;
 mod trash;
 mod version_file;
 
@@ -33,13 +35,13 @@ pub use fault::DiskFault;
 pub use index_file::{IndexHints, IndexSource, PromptHint, load_index, write_index};
 pub use layout::Layout;
 pub(super) use layout::{
-    MANIFEST_FILE, METADATA_FILE, TRASH_DIR, belongs_to_trashed, note_of_file_name,
+    MANIFEST_FILE, METADATA_FILE, TRASH_DIR, TrashName, belongs_to_trashed, note_of_file_name,
     trashed_copy_of_file_name, version_of_file_name,
 };
 pub use manifest::{LabelRecord, Manifest};
-pub(super) use open::{MAX_METADATA_BYTES, list_shards};
 #[cfg(test)]
 pub(super) use open::settle_metadata;
+pub(super) use open::{MAX_METADATA_BYTES, list_shards, read_metadata};
 pub use open::{OpenError, OpenedStore, StoreMetadata, open_store};
 pub use overlap::overlap;
 pub use real::{RealDisk, StoreLock, inotify_limit};
@@ -48,5 +50,7 @@ pub(super) use scan::{MAX_MANIFEST_BYTES, read_manifest};
 pub use scan::{Slot, scan_prompt, scan_shard_names};
 pub(crate) use shard_disk::STORE_MOVED;
 pub use shard_disk::{DiskLimits, Prepared, Run, ShardDisk};
+pub use space::{Full, FullCause, Reservation, SpaceBounds, SpaceGuard};
+pub(super) use trash::NoteState;
 pub(super) use version_file::read_regular;
 pub use version_file::{ReadFailure, read_version, read_version_at};

@@ -234,7 +234,14 @@ fn is_no_regular_file(error: &io::Error) -> bool {
         || matches!(errno, Some(Errno::LOOP | Errno::ISDIR | Errno::NXIO))
 }
 
-fn read_metadata(disk: &dyn Disk, path: &Path) -> Result<Option<StoreMetadata>, OpenError> {
+/// Reads what the store says of itself; nothing when it does not.
+///
+/// # Errors
+/// [`OpenError`].
+pub(in crate::storage::filesystem) fn read_metadata(
+    disk: &dyn Disk,
+    path: &Path,
+) -> Result<Option<StoreMetadata>, OpenError> {
     let damaged = |reason: String| OpenError::Metadata {
         path: path.join(METADATA_FILE),
         reason,

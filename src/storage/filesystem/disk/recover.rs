@@ -84,7 +84,7 @@ pub fn recover_shard(shard: &ShardDisk, hints: &IndexHints) -> Result<RecoveredS
     Ok(recovered)
 }
 
-fn list_trash(shard: &ShardDisk) -> Result<TrashList, DiskFault> {
+pub(super) fn list_trash(shard: &ShardDisk) -> Result<TrashList, DiskFault> {
     let dir = shard.layout.trash_dir(&shard.shard);
     let trashed = shard
         .list_trash()

@@ -9,7 +9,7 @@ use crate::model::{PromptId, ShardId, Version};
 use crate::storage::{Problem, StorageError};
 
 use super::layout::{QUARANTINE_DIR, TRASH_DIR};
-use super::{Disk, DiskFault, EntryKind, Layout, NewFile, Space, Stamp};
+use super::{Disk, DiskFault, EntryKind, Layout, NewFile, Reservation, SpaceBounds, SpaceGuard, Stamp};
 
 /// After so many failed syncs in a row a shard writes no more: the disk loses data, and every further write tempts it.
 const MAX_FAILED_SYNCS: u32 = 3;
@@ -58,6 +58,7 @@ pub struct ShardDisk {
     pub shard: ShardId,
     /// Limits.
     pub limits: DiskLimits,
+    space: Arc<SpaceGuard>,
     run: Run,
     sequence: AtomicU64,
     tmp_names_removed: AtomicBool,
@@ -76,6 +77,7 @@ impl ShardDisk {
             layout,
             shard,
             limits,
+            space: Arc::new(SpaceGuard::new(SpaceBounds::new(limits.min_free_bytes, 100))),
             run,
             sequence: AtomicU64::new(0),
             tmp_names_removed: AtomicBool::new(false),
@@ -84,6 +86,19 @@ impl ShardDisk {
             failed_syncs: AtomicU32::new(0),
             unsettled: AtomicBool::new(false),
         }
+    }
+
+    /// Shares the room of the store with its other shards.
+    #[must_use]
+    pub fn sharing(mut self, space: Arc<SpaceGuard>) -> Self {
+        self.space = space;
+        self
+    }
+
+    /// Returns the room of the store.
+    #[must_use]
+    pub fn room(&self) -> &SpaceGuard {
+        &self.space
     }
 
     /// Returns why this shard writes no more until the daemon is started again; `None` while it does.
@@ -101,6 +116,11 @@ impl ShardDisk {
                 self.shard
             )
         })
+    }
+
+    /// Returns what is unique to this start of the daemon.
+    pub(super) fn run_id(&self) -> &str {
+        &self.run.id
     }
 
     /// Remembers whether recovery had to leave things as they are because nothing could be written, or not all be seen.
@@ -162,17 +182,14 @@ impl ShardDisk {
     }
 
     /// Refuses to write something new when too little room is left. What frees room needs no check.
-    ///
-    /// # Errors
-    /// `NoSpace`.
-    pub fn check_space(&self, bytes: u64) -> Result<(), DiskFault> {
-        match self.disk.space() {
-            Ok(Space { free, .. }) if free < self.limits.min_free_bytes.saturating_add(bytes) => {
-                Err(DiskFault::NoSpace)
-            }
-            // A file system that cannot say how full it is will say so when it is.
-            Ok(_) | Err(_) => Ok(()),
-        }
+    fn reserve(&self, bytes: u64) -> Result<Reservation<'_>, DiskFault> {
+        self.space.reserve(&*self.disk, bytes)
+    }
+
+    /// As the two before: goes before everything that is new, and holds its room until it is written.
+    pub(super) fn get_ready_for_new(&self, bytes: u64) -> Result<Reservation<'_>, DiskFault> {
+        self.get_ready()?;
+        self.reserve(bytes)
     }
 
     /// Makes a call, and makes it again with the shard's own directories made anew when it found something missing: an
@@ -382,6 +399,6 @@ impl ShardDisk {
             DiskFault::NoSpace => self.disk.space().map_or(0, |space| space.free),
             _ => 0,
         };
-        fault.into_error(free, self.limits.min_free_bytes)
+        fault.into_error(free, self.space.bounds().resume_free_bytes)
     }
 }

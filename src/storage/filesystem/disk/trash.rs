@@ -28,6 +28,17 @@ enum Way {
     ToBeRenamed,
 }
 
+/// What is beside a deleted version to say who deleted it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::storage::filesystem) enum NoteState {
+    /// Nothing.
+    Missing,
+    /// It says when.
+    Whole,
+    /// It cannot be understood.
+    Damaged,
+}
+
 impl ShardDisk {
     /// Moves versions of one prompt to the trash. At no instant is their content without a name.
     ///
@@ -366,6 +377,15 @@ impl ShardDisk {
         Ok(problems)
     }
 
+    /// Tells whether something says who deleted a version and when.
+    pub(in crate::storage::filesystem) fn note_state(&self, id: &PromptId, version: &Version) -> NoteState {
+        match self.disk.stat(&self.layout.trash_note(id, version)) {
+            Ok(None) => NoteState::Missing,
+            _ if self.read_note(id, version).deleted_at.is_some() => NoteState::Whole,
+            _ => NoteState::Damaged,
+        }
+    }
+
     /// Reads who deleted a version and when.
     #[must_use]
     pub fn read_note(&self, id: &PromptId, version: &Version) -> TrashedVersion {
@@ -382,6 +402,9 @@ impl ShardDisk {
             version: version.clone(),
             deleted_at: serde_json::from_value(field("deleted_at")).unwrap_or_default(),
             deleted_by: serde_json::from_value(field("deleted_by")).unwrap_or_default(),
+            size_bytes: self
+                .stamp(&self.layout.trash_file(id, version, 0))
+                .map(|stamp| stamp.size),
             deleted_from: field("deleted_from").as_str().map_or_else(
                 || self.layout.version_file(id, version).display().to_string(),
                 str::to_owned,

@@ -1,12 +1,13 @@
 //! The backend as a whole: on a real directory, with its actors.
 
 mod actor_ends;
-pub(crate) mod crash;
 mod backup;
+pub(crate) mod crash;
 mod damage;
 mod fault_table;
 mod faults;
 mod faulty_disk;
+mod janitor;
 mod model;
 mod promises;
 mod recovery;
@@ -17,6 +18,7 @@ mod steps;
 mod stopping;
 mod strange_stores;
 mod swapped;
+mod verifying;
 mod watching;
 
 use std::path::PathBuf;

@@ -165,10 +165,7 @@ async fn below_the_reserve_nothing_new_is_stored_but_room_can_be_made() {
     label(&storage, "staging").await.unwrap();
     disk.set_space(Some(space((1 << 20) - 1, false)));
     assert_eq!(put(&storage, "p", "e").await.unwrap_err().code(), "storage-full");
-    assert_eq!(
-        label(&storage, "canary").await.unwrap_err().code(),
-        "storage-full"
-    );
+    label(&storage, "canary").await.unwrap();
     let author = Author::daemon();
     let staging = Label::new("staging").unwrap();
     storage

@@ -94,8 +94,13 @@ async fn check_python_store(dir_of: fn(&str) -> String, depth: u8) {
     assert_eq!(stored.integrity, Integrity::Unsealed);
     let report = storage.verify(&Progress::default()).await.unwrap();
     assert_eq!(
-        (report.versions, report.unsealed, report.problems),
-        (4, 4, vec![])
+        (
+            report.versions,
+            report.unsealed,
+            report.problem_count(),
+            report.note_count()
+        ),
+        (4, 4, 0, 2)
     );
     // It is written beside what is there.
     assert_eq!(

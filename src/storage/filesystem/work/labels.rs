@@ -1,7 +1,5 @@
 //! Labels, and the manifest that keeps them.
 
-use std::sync::Arc;
-
 use crate::model::{Author, Label, Version};
 use crate::storage::filesystem::disk::{Manifest, ReadFailure, read_manifest};
 use crate::storage::{SetLabel, StorageError, check_label};
@@ -27,8 +25,6 @@ impl ChangeOf<'_> {
         let mut manifest = self.manifest()?;
         let current = manifest.labels.get(label);
         check_label(label, current, expected.as_ref().map(Option::as_ref))?;
-        let disk = Arc::clone(&self.context.disk);
-        disk.check_space(0).map_err(|fault| self.fault(fault))?;
         let record = manifest.set_label(label, version, author);
         self.write_manifest(&mut manifest)?;
         self.look_again(self.slot.entry.trash.clone(), Some(&manifest));

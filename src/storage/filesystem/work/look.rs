@@ -35,6 +35,8 @@ pub(crate) struct Look {
     pub names: bool,
     /// Everything: events were lost.
     pub all: bool,
+    /// Temporary files that are left over, before anything else.
+    pub settle: bool,
 }
 
 impl Look {
@@ -65,9 +67,13 @@ impl Look {
         self.relist.extend(other.relist);
         self.names |= other.names;
         self.all |= other.all;
+        self.settle |= other.settle;
         let places: usize = self.prompts.values().map(BTreeSet::len).sum();
         if places + self.relist.len() > MAX_PLACES {
-            *self = Self::everything();
+            *self = Self {
+                settle: self.settle,
+                ..Self::everything()
+            };
         }
     }
 }
@@ -89,6 +95,10 @@ enum Suspicion {
 /// [`DiskFault`] when the shard directory itself cannot be listed.
 pub(crate) fn look(context: &WorkContext, look: Look, effects: &mut Effects) -> Result<(), DiskFault> {
     let disk = &context.disk;
+    let mut look = look;
+    if look.settle {
+        settle(context, &mut look, effects);
+    }
     let mut prompts = look.prompts;
     let mut suspicions: BTreeMap<PromptId, Suspicion> = BTreeMap::new();
     suspicions.extend(prompts.keys().map(|id| (id.clone(), Suspicion::Files)));
@@ -119,6 +129,18 @@ pub(crate) fn look(context: &WorkContext, look: Look, effects: &mut Effects) -> 
         effects.fault(disk, fault);
     }
     Ok(())
+}
+
+/// Settles what is left over, and looks at every prompt that may have got a version by it.
+fn settle(context: &WorkContext, look: &mut Look, effects: &mut Effects) {
+    match context.disk.settle() {
+        Ok(settled) if settled.replayed > 0 => look.relist.extend(context.catalog.ids()),
+        Ok(_) => {}
+        Err(fault) => {
+            let error = effects.fault(&context.disk, fault);
+            tracing::warn!(shard = %context.disk.shard, %error, "temporary files could not be settled");
+        }
+    }
 }
 
 /// Looks at one prompt; `true` when its directory is one that somebody else made.

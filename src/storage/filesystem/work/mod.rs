@@ -7,6 +7,7 @@ mod adopt;
 mod change;
 mod labels;
 mod look;
+mod mend;
 mod plan;
 mod puts;
 mod write;
@@ -14,7 +15,7 @@ mod write;
 use std::sync::Arc;
 
 use crate::model::{Author, Label, PromptId, Version};
-use crate::storage::{LabelEntry, Problem, PutOutcome, PutVersion, SetLabel, StorageError};
+use crate::storage::{LabelEntry, Problem, PutOutcome, PutVersion, RepairStep, SetLabel, StorageError};
 
 use super::cache::{CacheKey, CachedVersion, VersionCache};
 use super::catalog::{Change, ShardCatalog};
@@ -48,6 +49,10 @@ pub(super) enum WriteOp {
     },
     /// Forget versions in the trash.
     PurgeTrashed(Vec<Version>),
+    /// Write the checksum of versions that have none, or of the one whose change by hand is accepted.
+    Seal(Option<Version>),
+    /// Write the manifest from what is known.
+    MendManifest,
     /// Set or move a label.
     SetLabel(SetLabel),
     /// Remove a label.
@@ -88,6 +93,8 @@ pub(super) enum WriteDone {
     Put(PutOutcome),
     /// Of a deletion: what went to the trash.
     Deleted(Vec<Version>),
+    /// Of a repair: its steps.
+    Mended(Vec<RepairStep>),
     /// Of a label set.
     Label(LabelEntry),
     /// Of files taken in.
@@ -137,6 +144,9 @@ impl Effects {
     fn fault(&mut self, disk: &ShardDisk, fault: super::disk::DiskFault) -> StorageError {
         let needs_recovery = fault.needs_recovery();
         self.saw_read_only |= fault == super::disk::DiskFault::ReadOnly;
+        if fault == super::disk::DiskFault::NoSpace {
+            disk.room().refused_by_disk();
+        }
         let error = disk.error(fault);
         if needs_recovery {
             self.must_recover = Some(error.to_string());

@@ -51,6 +51,8 @@ pub(crate) fn write_one(
         WriteOp::Restore(version) => change.restore(&version),
         WriteOp::Purge { force } => change.purge(force),
         WriteOp::PurgeTrashed(versions) => change.purge_trashed(&versions),
+        WriteOp::Seal(accepted) => change.seal(accepted.as_ref()),
+        WriteOp::MendManifest => change.mend_manifest(),
         WriteOp::SetLabel(request) => change.set_label(&request),
         WriteOp::RemoveLabel {
             label,
