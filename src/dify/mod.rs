@@ -33,7 +33,7 @@ pub use extraction::{
 pub use ids::prompt_ids;
 pub use limits::{ExtractOptions, Limits};
 pub use locate::extract;
-pub use slug::workflow_slug;
+pub use slug::{document_stem, workflow_slug};
 pub use tree::{Mapping, Node, NodeKind, ScalarType};
 
 #[cfg(test)]
