@@ -18,6 +18,7 @@ mod pager;
 mod patience;
 mod progress;
 mod reference;
+mod replace;
 mod session;
 mod table;
 

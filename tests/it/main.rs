@@ -24,4 +24,5 @@ mod layout;
 mod lifecycle;
 mod load;
 mod readme;
+mod workflow_export;
 mod workflows;
