@@ -154,7 +154,7 @@ async fn a_text_of_no_stored_version_is_a_conflict_and_nothing_is_written() {
     );
     for part in [
         format!("{name}\t\t1.0.1\tconflict"),
-        "Edited by hand.".to_owned(),
+        "[-Edited by hand-]".to_owned(),
         "--force".to_owned(),
     ] {
         assert!(

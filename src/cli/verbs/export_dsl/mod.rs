@@ -159,7 +159,7 @@ fn judge(plan: &Plan, args: &DslArgs) -> Result<(), CliError> {
     let file = args.file.display();
     if conflicts > 0 {
         let prompts = counted(conflicts, "prompt");
-        let message = format!("{prompts} of {file} have a text of no stored version: nothing was written");
+        let message = format!("{file} has {prompts} with a text of no stored version: nothing was written");
         let hint = format!(
             "'promptctl import dsl {file}' makes the texts of the file the latest versions; --force overwrites them"
         );
