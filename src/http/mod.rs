@@ -8,6 +8,8 @@ mod analyze;
 mod body;
 mod compare;
 mod cursor;
+#[cfg(test)]
+mod fuzz;
 mod guard;
 mod headers;
 mod jobs;
@@ -28,7 +30,6 @@ mod server;
 pub mod socket;
 mod state;
 mod status;
-mod strict_json;
 #[cfg(test)]
 mod tests;
 mod trash;

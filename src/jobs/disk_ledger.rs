@@ -10,8 +10,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use rustix::io::Errno;
+
 use crate::storage::StorageError;
-use crate::storage::filesystem::disk::{Disk, DiskFault, EntryKind, Space};
+use crate::storage::filesystem::disk::{Disk, DiskFault, EntryKind, STORE_MOVED, Space};
 
 use super::ledger::{failed, id_of};
 use super::record::{DamagedRecord, MAX_RECORD_BYTES};
@@ -79,6 +81,9 @@ impl DiskLedger {
     }
 
     fn replace(&self, id: &JobId, bytes: &[u8]) -> Result<(), DiskFault> {
+        if !self.disk.is_in_place() {
+            return Err(DiskFault::Refused(STORE_MOVED.to_owned()));
+        }
         self.ensure_dir()?;
         let (path, tmp) = (path_of(id), self.tmp_path(id));
         let mut file = self
@@ -122,6 +127,12 @@ impl Ledger for DiskLedger {
         let dir = Path::new(JOBS_DIR);
         let names = match self.disk.list(dir) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(LedgerContent::default()),
+            Err(e) if is_obstructed(&e) => {
+                // The versions are served all the same; a new job is refused, since it cannot be written down.
+                let mut content = LedgerContent::default();
+                content.report(dir, &format!("not a directory that can be read ({e})"));
+                return Ok(content);
+            }
             other => other.map_err(|e| self.error(DiskFault::before("listing", dir, &e)))?,
         };
         let mut content = LedgerContent::default();
@@ -181,6 +192,15 @@ impl Ledger for DiskLedger {
             _ => Ok(()),
         }
     }
+}
+
+/// Tells whether something else than a directory of ours stands where the ledger belongs.
+fn is_obstructed(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(Errno::LOOP.raw_os_error())
+        || matches!(
+            error.kind(),
+            io::ErrorKind::NotADirectory | io::ErrorKind::PermissionDenied
+        )
 }
 
 impl fmt::Debug for DiskLedger {

@@ -3,6 +3,7 @@
 
 mod cancel;
 mod crash;
+mod damage;
 mod disk;
 mod fixture;
 mod import;

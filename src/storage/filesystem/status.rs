@@ -1,7 +1,6 @@
 //! What an operator sees of a storage.
 
 use std::sync::PoisonError;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde_json::{Value, json};
 
@@ -9,6 +8,8 @@ use crate::storage::VersionStorage;
 
 use super::FileSystemStorage;
 use super::actors::ShardHandle;
+use super::disk::STORE_MOVED;
+use super::runtime::atomic::{AtomicU64, Ordering};
 
 impl FileSystemStorage {
     /// Returns everything that an operator asks.
@@ -94,6 +95,9 @@ impl FileSystemStorage {
         let space = *self.shared.space.lock().unwrap_or_else(PoisonError::into_inner);
         if space.is_some_and(|space| space.read_only) {
             complaints.push("the store is on a read-only file system".to_owned());
+        }
+        if !self.shared.disk.is_in_place() {
+            complaints.push(STORE_MOVED.to_owned());
         }
         let shards = self.shared.shards.all();
         let names = |choose: fn(&ShardHandle) -> bool| -> Vec<String> {

@@ -1,7 +1,6 @@
 //! [`VersionStorage`] on files: reads from catalog, cache and disk; writes to the shards.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
 use serde_json::Value;
@@ -14,6 +13,8 @@ use crate::storage::{
 
 use super::actors::ShardHandle;
 use super::disk::{ReadFailure, read_manifest};
+use super::runtime::atomic::Ordering;
+use super::runtime::oneshot;
 use super::verify::verify;
 use super::work::{Look, WriteDone, WriteOp};
 use super::{FileSystemStorage, SupervisorMessage};
@@ -264,7 +265,7 @@ impl VersionStorage for FileSystemStorage {
         if self.closed.swap(true, Ordering::AcqRel) {
             return;
         }
-        let (done, stopped) = tokio::sync::oneshot::channel();
+        let (done, stopped) = oneshot::channel();
         if self.supervisor.cast(SupervisorMessage::Stop(done)).is_ok() {
             let _ended = stopped.await;
         }

@@ -16,11 +16,15 @@ mod watch_inbox;
 mod watcher;
 mod watches;
 
-#[cfg(test)]
+#[cfg(all(test, not(feature = "interleavings")))]
 pub(super) use child::ChildId;
 pub(super) use child::Shared;
 pub(super) use index::{IndexMessage, IndexStatus};
+#[cfg(all(test, feature = "interleavings"))]
+pub(super) use shard::ShardActorState;
 #[cfg(test)]
 pub(super) use shard::ShardMessage;
 pub(super) use shard_handle::{ShardHandle, ShardTable};
+#[cfg(all(test, feature = "interleavings"))]
+pub(super) use supervisor::SupervisorState;
 pub(super) use supervisor::{Supervisor, SupervisorMessage};

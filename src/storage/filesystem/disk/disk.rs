@@ -142,6 +142,12 @@ pub trait Disk: Send + Sync + std::fmt::Debug {
     /// What `syncfs` says.
     fn sync_all(&self) -> io::Result<()>;
 
+    /// Tells whether the directory of the store is still the one that its path names: an operator may have moved it away,
+    /// or put another in its place. One for which this makes no sense is always in its place.
+    fn is_in_place(&self) -> bool {
+        true
+    }
+
     /// Returns the room on the file system.
     ///
     /// # Errors

@@ -147,6 +147,15 @@ fn judge(shard: &ShardDisk, path: &Path, kind: EntryKind, trash: &TrashList) -> 
             "a version of {id}, which is of another shard"
         )));
     }
+    let home = shard.layout.prompt_dir(&id);
+    if let Ok(Some((kind, _))) = shard.disk.stat(&home)
+        && kind != EntryKind::Dir
+    {
+        return Ok(Leftover::SetAside(format!(
+            "{} is not a directory",
+            home.display()
+        )));
+    }
     let was_deleted = trash.get(&id).is_some_and(|versions| versions.contains(&version));
     match read_version(&*shard.disk, shard.layout, &id, &version, max_bytes) {
         Err(ReadFailure::Absent) if was_deleted => Ok(Leftover::Drop),

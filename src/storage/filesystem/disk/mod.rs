@@ -11,6 +11,8 @@ mod commit;
 )]
 mod disk;
 mod fault;
+#[cfg(test)]
+mod fuzz;
 mod index_file;
 mod layout;
 mod leftovers;
@@ -35,5 +37,6 @@ pub use real::{RealDisk, StoreLock, inotify_limit};
 pub use recover::{RecoveredShard, recover_shard};
 pub(super) use scan::read_manifest;
 pub use scan::{Slot, scan_prompt, scan_shard_names};
+pub(crate) use shard_disk::STORE_MOVED;
 pub use shard_disk::{DiskLimits, Prepared, Run, ShardDisk};
 pub use version_file::{ReadFailure, read_version, read_version_at};

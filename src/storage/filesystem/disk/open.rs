@@ -3,18 +3,21 @@
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::io::{self, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::model::{PromptId, ShardDepth, ShardId, Timestamp};
+use crate::model::{PromptId, ShardDepth, ShardId, Timestamp, strict_json};
 
 use crate::storage::Problem;
 
 use super::layout::{LOCK_FILE, METADATA_FILE, is_hidden, version_of_file_name};
 use super::real::StoreLock;
+use super::scan::Foreign;
 use super::{Disk, EntryKind, Layout, RealDisk};
 
 /// The format that this version of promptd writes. A store of a newer format is refused.
@@ -142,11 +145,15 @@ fn take_lock(disk: &RealDisk, path: &Path) -> Result<StoreLock, OpenError> {
     let lock_path = Path::new(LOCK_FILE);
     match disk.lock(lock_path) {
         Ok(mut lock) => {
-            // For people who wonder who holds it; the lock itself is what counts.
-            let note = lock
-                .file
-                .set_len(0)
-                .and_then(|()| writeln!(lock.file, "{}", std::process::id()));
+            // For people who wonder who holds it; the lock itself is what counts. A file that has other names is somebody
+            // else's too: it is locked and not written.
+            let note = lock.file.metadata().and_then(|found| match found.nlink() {
+                0 | 1 => lock
+                    .file
+                    .set_len(0)
+                    .and_then(|()| writeln!(lock.file, "{}", std::process::id())),
+                _ => Err(io::Error::other("it has other names")),
+            });
             if let Err(e) = note {
                 tracing::debug!(error = %e, "the pid could not be written into the lock file");
             }
@@ -165,11 +172,24 @@ fn take_lock(disk: &RealDisk, path: &Path) -> Result<StoreLock, OpenError> {
                 pid,
             })
         }
+        Err(e) if is_no_regular_file(&e) => Err(OpenError::Directory {
+            path: path.join(LOCK_FILE),
+            source: io::Error::other(
+                "not a regular file, as the lock must be: remove it and start promptd again",
+            ),
+        }),
         Err(source) => Err(OpenError::Directory {
             path: path.join(LOCK_FILE),
             source,
         }),
     }
+}
+
+/// Tells whether opening for writing failed because of what stands there: a symlink, a directory, a socket, a FIFO, a device.
+fn is_no_regular_file(error: &io::Error) -> bool {
+    let errno = error.raw_os_error().map(Errno::from_raw_os_error);
+    error.kind() == io::ErrorKind::InvalidInput
+        || matches!(errno, Some(Errno::LOOP | Errno::ISDIR | Errno::NXIO))
 }
 
 fn read_metadata(disk: &dyn Disk, path: &Path) -> Result<Option<StoreMetadata>, OpenError> {
@@ -188,6 +208,9 @@ fn read_metadata(disk: &dyn Disk, path: &Path) -> Result<Option<StoreMetadata>, 
         {
             return Err(damaged(e.to_string()));
         }
+        Err(e) if e.raw_os_error() == Some(Errno::LOOP.raw_os_error()) => {
+            return Err(damaged("a symlink: never followed".into()));
+        }
         // It may be all right: who follows the advice for damage would have the layout guessed.
         Err(source) => {
             return Err(OpenError::Directory {
@@ -196,7 +219,7 @@ fn read_metadata(disk: &dyn Disk, path: &Path) -> Result<Option<StoreMetadata>, 
             });
         }
     };
-    let value: Value = serde_json::from_slice(&bytes).map_err(|e| damaged(e.to_string()))?;
+    let value = strict_json::parse(&bytes).map_err(damaged)?;
     // The format is looked at first: a newer one may have another shape.
     let found = value
         .get("format_version")
@@ -286,21 +309,21 @@ pub(crate) fn list_shards(disk: &dyn Disk, layout: Layout) -> io::Result<(Vec<Sh
     if layout.depth == ShardDepth::FLAT {
         return Ok((layout.depth.shard_named("").into_iter().collect(), Vec::new()));
     }
-    let (mut shards, mut problems) = (Vec::new(), Vec::new());
+    let (mut shards, mut foreign) = (Vec::new(), Foreign::default());
     for (name, kind) in disk.list(Path::new(""))? {
         let shard = name.to_str().and_then(|text| layout.depth.shard_named(text));
         match (shard, kind) {
             (Some(shard), EntryKind::Dir) => shards.push(shard),
             _ if is_hidden(&name) || name == OsStr::new("lost+found") => {}
-            _ => problems.push(Problem::new(
+            _ => foreign.note(
                 Path::new(&name),
                 "foreign-name",
                 "not a shard directory: not served",
-            )),
+            ),
         }
     }
     shards.sort_unstable();
-    Ok((shards, problems))
+    Ok((shards, foreign.into_problems(Path::new("."))))
 }
 
 #[cfg(test)]

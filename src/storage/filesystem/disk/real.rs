@@ -87,7 +87,11 @@ impl RealDisk {
         if let Err(Errno::WOULDBLOCK) = rustix::fs::flock(&dir, FlockOperation::NonBlockingLockExclusive) {
             return Err(Errno::WOULDBLOCK.into());
         }
-        let fd = self.open_at(path, OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC, FILE_MODE)?;
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+        let fd = self.open_at(path, flags, FILE_MODE)?;
+        if kind_of(&rustix::fs::fstat(&fd)?) != EntryKind::File {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
+        }
         rustix::fs::flock(&fd, FlockOperation::NonBlockingLockExclusive)?;
         Ok(StoreLock {
             file: File::from(fd),
@@ -173,10 +177,15 @@ impl Disk for RealDisk {
     fn read(&self, path: &Path, max: u64) -> io::Result<FileContent> {
         // O_NONBLOCK: opening a FIFO that somebody planted must not wait for a writer.
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
-        let mut file = File::from(self.open_at(path, flags, Mode::empty())?);
+        let not_a_file = || io::Error::new(io::ErrorKind::InvalidInput, "not a regular file");
+        let mut file = match self.open_at(path, flags, Mode::empty()) {
+            // A socket, or a device that nobody drives.
+            Err(e) if e.raw_os_error() == Some(Errno::NXIO.raw_os_error()) => return Err(not_a_file()),
+            other => File::from(other?),
+        };
         let stat = rustix::fs::fstat(&file)?;
         if kind_of(&stat) != EntryKind::File {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
+            return Err(not_a_file());
         }
         let stamp = stamp_of(&stat);
         if stamp.size > max {
@@ -288,6 +297,16 @@ impl Disk for RealDisk {
 
     fn sync_all(&self) -> io::Result<()> {
         Ok(rustix::fs::syncfs(&self.root)?)
+    }
+
+    fn is_in_place(&self) -> bool {
+        let (named, held) = (rustix::fs::stat(&self.path), rustix::fs::fstat(&self.root));
+        match (named, held) {
+            (Ok(named), Ok(held)) => (named.st_dev, named.st_ino) == (held.st_dev, held.st_ino),
+            (Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP), _) => false,
+            // Whoever cannot look does not know better.
+            _ => true,
+        }
     }
 
     fn space(&self) -> io::Result<Space> {

@@ -91,7 +91,14 @@ impl ShardDisk {
     fn take_first_name(&self, id: &PromptId, version: &Version, way: Way) -> Result<(), DiskFault> {
         let live = self.layout.version_file(id, version);
         match way {
-            Way::Linked => self.remove_if_there(&live),
+            Way::Linked => {
+                let trash = self.layout.trash_file(id, version, 0);
+                // Somebody may have saved another file under this name meanwhile. It lies nowhere else.
+                if self.exists(&live)? && !self.are_one_file(&live, &trash)? {
+                    return Err(DiskFault::Exists);
+                }
+                self.remove_if_there(&live)
+            }
             Way::ToBeRenamed => {
                 let trash = self.layout.trash_file(id, version, 0);
                 let renamed = self.disk.rename_new(&live, &trash);
@@ -182,7 +189,7 @@ impl ShardDisk {
                 tracing::warn!(prompt_id = %id, %version, "no room for a note on who deleted this version");
                 Ok(())
             }
-            other => other,
+            other => other.map(drop),
         }
     }
 
@@ -202,6 +209,7 @@ impl ShardDisk {
             io::ErrorKind::NotFound => DiskFault::Absent,
             _ => DiskFault::naming(doing, &live, e),
         };
+        let ino = self.stamp(&trash).map(|stamp| stamp.ino);
         match self.disk.link(&trash, &live) {
             Ok(()) => {}
             Err(e) if may_not_link(&e) => {
@@ -213,6 +221,7 @@ impl ShardDisk {
             Err(e) => return Err(fault("linking", &e)),
         }
         self.sync_dir(&self.layout.prompt_dir(id))?;
+        self.check_in_place(&live, ino)?;
         // It is back; the name in the trash must go, or it would be both.
         self.remove_if_there(&trash)
             .and_then(|()| self.remove_if_there(&self.layout.trash_note(id, version)))
@@ -304,7 +313,8 @@ impl ShardDisk {
         }
     }
 
-    /// Lists the versions in this shard's trash, in no particular order.
+    /// Lists the versions in this shard's trash, in no particular order. Whatever stands under the name of one: its number
+    /// was used.
     ///
     /// # Errors
     /// What listing says.
@@ -313,7 +323,6 @@ impl ShardDisk {
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
             other => Ok(other?
                 .iter()
-                .filter(|(_, kind)| *kind == EntryKind::File)
                 .filter_map(|(name, _)| trashed_of_file_name(name))
                 .filter(|(id, _)| self.layout.shard_of(id) == self.shard)
                 .collect()),

@@ -290,6 +290,10 @@ impl Disk for FaultyDisk {
         self.real.sync_all()
     }
 
+    fn is_in_place(&self) -> bool {
+        self.real.is_in_place()
+    }
+
     fn space(&self) -> io::Result<Space> {
         self.pass(Call::Space, Path::new(""))?;
         let space = self.state().space;

@@ -1,5 +1,6 @@
 //! The backend as a whole: on a real directory, with its actors.
 
+mod damage;
 mod faults;
 mod faulty_disk;
 mod model;
@@ -10,6 +11,7 @@ mod restarts;
 mod steps;
 mod stopping;
 mod strange_stores;
+mod swapped;
 mod watching;
 
 use std::path::PathBuf;
