@@ -315,7 +315,7 @@ proptest! {
         if patched.is_complete() {
             prop_assert_eq!(marks(&shown) - marks(&text), marks(&document) - marks(&expected));
             // The way back gives the same text, if not the same bytes.
-            let back = Replacement { pointer, expected: text.clone(), text: expected };
+            let back = Replacement { pointer, expected: text, text: expected };
             let again = patch_document(&patched.bytes, &[back], &limits).unwrap();
             if again.is_complete() {
                 let root = parse_document(&again.bytes, &limits).unwrap().root;
@@ -345,7 +345,7 @@ proptest! {
         let from = cut.index(source.len());
         let rest = source.iter().skip(from + len);
         let document: String = source[..from].iter().copied().chain(damage.chars()).chain(rest.copied()).collect();
-        check(&document, &[text.clone()])?;
+        check(&document, std::slice::from_ref(&text))?;
         let options = ExtractOptions::default();
         if let Ok(found) = extract(document.as_bytes(), &options) {
             let ids = prompt_ids("w", &found.prompts);
