@@ -236,6 +236,8 @@ async fn the_reference_says_which_versions_are_put_back() {
         .ctl(&["export", "dsl", workflow.path(), "--ref", "1.0.0"])
         .success();
     assert_eq!(first, SAMPLE);
+    let piped = ["export", "dsl", "-", "--workflow", "bot", "--ref", "production"];
+    assert_eq!(host.ctl_with(&piped, SAMPLE, &[]).success(), patched);
 }
 
 #[tokio::test]
@@ -264,6 +266,8 @@ async fn what_cannot_be_put_back_is_said_and_nothing_is_written() {
     assert!(unknown.failure(3).contains("'never.imported'"));
     let both = host.ctl(&["export", "dsl", path, "--json"]);
     assert!(both.failure(2).contains("cannot both go to the standard output"));
+    let nameless = host.ctl_with(&["export", "dsl", "-"], SAMPLE, &[]);
+    assert!(nameless.failure(2).contains("the standard input has no name"));
     let taken = host.path().join("taken.yml");
     std::fs::write(&taken, "other content").unwrap();
     let bot = Workflow::import(&host, "bot.yml", SAMPLE);

@@ -38,7 +38,7 @@ of no stored version, or the file has changed meanwhile. Unless all of it worked
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct DslArgs {
-    /// The workflow file, YAML or JSON; - for the standard input
+    /// The workflow file, YAML or JSON; - for the standard input, with --workflow
     #[arg(value_name = "FILE")]
     file: PathBuf,
 
@@ -90,8 +90,13 @@ impl DslArgs {
             let message = "--json and the patched workflow cannot both go to the standard output";
             return Err(CliError::usage(message).hint("add --dry-run, --in-place or --output FILE"));
         }
-        if self.in_place && self.file == Path::new("-") {
+        let is_input = self.file == Path::new("-");
+        if is_input && self.in_place {
             return Err(CliError::usage("the standard input cannot be replaced").hint("name a file"));
+        }
+        if is_input && self.workflow.is_none() {
+            let message = "the standard input has no name that the prompts could be named after";
+            return Err(CliError::usage(message).hint("add --workflow SLUG"));
         }
         Ok(())
     }
