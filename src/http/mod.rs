@@ -5,6 +5,7 @@
 //! Handlers read and write prompts through `versions` alone. Nothing here touches a disk but [`socket`].
 
 mod analyze;
+mod backups;
 mod body;
 mod compare;
 mod cursor;

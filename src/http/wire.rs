@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::model::{Author, Checksum, Integrity, Label, PromptId, Timestamp, Version, VersionSelector};
-use crate::storage::{LabelEntry, LabelMove, Problem, PromptEntry, StoredVersion};
+use crate::storage::{BackupSummary, LabelEntry, LabelMove, Problem, PromptEntry, StoredVersion};
 
 /// The header that carries the revision of the store in every answer.
 pub const REVISION_HEADER: &str = "promptd-revision";
@@ -229,6 +229,13 @@ pub struct StatusView {
     pub jobs: JobsStatus,
     /// Connections and requests.
     pub http: HttpStatus,
+}
+
+/// The backups that there are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Backups {
+    /// In the order of their paths.
+    pub items: Vec<BackupSummary>,
 }
 
 /// How many jobs there are, and what is wrong with their ledger.

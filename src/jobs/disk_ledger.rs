@@ -8,7 +8,7 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use rustix::io::Errno;
 
@@ -33,6 +33,8 @@ pub struct DiskLedger {
     /// Keeps temporary names apart from leftovers of earlier runs that could not be swept away.
     run: uuid::Uuid,
     sequence: AtomicU64,
+    /// Whether the name of the ledger's directory is durable. One that is there need not be: an fsync may have failed.
+    dir_is_durable: AtomicBool,
 }
 
 impl DiskLedger {
@@ -45,6 +47,7 @@ impl DiskLedger {
             min_free_bytes,
             run: uuid::Uuid::new_v4(),
             sequence: AtomicU64::new(0),
+            dir_is_durable: AtomicBool::new(false),
         }
     }
 
@@ -68,8 +71,10 @@ impl DiskLedger {
             .disk
             .make_dir(dir)
             .map_err(|e| DiskFault::before("making", dir, &e))?;
-        if made {
+        if made || !self.dir_is_durable.load(Ordering::Relaxed) {
+            self.dir_is_durable.store(false, Ordering::Relaxed);
             self.sync_dir(Path::new(""))?;
+            self.dir_is_durable.store(true, Ordering::Relaxed);
         }
         Ok(())
     }

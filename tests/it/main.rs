@@ -16,6 +16,7 @@
 
 mod harness;
 
+mod backups;
 mod bad_input;
 mod by_hand;
 mod documents;

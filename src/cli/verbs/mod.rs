@@ -1,6 +1,7 @@
 //! The verbs, one file each.
 
 mod analyze;
+mod backup;
 mod bench;
 mod completions;
 mod config;
@@ -51,6 +52,7 @@ pub(super) enum Verb {
     Analyze(analyze::AnalyzeArgs),
     Import(import::ImportArgs),
     Export(export::ExportArgs),
+    Backup(backup::BackupArgs),
     Job(job::JobArgs),
     Verify(verify::VerifyArgs),
     Status(status::StatusArgs),
@@ -88,6 +90,7 @@ impl Verb {
             Self::Analyze(args) => analyze::run(args, session).await,
             Self::Import(args) => import::run(args, session).await,
             Self::Export(args) => export::run(args, session).await,
+            Self::Backup(args) => backup::run(args, session).await,
             Self::Job(args) => job::run(args, session).await,
             Self::Verify(args) => verify::run(args, session).await,
             Self::Status(args) => status::run(args, session).await,

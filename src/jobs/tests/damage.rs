@@ -8,7 +8,6 @@ use rustix::fs::{CWD, FileType, Mode, mknodat};
 use super::disk::OnDisk;
 use super::fixture::{ended, submit};
 use crate::http::wire::JobState;
-use crate::jobs::JobId;
 
 /// Does something to the entry of a job that ended, and tells what is said of it.
 fn check_entry(what: &str, damage: impl Fn(&Path), reason: Option<&str>) {
@@ -153,12 +152,12 @@ fn check_directory(what: &str, make: impl Fn(&Path, &Path)) {
 #[test]
 fn a_ledger_that_is_no_directory_stops_no_start_and_is_never_followed() {
     check_directory("a symlink to a directory", |jobs, outside| {
-        symlink(outside, jobs).unwrap()
+        symlink(outside, jobs).unwrap();
     });
     check_directory("a dangling symlink", |jobs, _| symlink("nowhere", jobs).unwrap());
     check_directory("a file", |jobs, _| std::fs::write(jobs, "x").unwrap());
     check_directory("a FIFO", |jobs, _| {
-        mknodat(CWD, jobs, FileType::Fifo, Mode::from_raw_mode(0o600), 0).unwrap()
+        mknodat(CWD, jobs, FileType::Fifo, Mode::from_raw_mode(0o600), 0).unwrap();
     });
     eprintln!("covered: damage: 4 kinds at the directory of the job ledger");
 }

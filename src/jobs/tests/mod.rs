@@ -8,5 +8,7 @@ mod disk;
 mod fixture;
 mod import;
 mod lifecycle;
+#[cfg(not(feature = "interleavings"))]
+mod power;
 mod secrets;
 mod storage;

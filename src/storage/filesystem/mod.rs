@@ -4,6 +4,7 @@
 //! their shard. What an answer promises and what survives a crash is written in docs/durability.md.
 
 mod actors;
+mod backup;
 mod cache;
 mod catalog;
 pub mod disk;
@@ -13,6 +14,7 @@ mod runtime;
 mod status;
 mod storage;
 mod verify;
+mod watched;
 mod work;
 
 use std::path::Path;
@@ -45,6 +47,9 @@ pub struct FileSystemStorage {
     reads: Semaphore,
     store: StoreFacts,
     closed: AtomicBool,
+    /// The disk of the backup directory, for tests that make it fail.
+    #[cfg(test)]
+    backup_disk: Mutex<Option<Arc<dyn Disk>>>,
 }
 
 /// What was found when the store was opened.
@@ -85,6 +90,7 @@ impl FileSystemStorage {
             opened.shards.clone(),
             Arc::clone(&opened.disk),
         );
+        backup::check_dir(real.path(), options.backup_dir.as_deref()).await?;
         if metadata.shard_depth != options.shard_depth {
             let (found, configured) = (u8::from(metadata.shard_depth), u8::from(options.shard_depth));
             tracing::info!(found, configured, "the store keeps its own shard_depth");
@@ -119,6 +125,8 @@ impl FileSystemStorage {
             reads,
             store: facts,
             closed,
+            #[cfg(test)]
+            backup_disk: Mutex::default(),
         };
         storage.start(&shards).await;
         storage.store.opened_in_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -233,4 +241,4 @@ fn directory(path: &Path, source: std::io::Error) -> OpenError {
 mod interleavings;
 #[cfg(test)]
 #[cfg(not(feature = "interleavings"))]
-mod tests;
+pub(crate) mod tests;

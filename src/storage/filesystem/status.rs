@@ -22,6 +22,11 @@ impl FileSystemStorage {
             chosen.map(|shard| shard.status()).collect()
         };
         let down = those(|shard| !shard.is_up() || shard.disk.refusal().is_some());
+        let hanging: Vec<Value> = shards
+            .iter()
+            .filter(|shard| shard.hangs(shared.options.write_timeout).is_some())
+            .map(|shard| shard.status())
+            .collect();
         let busy = those(|shard| shard.is_up() && shard.queue_depth() > 0);
         let sum = |count: fn(&ShardHandle) -> &AtomicU64| -> u64 {
             let counts = shards.iter().map(|shard| count(shard).load(Ordering::Relaxed));
@@ -71,7 +76,7 @@ impl FileSystemStorage {
             "prompts": prompts,
             "versions": versions,
             "actors": {"restarts": child_restarts},
-            "shards": {"count": shards.len(), "restarts": restarts, "commits": commits, "writes": writes, "down": down, "busy": busy},
+            "shards": {"count": shards.len(), "restarts": restarts, "commits": commits, "writes": writes, "down": down, "hanging": hanging, "busy": busy},
             "cache": shared.cache.stats(),
             "index": {"enabled": shared.options.use_index, "stale": shared.index_is_stale.load(Ordering::Relaxed), "state": index},
             "watch": watch,
@@ -107,6 +112,17 @@ impl FileSystemStorage {
         let down = names(|shard| !shard.is_up());
         if !down.is_empty() {
             complaints.push(format!("shards down: {}", down.join(", ")));
+        }
+        let hanging: Vec<String> = shards
+            .iter()
+            .filter_map(|shard| Some((shard, shard.hangs(self.shared.options.write_timeout)?)))
+            .map(|(shard, took)| format!("{} (for {} s)", shard.id, took.as_secs()))
+            .collect();
+        if !hanging.is_empty() {
+            complaints.push(format!(
+                "shards on whose writes the disk does not answer: {}",
+                hanging.join(", ")
+            ));
         }
         let refusing = names(|shard| shard.is_up() && shard.disk.refusal().is_some());
         if !refusing.is_empty() {

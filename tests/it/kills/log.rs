@@ -92,12 +92,12 @@ impl PromptLog {
             may_be: BTreeSet::from([Place::Live]),
             is_fresh: true,
         };
-        let before = self.versions.insert(version.clone(), kept);
+        let (name, before) = (&self.name, self.versions.get(&version));
         assert!(
             before.is_none(),
-            "{}@{version} was given out twice: {before:?}",
-            self.name
+            "{name}@{version} was given out twice: {before:?}"
         );
+        self.versions.insert(version, kept);
     }
 
     /// Writes down that a version moved, or may have moved.

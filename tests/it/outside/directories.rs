@@ -7,7 +7,7 @@ use promptd::model::Version;
 
 use super::disk::{copy, scan, scan_shard};
 use super::world::{Acknowledged, PROMPTS, World, prompt};
-use crate::harness::by_hand;
+use crate::harness::{by_hand, faults_are_full};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_shard_directory_that_is_replaced_takes_the_writes_that_come_after() {
@@ -72,16 +72,19 @@ async fn prompt_directories_that_move_away_and_back_are_followed() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_file_written_right_after_its_directory_is_seen() {
     let mut world = World::begin(&[]).await;
-    for n in 0..300 {
+    let dirs = if faults_are_full() { 1000 } else { 100 };
+    for n in 0..dirs {
         let name = format!("quick_{n}");
         let dir = world.dir(&name);
         std::fs::create_dir_all(&dir).unwrap();
         std::fs::write(dir.join("1.0.0.json"), by_hand(&name, &Version::FIRST, "Quick.")).unwrap();
     }
     world
-        .settle("300 directories, each with a file at once", |_| false)
+        .settle(&format!("{dirs} directories, each with a file at once"), |_| {
+            false
+        })
         .await;
-    assert!(scan(&world.store()).len() >= 300);
+    assert!(scan(&world.store()).len() >= dirs);
     world.end().await;
 }
 

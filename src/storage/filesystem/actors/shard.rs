@@ -237,6 +237,7 @@ impl ShardActorState {
             .try_lock_owned()
             .map_err(|_| "somebody else holds the write token")?;
         let hold = self.shared.hold().ok_or("the store is closed")?;
+        self.handle.began_work();
         let context = WorkContext {
             disk: Arc::clone(&self.handle.disk),
             catalog: Arc::clone(&self.handle.catalog),
@@ -316,6 +317,7 @@ impl ShardActorState {
             answers,
             looked,
         } = ended;
+        self.handle.ended_work();
         let state = &self.handle.state;
         state.in_flight.store(0, Ordering::Relaxed);
         if !answers.is_empty() {

@@ -61,6 +61,8 @@ pub(crate) struct ShardState {
     pub has_recovered: AtomicBool,
     /// Why it last went down.
     pub last_error: Mutex<Option<String>>,
+    /// Since when the work in flight is being done.
+    pub working_since: Mutex<Option<std::time::Instant>>,
     /// Since when it is down.
     pub down_since: Mutex<Option<std::time::Instant>>,
 }
@@ -220,10 +222,30 @@ impl ShardHandle {
     pub(crate) fn came_up(&self, actor: Address<ShardMessage>) -> Option<Look> {
         let mut missed = lock(&self.missed);
         *lock(&self.state.down_since) = None;
+        self.ended_work();
         self.state.rests.store(false, Ordering::Relaxed);
         self.state.has_recovered.store(true, Ordering::Release);
         self.actor.send_replace(Some(actor));
         missed.take()
+    }
+
+    /// Records that a piece of work began.
+    pub(crate) fn began_work(&self) {
+        *lock(&self.state.working_since) = Some(std::time::Instant::now());
+    }
+
+    /// Records that the work in flight ended.
+    pub(crate) fn ended_work(&self) {
+        *lock(&self.state.working_since) = None;
+    }
+
+    /// Returns how long the work in flight takes already, when it takes longer than writers wait: the disk hangs.
+    #[must_use]
+    pub(crate) fn hangs(&self, patience: Duration) -> Option<Duration> {
+        let since = *lock(&self.state.working_since);
+        since
+            .map(|since| since.elapsed())
+            .filter(|took| *took >= patience)
     }
 
     /// Makes whoever waits for the actor look again: the storage stops.
@@ -241,11 +263,13 @@ impl ShardHandle {
     #[must_use]
     pub(crate) fn status(&self) -> Value {
         let since = *lock(&self.state.down_since);
+        let working = *lock(&self.state.working_since);
         json!({
             "shard": self.id.to_string(),
             "up": self.is_up(),
             "resting": self.state.rests.load(Ordering::Relaxed),
             "refuses": self.disk.refusal(),
+            "working_seconds": working.map(|since| since.elapsed().as_secs()),
             "down_seconds": since.map(|since| since.elapsed().as_secs()),
             "queue_depth": self.queue_depth(),
             "in_flight": self.state.in_flight.load(Ordering::Relaxed),

@@ -62,18 +62,18 @@ fuzz_target!(
     a_version_file_is_served_or_said_to_be_damaged,
     "version-file",
     |bytes: &[u8]| {
-        let Ok((stored, document)) = StoredVersion::parse(Bytes::copy_from_slice(bytes)) else {
+        let Ok((stored, mut document)) = StoredVersion::parse(Bytes::copy_from_slice(bytes)) else {
             return;
         };
         assert_eq!(stored.bytes, bytes, "what is served is the file");
-        let sealed = StoredVersion::seal(&mut document.clone()).unwrap();
-        let (again, same) = StoredVersion::parse(sealed.bytes.clone()).unwrap();
+        let sealed = StoredVersion::seal(&mut document).unwrap();
+        let (again, mut same) = StoredVersion::parse(sealed.bytes.clone()).unwrap();
         assert_eq!(
             (again.integrity, &again.checksum),
             (Integrity::Sealed, &sealed.checksum)
         );
         assert_eq!(again.fingerprint, stored.fingerprint);
-        let resealed = StoredVersion::seal(&mut same.clone()).unwrap();
+        let resealed = StoredVersion::seal(&mut same).unwrap();
         assert_eq!(resealed.bytes, sealed.bytes, "sealing twice changes nothing");
     }
 );
@@ -116,7 +116,7 @@ fuzz_target!(metadata_are_understood_or_refused_and_left_alone, "metadata", {
         match open_store(place.dir.path(), ShardDepth::DEFAULT) {
             Ok(opened) => assert!(opened.metadata.format_version <= 1),
             Err(error) => {
-                assert!(error.to_string().contains("store") || error.to_string().contains(METADATA_FILE))
+                assert!(error.to_string().contains("store") || error.to_string().contains(METADATA_FILE));
             }
         }
         assert_eq!(

@@ -22,8 +22,10 @@ use super::{Disk, EntryKind, Layout, RealDisk};
 
 /// The format that this version of promptd writes. A store of a newer format is refused.
 const FORMAT_VERSION: u32 = 1;
+/// The metadata while it is written.
+const METADATA_TMP_FILE: &str = ".metadata.json.tmp";
 /// The largest metadata file that is read, in bytes.
-const MAX_METADATA_BYTES: u64 = 64 << 10;
+pub(in crate::storage::filesystem) const MAX_METADATA_BYTES: u64 = 64 << 10;
 
 /// `.metadata.json`: what a store is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -85,6 +87,17 @@ pub enum OpenError {
         /// Its format.
         found: u32,
     },
+    /// The backup directory lies in the store, or the store in it.
+    #[error(
+        "the backup directory {backups} and the store {store} lie in one another: set optimizer.storage.config.backup_dir to another place",
+        backups = .backups.display(), store = .store.display()
+    )]
+    BackupDir {
+        /// The backup directory.
+        backups: PathBuf,
+        /// The store.
+        store: PathBuf,
+    },
     /// The metadata cannot be understood.
     #[error("{path} is damaged: {reason}; mend it (docs/format.md) or move it away to have the layout found again", path = .path.display())]
     Metadata {
@@ -110,10 +123,7 @@ pub fn open_store(path: &Path, depth: ShardDepth) -> Result<OpenedStore, OpenErr
     let disk = RealDisk::open(path).map_err(directory)?;
     let lock = take_lock(&disk, path)?;
     let distrust = sync_what_is_there(&disk, path);
-    let metadata = match read_metadata(&disk, path)? {
-        Some(metadata) => metadata,
-        None => make_metadata(&disk, find_depth(&disk, depth).map_err(directory)?).map_err(directory)?,
-    };
+    let metadata = settle_metadata(&disk, path, depth)?;
     let layout = Layout {
         depth: metadata.shard_depth,
     };
@@ -126,6 +136,38 @@ pub fn open_store(path: &Path, depth: ShardDepth) -> Result<OpenedStore, OpenErr
         lock,
         distrust,
     })
+}
+
+/// Reads what the store is; one that has no metadata yet gets it, with the layout that its directories show.
+///
+/// # Errors
+/// [`OpenError`] says what to do.
+pub(in crate::storage::filesystem) fn settle_metadata(
+    disk: &dyn Disk,
+    path: &Path,
+    depth: ShardDepth,
+) -> Result<StoreMetadata, OpenError> {
+    let directory = |source| OpenError::Directory {
+        path: path.to_owned(),
+        source,
+    };
+    match read_metadata(disk, path)? {
+        Some(metadata) => {
+            sweep_metadata_tmp(disk);
+            Ok(metadata)
+        }
+        None => make_metadata(disk, find_depth(disk, depth).map_err(directory)?).map_err(directory),
+    }
+}
+
+/// A crash may have kept both names of the file: the final one and that under which it was written.
+fn sweep_metadata_tmp(disk: &dyn Disk) {
+    match disk.unlink(Path::new(METADATA_TMP_FILE)) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => {
+            tracing::debug!(error = %e, "a temporary file of the metadata stays");
+        }
+        _ => {}
+    }
 }
 
 /// What is about to be trusted becomes durable first: a run killed between rename and fsync leaves names that are visible
@@ -246,7 +288,7 @@ fn make_metadata(disk: &dyn Disk, shard_depth: ShardDepth) -> io::Result<StoreMe
     };
     let mut bytes = serde_json::to_vec_pretty(&metadata)?;
     bytes.push(b'\n');
-    let (tmp, target) = (Path::new(".metadata.json.tmp"), Path::new(METADATA_FILE));
+    let (tmp, target) = (Path::new(METADATA_TMP_FILE), Path::new(METADATA_FILE));
     match disk.unlink(tmp) {
         Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
         _ => {}

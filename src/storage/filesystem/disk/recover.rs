@@ -70,6 +70,12 @@ pub fn recover_shard(shard: &ShardDisk, hints: &IndexHints) -> Result<RecoveredS
             recovered.slots.insert(id, slot);
         }
     }
+    if writes {
+        let settled = shard.settle_trash();
+        let trash_dir = shard.layout.trash_dir(&shard.shard);
+        let problems = settled.map_err(|e| DiskFault::before("listing", &trash_dir, &e))?;
+        recovered.problems.extend(problems);
+    }
     for (id, versions) in trash {
         let mut slot = Slot::empty(id.clone());
         Arc::make_mut(&mut slot.entry).trash = versions;

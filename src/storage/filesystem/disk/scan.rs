@@ -15,7 +15,7 @@ use super::{Disk, EntryKind, Layout, Manifest, ReadFailure, Stamp, read_version}
 /// The most foreign names that are reported of one directory, one by one.
 const MAX_FOREIGN_NAMES: usize = 100;
 /// The largest manifest that is read and written, in bytes.
-pub(super) const MAX_MANIFEST_BYTES: u64 = 16 << 20;
+pub(in crate::storage::filesystem) const MAX_MANIFEST_BYTES: u64 = 16 << 20;
 
 /// What is known of one prompt directory.
 #[derive(Debug, Clone, PartialEq)]

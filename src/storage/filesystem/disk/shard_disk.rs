@@ -297,7 +297,16 @@ impl ShardDisk {
 
     /// Makes a temporary file with the given content, not yet durable.
     pub(super) fn write_tmp(&self, bytes: &[u8]) -> Result<(PathBuf, Box<dyn NewFile>), DiskFault> {
-        let path = self.tmp_path("tmp");
+        self.write_tmp_as("tmp", bytes)
+    }
+
+    /// As [`Self::write_tmp`], with another ending than that of versions on their way.
+    pub(super) fn write_tmp_as(
+        &self,
+        ending: &str,
+        bytes: &[u8],
+    ) -> Result<(PathBuf, Box<dyn NewFile>), DiskFault> {
+        let path = self.tmp_path(ending);
         let created = self.in_shard(|| self.disk.create_new(&path))?;
         let mut file = created.map_err(|e| DiskFault::before("creating", &path, &e))?;
         match file.write_all(bytes) {

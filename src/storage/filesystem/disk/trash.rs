@@ -1,6 +1,7 @@
 //! Deleting without losing: the trash, and forgetting for good.
 
 use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -8,7 +9,7 @@ use rustix::io::Errno;
 use serde_json::{Value, json};
 
 use crate::model::{Author, PromptId, Timestamp, Version, render};
-use crate::storage::TrashedVersion;
+use crate::storage::{Problem, TrashedVersion};
 
 use super::layout::{belongs_to_trashed, trashed_of_file_name};
 use super::{DiskFault, EntryKind, ShardDisk};
@@ -319,14 +320,50 @@ impl ShardDisk {
     /// # Errors
     /// What listing says.
     pub fn list_trash(&self) -> io::Result<Vec<(PromptId, Version)>> {
+        let names = self.list_trash_names()?;
+        let versions = names.iter().filter_map(|(name, _)| trashed_of_file_name(name));
+        Ok(versions.filter(|(id, _)| self.owns(id)).collect())
+    }
+
+    fn list_trash_names(&self) -> io::Result<Vec<(OsString, EntryKind)>> {
         match self.disk.list(&self.layout.trash_dir(&self.shard)) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
-            other => Ok(other?
-                .iter()
-                .filter_map(|(name, _)| trashed_of_file_name(name))
-                .filter(|(id, _)| self.layout.shard_of(id) == self.shard)
-                .collect()),
+            other => other,
         }
+    }
+
+    fn owns(&self, id: &PromptId) -> bool {
+        self.layout.shard_of(id) == self.shard
+    }
+
+    /// Settles what a crash left in the trash beside no version: a note says nothing any more and is removed, a leftover
+    /// copy is content and is reported.
+    ///
+    /// # Errors
+    /// What listing says. A note that cannot be removed stays until the next time.
+    pub(super) fn settle_trash(&self) -> io::Result<Vec<Problem>> {
+        let names = self.list_trash_names()?;
+        let present: BTreeSet<(PromptId, Version)> = names
+            .iter()
+            .filter_map(|(name, _)| trashed_of_file_name(name))
+            .collect();
+        let mut problems = Vec::new();
+        for (name, kind) in names {
+            let Some(owner) = belongs_to_trashed(&name) else {
+                continue;
+            };
+            if kind != EntryKind::File || !self.owns(&owner.0) || present.contains(&owner) {
+                continue;
+            }
+            let path = self.layout.trash_dir(&self.shard).join(&name);
+            if path != self.layout.trash_note(&owner.0, &owner.1) {
+                let message = "a copy of a deleted version that is not in the trash: nothing uses it";
+                problems.push(Problem::new(&path, "trash-leftover", message));
+            } else if let Err(fault) = self.remove_if_there(&path) {
+                tracing::warn!(path = %path.display(), ?fault, "a note on no version stays in the trash");
+            }
+        }
+        Ok(problems)
     }
 
     /// Reads who deleted a version and when.

@@ -4,14 +4,15 @@ use shuttle_tokio::spawn;
 
 use super::*;
 
-async fn drop_from_cache(world: &World) {
+fn drop_from_cache(world: &World) {
+    world.disk.lingering.store(60, Ordering::Relaxed);
     world.storage.shared.cache.remove_where(|_| true);
 }
 
 async fn a_number_is_used_anew() {
     let world = World::new(|_| {});
     let number = world.put("p", "old").await.unwrap();
-    drop_from_cache(&world).await;
+    drop_from_cache(&world);
     let readers = [true, false].map(|alone| {
         let (world, number) = (Arc::clone(&world), number.clone());
         spawn(async move {
@@ -46,7 +47,7 @@ fn a_purged_version_is_never_served_in_place_of_the_new_one() {
 async fn a_file_is_edited() {
     let world = World::new(|_| {});
     let number = world.put("p", "before").await.unwrap();
-    drop_from_cache(&world).await;
+    drop_from_cache(&world);
     let readers = [true, false].map(|alone| {
         let (world, number) = (Arc::clone(&world), number.clone());
         spawn(async move {
@@ -91,7 +92,7 @@ fn an_edited_version_is_served_as_it_is_once_it_was_looked_at() {
 async fn a_version_is_deleted() {
     let world = World::new(|_| {});
     let number = world.put("p", "old").await.unwrap();
-    drop_from_cache(&world).await;
+    drop_from_cache(&world);
     let (reading, read) = (Arc::clone(&world), number.clone());
     let reader = spawn(async move { drop(reading.text("p", &read).await) });
     let author = crate::model::Author::daemon();

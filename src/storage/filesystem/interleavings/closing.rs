@@ -15,7 +15,7 @@ async fn close_under_writers(kills: bool) {
     let killed = Arc::clone(&world);
     let killer = spawn(async move {
         if kills {
-            killed.kill();
+            killed.kill_at_work().await;
         }
     });
     world.storage.close().await;

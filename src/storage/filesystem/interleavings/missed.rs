@@ -17,8 +17,9 @@ async fn a_hint_meets_a_kill() {
     let world = World::new(|_| {});
     world.put_surely("p", "first").await;
     let (killed, hinted) = (Arc::clone(&world), Arc::clone(&world));
-    let killer = spawn(async move { killed.kill() });
+    let killer = spawn(async move { killed.kill_at_work().await });
     let watcher = spawn(async move {
+        hinted.moment().await;
         write_by_hand(&hinted, "3.0.0", "by hand");
         hinted.shard.look(Look::file(id("p"), "3.0.0.json".into()));
     });
@@ -39,12 +40,13 @@ async fn a_hint_meets_two_kills() {
     world.put_surely("p", "first").await;
     let (killed, hinted) = (Arc::clone(&world), Arc::clone(&world));
     let killer = spawn(async move {
-        killed.kill();
+        killed.kill_at_work().await;
         killed.put_surely(neighbour(), "between").await;
-        killed.kill();
+        killed.kill_at_work().await;
     });
     let watcher = spawn(async move {
         for number in ["3.0.0", "3.0.1"] {
+            hinted.moment().await;
             write_by_hand(&hinted, number, number);
             hinted
                 .shard

@@ -20,6 +20,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use serde_json::json;
+use shuttle::rand::{Rng, thread_rng};
 use shuttle::scheduler::{PctScheduler, RandomScheduler, Scheduler};
 use shuttle::{Config, Runner};
 
@@ -86,6 +87,23 @@ impl World {
     fn kill(&self) {
         let actor = self.shard.actor.borrow().clone();
         actor.iter().for_each(stage::Address::kill);
+    }
+
+    /// Waits until the disk is in the middle of something, or for a while if it is not asked anything.
+    async fn moment(&self) {
+        let moment = disk::calls() + thread_rng().gen_range(0..64);
+        for _ in 0..400 {
+            if disk::calls() >= moment {
+                break;
+            }
+            shuttle::future::yield_now().await;
+        }
+    }
+
+    /// Kills the actor of the shard in the middle of what it does.
+    async fn kill_at_work(&self) {
+        self.moment().await;
+        self.kill();
     }
 
     async fn put(&self, prompt: &str, text: &str) -> Result<Version, StorageError> {
@@ -168,7 +186,10 @@ fn neighbour() -> &'static str {
 /// long delay of one task shows. A failure prints its schedule; `PROMPTD_SCHEDULE` names a file to run it again from.
 fn check(name: &str, schedules: usize, model: impl AsyncFn() + Send + Sync + Copy + 'static) {
     static DONE: [AtomicUsize; 2] = [AtomicUsize::new(0), AtomicUsize::new(0)];
-    let run = move || shuttle::future::block_on(model());
+    let run = move || {
+        shuttle::future::block_on(model());
+        disk::check_alone();
+    };
     if let Ok(path) = std::env::var("PROMPTD_SCHEDULE") {
         return shuttle::replay_from_file(run, path);
     }

@@ -37,7 +37,7 @@ async fn puts_while_actors_die() {
         })
         .collect();
     let killed = Arc::clone(&world);
-    spawn(async move { killed.kill() }).await.unwrap();
+    spawn(async move { killed.kill_at_work().await }).await.unwrap();
     for client in clients {
         client.await.unwrap();
     }
@@ -58,7 +58,7 @@ async fn two_clients_in_two_places() {
             assert!(matches!(put, Ok(_) | Err("interrupted")), "{put:?}");
         })
     });
-    world.kill();
+    world.kill_at_work().await;
     for client in clients {
         client.await.unwrap();
     }

@@ -19,7 +19,8 @@ async fn write(world: Arc<World>, acknowledged: Acknowledged, name: &'static str
 }
 
 async fn read(world: Arc<World>, acknowledged: Acknowledged) {
-    for _ in 0..3 {
+    for _ in 0..6 {
+        world.moment().await;
         let known = acknowledged.lock().unwrap().clone();
         let entry = world.storage.prompt(&id("p"));
         for (version, text) in known {
@@ -42,10 +43,11 @@ async fn writers_readers_and_a_kill() {
         spawn(read(Arc::clone(&world), Arc::clone(&acknowledged))),
     ];
     let killed = Arc::clone(&world);
-    spawn(async move { killed.kill() }).await.unwrap();
+    let killer = spawn(async move { killed.kill_at_work().await });
     for task in tasks {
         task.await.unwrap();
     }
+    killer.await.unwrap();
     read(Arc::clone(&world), Arc::clone(&acknowledged)).await;
     let mut numbers: Vec<_> = acknowledged
         .lock()

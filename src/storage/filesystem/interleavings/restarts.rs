@@ -10,7 +10,7 @@ async fn kills_at_any_time() {
     let world = World::new(|_| {});
     let killers = [(), ()].map(|()| {
         let world = Arc::clone(&world);
-        spawn(async move { world.kill() })
+        spawn(async move { world.kill_at_work().await })
     });
     let writers = ["p", neighbour()].map(|prompt| {
         let world = Arc::clone(&world);
@@ -37,7 +37,7 @@ async fn a_recovery_fails() {
     world.disk.failing_lists.store(2, Ordering::Relaxed);
     world.kill();
     let killed = Arc::clone(&world);
-    let killer = spawn(async move { killed.kill() });
+    let killer = spawn(async move { killed.kill_at_work().await });
     let second = world.put_surely("p", "second").await;
     killer.await.unwrap();
     let third = world.put_surely("p", "third").await;

@@ -191,7 +191,7 @@ fn insert(target: &Path, keys: &str) {
 }
 
 fn no_mode(target: &Path) -> Result<(), Impossible> {
-    std::fs::set_permissions(target, std::fs::Permissions::from_mode(0)).unwrap();
+    std::fs::set_permissions(target, std::fs::Permissions::from_mode(0o000)).unwrap();
     if std::fs::File::open(target).is_ok() {
         std::fs::set_permissions(target, std::fs::Permissions::from_mode(0o750)).unwrap();
         return Err(Impossible("this user reads what nobody may read"));
