@@ -116,6 +116,13 @@ impl Console {
         }
     }
 
+    /// As [`Self::say`], for what is painted or rendered already, so that what is in it is up to the caller.
+    pub(crate) fn say_painted(&mut self, text: impl fmt::Display) {
+        if !self.is_quiet {
+            self.insist(text);
+        }
+    }
+
     /// Says something even when told to be quiet; it may be painted, so that what is in it is up to the caller.
     pub(crate) fn insist(&mut self, text: impl fmt::Display) {
         drop(self.flush());

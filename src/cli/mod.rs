@@ -21,6 +21,7 @@ mod pager;
 mod patience;
 mod progress;
 mod reference;
+mod replace;
 mod session;
 mod table;
 

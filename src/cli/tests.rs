@@ -26,10 +26,11 @@ fn the_help_shows_verbs_examples_and_options() {
       edit         Change a prompt in your editor and make the next version
       rm           Move versions or whole prompts to the trash
       trash        List what was deleted and can be restored
-      restore      Bring versions back from the trash, and print NAME@VERSION of each
+      restore      Bring versions back, from the trash or from a backup
       analyze      Score a text, and say what is wrong with it and what would help
       import       Bring prompts in: from Dify workflows, or from a directory of version files
-      export       Write versions into files: a directory, an NDJSON file, or the standard output
+      export       Write versions into files: a directory, NDJSON, or back into a Dify workflow
+      backup       Make a backup of the whole store, list backups, check one
       job          List, follow and cancel long work of the daemon
       verify       Read every version in the store and report what is not as it should be
       collect      Move old versions to the trash, and forget what lies there for long
@@ -100,6 +101,16 @@ fn arguments_that_contradict_each_other_are_refused() {
     check("promptctl -q -v list", false);
     check("promptctl list --color sometimes", false);
     check("promptctl bench --prompts 5", false);
+    check("promptctl export", false);
+    check("promptctl export ./dsl --latest", true);
+    check("promptctl export dsl bot.yml", true);
+    check(
+        "promptctl export dsl bot.yml --in-place --json --ref production",
+        true,
+    );
+    check("promptctl export dsl bot.yml --in-place --output x.yml", false);
+    check("promptctl export dsl bot.yml --dry-run --in-place", false);
+    check("promptctl export --latest dsl bot.yml", false);
     check("promptctl", false);
 }
 

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use super::{ExtractOptions, ExtractedPrompt, Extraction, extract, prompt_ids, workflow_slug};
 
 /// Finds the collection beside the checkout, or one level higher for a worktree.
-fn collection() -> Option<PathBuf> {
+pub(super) fn collection() -> Option<PathBuf> {
     let found = ["/../shared/data/dify_dsl", "/../../shared/data/dify_dsl"]
         .map(|path| PathBuf::from(format!("{}{path}", env!("CARGO_MANIFEST_DIR"))))
         .into_iter()
@@ -172,7 +172,7 @@ fn a_document_written_as_json_gives_the_same_prompts() {
     });
 }
 
-fn as_json(node: &super::Node) -> Value {
+pub(super) fn as_json(node: &super::Node) -> Value {
     use super::{NodeKind, ScalarType};
     match &node.kind {
         NodeKind::Null => Value::Null,

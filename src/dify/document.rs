@@ -1,6 +1,6 @@
 //! From bytes to a tree, under hard limits.
 
-use serde_saphyr::granit_parser::{ErrorKind, Parser, ScanError, options};
+use serde_saphyr::granit_parser::{ErrorKind, Options, Parser, ScanError, options};
 
 use super::compose::Composer;
 use super::error::{DifyError, Position};
@@ -32,13 +32,7 @@ pub fn parse_document(bytes: &[u8], limits: &Limits) -> Result<Document, DifyErr
     }
     let text = utf8(bytes)?;
     let odd_line_break = printable(text)?;
-    let max_depth = limits.max_depth.min(Limits::DEPTH_CEILING);
-    let options = options! {
-        emit_comments: false,
-        block_scalar_eof_without_line_feed: true,
-        flow_nesting_limit: max_depth,
-        block_nesting_limit: max_depth,
-    };
+    let (options, max_depth) = parser_options(limits);
     let mut composer = Composer::new(limits, max_depth);
     for event in Parser::new_from_str_with_options(text, options) {
         let (event, span) = event.map_err(|error| syntax(&error, max_depth))?;
@@ -54,7 +48,20 @@ pub fn parse_document(bytes: &[u8], limits: &Limits) -> Result<Document, DifyErr
     }
 }
 
-fn utf8(bytes: &[u8]) -> Result<&str, DifyError> {
+/// Returns how every parser of a document is set, and the depth that it may reach.
+pub(super) fn parser_options(limits: &Limits) -> (Options, usize) {
+    let max_depth = limits.max_depth.min(Limits::DEPTH_CEILING);
+    let options = options! {
+        emit_comments: false,
+        block_scalar_eof_without_line_feed: true,
+        flow_nesting_limit: max_depth,
+        block_nesting_limit: max_depth,
+    };
+    (options, max_depth)
+}
+
+/// Returns the text of a document.
+pub(super) fn utf8(bytes: &[u8]) -> Result<&str, DifyError> {
     std::str::from_utf8(bytes).map_err(|error| {
         let offset = error.valid_up_to();
         let before = bytes.get(..offset).unwrap_or_default();
@@ -85,7 +92,8 @@ fn printable(text: &str) -> Result<Option<usize>, DifyError> {
     Ok(odd)
 }
 
-fn syntax(error: &ScanError, max_depth: usize) -> DifyError {
+/// Says what is wrong where the parser stopped.
+pub(super) fn syntax(error: &ScanError, max_depth: usize) -> DifyError {
     let at = Position {
         line: error.marker().line(),
         column: error.marker().col() + 1,

@@ -2,7 +2,7 @@
 //!
 //! A document is a YAML or JSON export of an app. It is read into a [`Node`] tree under hard limits
 //! ([`parse_document`]), every live prompt in it is located ([`extract`]), named ([`prompt_ids`]) and turned into what
-//! the store keeps ([`to_prompt`]). Scalars mean what Dify's own loader, a YAML 1.1 reader, takes them for.
+//! the store keeps ([`to_prompt`]); a text is put back by replacing its bytes ([`patch_prompts`]). Scalars mean what Dify's own loader, a YAML 1.1 reader, takes them for.
 //!
 //! What this module promises: no I/O, no clock, no recursion deeper than [`Limits::max_depth`], and no value of an
 //! environment variable, of a tool parameter or of a model parameter in a result or in an error.
@@ -18,6 +18,7 @@ mod ids;
 mod limits;
 mod locate;
 mod open_mapping;
+mod patch;
 mod pointer;
 mod references;
 mod scalar;
@@ -35,7 +36,11 @@ pub use extraction::{
 pub use ids::prompt_ids;
 pub use limits::{ExtractOptions, Limits};
 pub use locate::extract;
-pub use slug::workflow_slug;
+pub use patch::{
+    PatchError, Patched, PatchedPlace, PromptPatch, PromptReplacement, Refusal, ReplacedPrompt, Replacement,
+    ScalarStyle, patch_document, patch_prompts,
+};
+pub use slug::{document_stem, workflow_slug};
 pub use tree::{Mapping, Node, NodeKind, ScalarType};
 
 #[cfg(test)]

@@ -25,7 +25,8 @@ impl fmt::Display for Pointer {
     }
 }
 
-fn escape(token: &str) -> Cow<'_, str> {
+/// Returns a key as one token of a pointer.
+pub(super) fn escape(token: &str) -> Cow<'_, str> {
     if token.contains(['~', '/']) {
         Cow::Owned(token.replace('~', "~0").replace('/', "~1"))
     } else {

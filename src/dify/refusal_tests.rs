@@ -149,7 +149,10 @@ fn byte_order_mark_line_ends_and_json_make_no_difference() {
 #[test]
 fn tags_decide_what_is_text() {
     for (value, expected) in [
-        ("! 12", Some("text")),
+        ("! 12", Some("a number")),
+        ("! 'yes'", Some("a boolean")),
+        ("! ''", Some("null")),
+        ("! twelve", Some("text")),
         ("!!str 12", Some("text")),
         ("!<tag:yaml.org,2002:str> on", Some("text")),
         ("!!int '12'", Some("a number")),

@@ -28,6 +28,22 @@ pub fn workflow_slug(file_stem: &str, app_name: Option<&str>) -> String {
     format!("{}-{}", readable.unwrap_or_default(), short_hash(file_stem))
 }
 
+/// Returns the name of a file without the ending of a workflow document: what [`workflow_slug`] wants.
+#[must_use]
+pub fn document_stem(file: &str) -> &str {
+    match file.rsplit_once('.') {
+        Some((stem, ending))
+            if !stem.is_empty()
+                && ["yml", "yaml", "json"]
+                    .iter()
+                    .any(|known| ending.eq_ignore_ascii_case(known)) =>
+        {
+            stem
+        }
+        _ => file,
+    }
+}
+
 /// Tells whether a text can stand as the workflow part as it is.
 pub(super) fn is_workflow_slug(text: &str) -> bool {
     text.len() <= MAX_WORKFLOW_LEN
@@ -106,6 +122,20 @@ mod tests {
     fn a_usable_file_name_is_the_workflow_part() {
         for stem in ["translation", "01_translation_workflow", "a.b-c_D", "x"] {
             assert_eq!(workflow_slug(stem, Some("other")), stem);
+        }
+    }
+
+    #[test]
+    fn only_the_ending_of_a_workflow_document_is_no_part_of_its_name() {
+        for (file, stem) in [
+            ("bot.yml", "bot"),
+            ("bot.v2.YAML", "bot.v2"),
+            ("bot.json", "bot"),
+            ("bot.txt", "bot.txt"),
+            ("bot", "bot"),
+            (".yml", ".yml"),
+        ] {
+            assert_eq!(document_stem(file), stem);
         }
     }
 

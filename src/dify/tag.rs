@@ -29,8 +29,9 @@ pub(super) fn scalar_kind(
 }
 
 fn tagged(tag: &Tag, text: &str, at: Position) -> Result<Resolved, DifyError> {
-    if tag.to_string() == "!" {
-        return Ok(Resolved::Text);
+    // To PyYAML this tag says no more than that a plain scalar follows, whatever its quotes are.
+    if is_open(tag) {
+        return Ok(resolve(text));
     }
     Ok(match yaml_type(tag).as_deref() {
         Some("str") => Resolved::Text,
@@ -50,12 +51,17 @@ fn tagged(tag: &Tag, text: &str, at: Position) -> Result<Resolved, DifyError> {
 pub(super) fn known_collection_tag(tag: Option<&Tag>, at: Position) -> Result<(), DifyError> {
     let known = |tag: &Tag| {
         let collections = ["seq", "map", "set", "omap", "pairs"];
-        tag.to_string() == "!" || yaml_type(tag).is_some_and(|name| collections.contains(&&*name))
+        is_open(tag) || yaml_type(tag).is_some_and(|name| collections.contains(&&*name))
     };
     match tag {
         Some(tag) if !known(tag) => Err(DifyError::UnknownTag { at }),
         _ => Ok(()),
     }
+}
+
+/// Tells whether a tag is the lone `!`, which names no type.
+pub(super) fn is_open(tag: &Tag) -> bool {
+    tag.to_string() == "!"
 }
 
 /// Returns the name of a type of YAML 1.1 (<https://yaml.org/type/>).

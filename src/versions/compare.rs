@@ -137,6 +137,12 @@ pub fn compare(from: &PromptVersion, to: &PromptVersion) -> Comparison {
     }
 }
 
+/// Compares two texts word by word, within the time limit of [`compare`].
+#[must_use]
+pub fn word_changes(old: &str, new: &str) -> Vec<WordChange> {
+    Alignment::of(old, new).word_changes()
+}
+
 fn summary(analysis: &PromptAnalysis) -> ScoreSummary {
     ScoreSummary {
         overall_score: analysis.overall_score,

@@ -29,4 +29,5 @@ mod load;
 mod outside;
 mod readme;
 mod upkeep;
+mod workflow_export;
 mod workflows;

@@ -135,3 +135,22 @@ fn everything_in(dir: &Path) -> String {
     }
     text
 }
+
+#[tokio::test]
+async fn a_dry_run_names_prompts_as_the_import_does_whatever_the_ending_of_the_file() {
+    let host = Host::new();
+    let _daemon = host.start().await;
+    for name in ["bot.yml", "bot.txt", "bot.v2.yaml", "bot"] {
+        let file = host.path().join(name);
+        std::fs::copy("tests/fixtures/dify/sample_support_bot.yml", &file).unwrap();
+        let path = file.to_str().unwrap();
+        let listed = host.ctl(&["import", "dsl", path, "--dry-run"]).success();
+        let first = listed
+            .lines()
+            .next()
+            .and_then(|line| line.split('\t').nth(1))
+            .unwrap();
+        host.ctl(&["import", "dsl", path]).success();
+        host.ctl(&["get", first]).success();
+    }
+}

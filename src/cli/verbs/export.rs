@@ -1,12 +1,13 @@
-//! `promptctl export`: versions as files.
+//! `promptctl export`: versions as files, or put back into a workflow.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use clap::Args;
+use clap::{Args, Subcommand};
 use serde_json::value::RawValue;
 use tempfile::NamedTempFile;
 
+use super::export_dsl;
 use super::list::one_line;
 use crate::cli::console::Console;
 use crate::cli::exit::{CliError, Exit};
@@ -25,21 +26,37 @@ Examples:
   promptctl export prompts/ --label production
   promptctl export greet.ndjson --prompt greet
   promptctl export - --latest | jq -r .prompt.text
+  promptctl export dsl bot.yml --in-place      put the latest texts back into a Dify workflow
 
 'promptctl import dir' reads the directory back.
 
 Exit codes: 0 done, 4 some files are there already with other content; the others are written.";
 
-/// Write versions into files: a directory, an NDJSON file, or the standard output
+/// Write versions into files: a directory, NDJSON, or back into a Dify workflow
 ///
 /// Files are never overwritten without --force; one that has the same content already is left as it is. Each file
 /// appears complete or not at all.
 #[derive(Debug, Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = EXAMPLES, args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(crate) struct ExportArgs {
-    /// A directory; a file ending in .ndjson or .jsonl; or - for NDJSON on the standard output
-    #[arg(value_name = "DESTINATION")]
-    destination: PathBuf,
+    #[command(subcommand)]
+    target: Option<Target>,
+
+    #[command(flatten)]
+    files: FileArgs,
+}
+
+#[derive(Debug, Subcommand)]
+enum Target {
+    Dsl(export_dsl::DslArgs),
+}
+
+/// Versions as files of their own.
+#[derive(Debug, Args)]
+struct FileArgs {
+    /// A directory (./dsl for one of that name); a file ending in .ndjson or .jsonl; or - for NDJSON on the standard output
+    #[arg(value_name = "DESTINATION", required = true)]
+    destination: Option<PathBuf>,
 
     /// Only this prompt. May be repeated
     #[arg(long, value_name = "NAME", conflicts_with = "prefix")]
@@ -74,8 +91,17 @@ struct Counts {
 
 /// Exports.
 pub(super) async fn run(args: ExportArgs, session: &mut Session) -> Result<Exit, CliError> {
+    match args.target {
+        Some(Target::Dsl(args)) => export_dsl::run(args, session).await,
+        None => export(args.files, session).await,
+    }
+}
+
+async fn export(args: FileArgs, session: &mut Session) -> Result<Exit, CliError> {
+    // Without a subcommand it is required.
+    let destination = args.destination.clone().unwrap_or_default();
     let client = session.client();
-    let mut sink = Sink::open(&args.destination, args.force)?;
+    let mut sink = Sink::open(&destination, args.force)?;
     let progress = Progress::start(&session.console, "exporting", 0);
     let mut counts = Counts::default();
     let names = names(&client, &args).await?;
@@ -96,7 +122,7 @@ pub(super) async fn run(args: ExportArgs, session: &mut Session) -> Result<Exit,
             "{name}: some versions cannot be read and were left out; see 'promptctl verify'"
         ));
     }
-    report(&counts, &args.destination, session)
+    report(&counts, &destination, session)
 }
 
 fn report(counts: &Counts, destination: &Path, session: &mut Session) -> Result<Exit, CliError> {
@@ -134,7 +160,7 @@ fn report(counts: &Counts, destination: &Path, session: &mut Session) -> Result<
 }
 
 /// Returns the prompts to export, each with the number of versions where all of them are wanted.
-async fn names(client: &Client, args: &ExportArgs) -> Result<Vec<(PromptId, Option<u64>)>, CliError> {
+async fn names(client: &Client, args: &FileArgs) -> Result<Vec<(PromptId, Option<u64>)>, CliError> {
     let all_versions = args.label.is_none() && !args.latest;
     let mut names = Vec::new();
     if !args.prompt.is_empty() {
@@ -165,7 +191,7 @@ async fn names(client: &Client, args: &ExportArgs) -> Result<Vec<(PromptId, Opti
 async fn export_prompt(
     client: &Client,
     id: &PromptId,
-    args: &ExportArgs,
+    args: &FileArgs,
     sink: &mut Sink,
     counts: &mut Counts,
     console: &mut Console,

@@ -260,9 +260,9 @@ fn list(args: &DslArgs, session: &mut Session) -> Result<Exit, CliError> {
                 continue;
             }
         };
-        let stem = file.file_stem().unwrap_or_default().to_string_lossy();
+        let (name, app) = (name_of(file), extraction.app.name.as_deref());
         let workflow = args.workflow.clone();
-        let workflow = workflow.unwrap_or_else(|| dify::workflow_slug(&stem, extraction.app.name.as_deref()));
+        let workflow = workflow.unwrap_or_else(|| dify::workflow_slug(dify::document_stem(&name), app));
         let ids = dify::prompt_ids(&workflow, &extraction.prompts);
         for (id, prompt) in ids.iter().zip(&extraction.prompts) {
             let characters = prompt.text.chars().count();

@@ -10,6 +10,7 @@ mod demo;
 mod diff;
 mod edit;
 mod export;
+mod export_dsl;
 mod get;
 mod import;
 mod import_dir;

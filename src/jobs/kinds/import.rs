@@ -78,7 +78,7 @@ impl ImportOrder {
         let file = base_name(&self.name);
         let workflow = self
             .workflow
-            .unwrap_or_else(|| dify::workflow_slug(stem(file), found.app.name.as_deref()));
+            .unwrap_or_else(|| dify::workflow_slug(dify::document_stem(file), found.app.name.as_deref()));
         let now = Timestamp::now();
         let ids = dify::prompt_ids(&workflow, &found.prompts);
         let prompts = ids
@@ -203,21 +203,6 @@ fn refused(error: DifyError) -> JobError {
 /// Returns the last part of a path, which is all of it that is kept.
 fn base_name(name: &str) -> &str {
     name.trim().rsplit(['/', '\\']).next().unwrap_or_default()
-}
-
-/// Returns the name of a file without the ending of a workflow document.
-fn stem(file: &str) -> &str {
-    match file.rsplit_once('.') {
-        Some((stem, ending))
-            if !stem.is_empty()
-                && ["yml", "yaml", "json"]
-                    .iter()
-                    .any(|known| ending.eq_ignore_ascii_case(known)) =>
-        {
-            stem
-        }
-        _ => file,
-    }
 }
 
 impl fmt::Debug for ImportOrder {
