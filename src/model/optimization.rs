@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use super::Timestamp;
 
-/// How a prompt was rewritten. The names are those that the Python system's files may carry.
+/// How a prompt was rewritten. The names are those that the Python system's files may carry, and `conservative`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OptimizationStrategy {
@@ -15,6 +15,8 @@ pub enum OptimizationStrategy {
     EfficiencyFocus,
     /// Headings and lists.
     StructureFocus,
+    /// Only what a careful editor changes without asking.
+    Conservative,
     /// Chosen by the scores.
     Auto,
     /// By a language model, in general.
