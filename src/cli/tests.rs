@@ -28,6 +28,7 @@ fn the_help_shows_verbs_examples_and_options() {
       trash        List what was deleted and can be restored
       restore      Bring versions back from the trash, and print NAME@VERSION of each
       analyze      Score a text, and say what is wrong with it and what would help
+      rewrite      Rewrite a text by rules, and say what each candidate gains and why it is taken or not
       import       Bring prompts in: from Dify workflows, or from a directory of version files
       export       Write versions into files: a directory, an NDJSON file, or the standard output
       job          List, follow and cancel long work of the daemon

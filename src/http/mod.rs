@@ -22,6 +22,7 @@ mod problem;
 mod prompts;
 mod query;
 mod responses;
+mod rewrite;
 mod router;
 mod schema;
 mod server;

@@ -9,7 +9,9 @@ use utoipa_axum::router::OpenApiRouter;
 
 use super::page::json_bytes;
 use super::problem::{Code, Problem};
-use super::{AppState, analyze, compare, guard, jobs, labels, openapi, prompts, status, trash, versions};
+use super::{
+    AppState, analyze, compare, guard, jobs, labels, openapi, prompts, rewrite, status, trash, versions,
+};
 
 /// Makes the service that answers requests. Requests must carry the peer of their connection: [`super::serve`] adds it.
 pub fn router(state: AppState) -> Router {
@@ -36,6 +38,7 @@ pub(super) fn documented_routes(
         .merge(compare::routes())
         .merge(trash::routes())
         .merge(analyze::routes())
+        .merge(rewrite::routes())
         .merge(jobs::routes())
         .merge(status::routes());
     OpenApiRouter::with_openapi(openapi::frame())

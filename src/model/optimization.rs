@@ -29,6 +29,37 @@ pub enum OptimizationStrategy {
     Hybrid,
 }
 
+impl OptimizationStrategy {
+    /// Every strategy.
+    pub const ALL: [Self; 9] = [
+        Self::ClarityFocus,
+        Self::EfficiencyFocus,
+        Self::StructureFocus,
+        Self::Conservative,
+        Self::Auto,
+        Self::LlmGuided,
+        Self::LlmClarity,
+        Self::LlmEfficiency,
+        Self::Hybrid,
+    ];
+
+    /// Returns the name, as it is written in files and requests.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::ClarityFocus => "clarity_focus",
+            Self::EfficiencyFocus => "efficiency_focus",
+            Self::StructureFocus => "structure_focus",
+            Self::Conservative => "conservative",
+            Self::Auto => "auto",
+            Self::LlmGuided => "llm_guided",
+            Self::LlmClarity => "llm_clarity",
+            Self::LlmEfficiency => "llm_efficiency",
+            Self::Hybrid => "hybrid",
+        }
+    }
+}
+
 /// One change that a rewriting made.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct OptimizationChange {
@@ -88,4 +119,16 @@ pub struct OptimizationResult {
     /// When it was made.
     #[serde(default = "Timestamp::now")]
     pub optimized_at: Timestamp,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_names_of_strategies_are_those_in_files() {
+        for strategy in OptimizationStrategy::ALL {
+            assert_eq!(serde_json::to_value(strategy).unwrap(), strategy.as_str());
+        }
+    }
 }

@@ -89,7 +89,7 @@ pub struct Candidate {
 pub struct Outcome {
     /// The scores of the original.
     pub original: PromptAnalysis,
-    /// Whether score and tests ask for a rewriting at all; without, there are no candidates.
+    /// Whether score and tests ask for a rewriting.
     pub is_wanted: bool,
     /// Every candidate in the order in which it was made.
     pub candidates: Vec<Candidate>,
@@ -109,6 +109,21 @@ impl Cycle {
         settings: OptimizationSettings,
         tests: Option<&TestFigures>,
     ) -> Self {
+        let mut cycle = Self::unconditional(prompt_id, original, settings, tests);
+        if !cycle.is_wanted {
+            cycle.waiting.clear();
+        }
+        cycle
+    }
+
+    /// Begins the optimisation of a text whether or not its score and its tests ask for it, as when a person does.
+    #[must_use]
+    pub fn unconditional(
+        prompt_id: &str,
+        original: &str,
+        settings: OptimizationSettings,
+        tests: Option<&TestFigures>,
+    ) -> Self {
         let profile = settings.scoring_profile;
         let analysis = profile.analyze(prompt_id, original, variables_in(original).len());
         let rules = ScoringRules::default();
@@ -116,7 +131,7 @@ impl Cycle {
         let is_usable = !original.trim().is_empty() && original.chars().count() <= settings.max_prompt_length;
         let is_wanted = is_usable && rules.should_optimize(&scores, tests, Some(settings.min_baseline_score));
         let mut waiting: Vec<Plan> = Vec::new();
-        for requested in settings.strategies.iter().copied().filter(|_| is_wanted) {
+        for requested in settings.strategies.iter().copied().filter(|_| is_usable) {
             let used = strategy::resolve(requested, &scores, tests, &rules);
             if waiting.iter().all(|plan| plan.used != used) {
                 waiting.push(Plan { requested, used });
@@ -273,7 +288,12 @@ pub fn run(
     settings: OptimizationSettings,
     tests: Option<&TestFigures>,
 ) -> Outcome {
-    let mut cycle = Cycle::new(prompt_id, original, settings, tests);
+    drive(Cycle::new(prompt_id, original, settings, tests))
+}
+
+/// Goes through all steps of an optimisation by rules alone.
+#[must_use]
+pub fn drive(mut cycle: Cycle) -> Outcome {
     while let Some(step) = cycle.next_step() {
         match strategy::apply(step.strategy, &step.text) {
             Some(done) => {

@@ -79,6 +79,22 @@ fn a_prompt_that_is_good_enough_is_left_alone_unless_its_tests_went_badly() {
 }
 
 #[test]
+fn a_person_may_ask_for_what_the_score_does_not() {
+    let text = "Translate {{text}} into French.  Be brief.";
+    let cycle = Cycle::unconditional("p", text, OptimizationSettings::default(), None);
+    let outcome = drive(cycle);
+    assert!(!outcome.is_wanted);
+    assert_eq!(
+        outcome.candidates[0].text,
+        "Translate {{text}} into French. Be brief."
+    );
+    assert!(matches!(
+        outcome.candidates[0].decision.reasons(),
+        [Refusal::TooSmallGain { .. }]
+    ));
+}
+
+#[test]
 fn timeouts_ask_auto_for_clarity_and_the_candidate_says_both_names() {
     let slow = TestFigures {
         total_tests: 10,

@@ -1,6 +1,6 @@
 //! The balanced profile: a text has 100 until a fault is found.
 //!
-//! Each fault costs points, and a score is `100 exp(-points / 100)`: every fault counts, and no number of faults leads
+//! Each fault costs points, and a score is `100 exp(-points / 40)`: every fault counts, and no number of faults leads
 //! below 0. There is nothing to be gained by adding anything, because nothing that is added takes a fault away.
 
 use std::collections::BTreeMap;
@@ -13,6 +13,10 @@ use crate::model::{IssueType, PromptAnalysis, PromptIssue, PromptSuggestion, Sug
 
 /// The name of the profile, kept in the metadata of each analysis that it made.
 pub const PROFILE: &str = "balanced";
+
+/// How many points of faults leave 37 of 100. With it one fault of words is worth about the five points that a candidate
+/// must gain by default, and a slip is not.
+const SCALE: f64 = 40.0;
 
 /// How many of the words at fault an issue quotes.
 const QUOTED: usize = 5;
@@ -58,7 +62,7 @@ fn score(faults: &[Fault], part: Part, is_blank: bool) -> f64 {
         .filter(|fault| fault.kind.part == part)
         .map(|fault| fault.points)
         .sum();
-    100.0 * (-points / 100.0).exp()
+    100.0 * (-points / SCALE).exp()
 }
 
 fn of_kind<'f>(faults: &'f [Fault], kind: &'static FaultKind) -> impl Iterator<Item = &'f Fault> {
