@@ -23,6 +23,10 @@ test FILTER="":
 ci:
     .ci/run
 
+# The order of events around shards, tried under a scheduler; SIZE full tries ten times as many.
+interleavings SIZE="short":
+    PROMPTD_FAULTS={{SIZE}} cargo test --lib --features interleavings interleavings:: -- --nocapture
+
 # Criterion benches; NAME is storage, analysis or extraction. See CONTRIBUTING.md for the size of the store.
 bench NAME="storage":
     cargo bench --bench {{NAME}}

@@ -16,6 +16,8 @@ pub mod client;
 pub mod config;
 pub mod daemon;
 pub mod dify;
+#[cfg(test)]
+mod fuzz;
 pub mod http;
 pub mod jobs;
 pub mod model;

@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser;
 use promptd::config::paths::{self, Paths};
@@ -14,6 +15,8 @@ use promptd::daemon::{Reload, logging};
 const USAGE: u8 = 64;
 /// Exit code for a configuration that is refused (EX_CONFIG).
 const CONFIG: u8 = 78;
+/// How long work that a stop has given up may still take before the process ends under it.
+const LAST_CALLS: Duration = Duration::from_secs(2);
 
 /// Keeps every version of every prompt in plain files and serves them over a Unix socket.
 ///
@@ -112,9 +115,10 @@ fn run(plan: Plan) -> Result<(), (u8, String)> {
         .build()
         .map_err(|error| (1, format!("the runtime cannot be started: {error}")))?;
     let reload = Reload::new(sources, config.clone(), log);
-    runtime
-        .block_on(promptd::daemon::run(&config, &paths, signals, Some(reload)))
-        .map_err(|error| (error.exit_code(), error.to_string()))
+    let ended = runtime.block_on(promptd::daemon::run(&config, &paths, signals, Some(reload)));
+    // What hangs in a call of the system would keep the process for ever; to end it is no worse than a crash.
+    runtime.shutdown_timeout(LAST_CALLS);
+    ended.map_err(|error| (error.exit_code(), error.to_string()))
 }
 
 fn print(text: &str) -> ExitCode {

@@ -13,6 +13,8 @@ mod editor;
 mod environment;
 mod exit;
 mod files;
+#[cfg(test)]
+mod fuzz;
 mod interrupt;
 mod pager;
 mod patience;

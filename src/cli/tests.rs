@@ -26,11 +26,12 @@ fn the_help_shows_verbs_examples_and_options() {
       edit         Change a prompt in your editor and make the next version
       rm           Move versions or whole prompts to the trash
       trash        List what was deleted and can be restored
-      restore      Bring versions back from the trash, and print NAME@VERSION of each
+      restore      Bring versions back, from the trash or from a backup
       analyze      Score a text, and say what is wrong with it and what would help
       rewrite      Rewrite a text by rules, and say what each candidate gains and why it is taken or not
       import       Bring prompts in: from Dify workflows, or from a directory of version files
       export       Write versions into files: a directory, an NDJSON file, or the standard output
+      backup       Make a backup of the whole store, list backups, check one
       job          List, follow and cancel long work of the daemon
       verify       Read every version in the store and report what is not as it should be
       status       Show how promptd is: state, store, cache, queues, limits

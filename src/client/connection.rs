@@ -27,11 +27,12 @@ pub(super) struct Connection {
     driver: Driver,
 }
 
-/// The part that reads and writes.
-struct Driver {
-    connection: Pin<Box<http1::Connection<TokioIo<UnixStream>, Full<Bytes>>>>,
-    is_done: bool,
-}
+/// The part that reads and writes; `None` once it has ended. It is dropped then: only that tells whoever waits for a place
+/// in it or for an answer that neither will come.
+struct Driver(Option<Pin<Box<Http1>>>);
+
+/// The protocol over the socket.
+type Http1 = http1::Connection<TokioIo<UnixStream>, Full<Bytes>>;
 
 /// How an exchange was lost.
 #[derive(Debug)]
@@ -58,16 +59,13 @@ impl Connection {
         let (sender, connection) = http1::handshake(TokioIo::new(stream))
             .await
             .map_err(io::Error::other)?;
-        let driver = Driver {
-            connection: Box::pin(connection),
-            is_done: false,
-        };
+        let driver = Driver(Some(Box::pin(connection)));
         Ok(Self { sender, driver })
     }
 
     /// Tells whether the connection is known to be of no more use.
     pub(super) fn is_closed(&self) -> bool {
-        self.driver.is_done || self.sender.is_closed()
+        self.driver.0.is_none() || self.sender.is_closed()
     }
 
     /// Sends a request and waits for the whole answer. When it fails or is dropped, the connection is of no more use.
@@ -132,8 +130,12 @@ impl Driver {
         let mut waiting = pin!(waiting);
         std::future::poll_fn(|cx| {
             // An error of the connection reaches the waiting future, too.
-            if !self.is_done && self.connection.as_mut().poll(cx).is_ready() {
-                self.is_done = true;
+            if self
+                .0
+                .as_mut()
+                .is_some_and(|connection| connection.as_mut().poll(cx).is_ready())
+            {
+                self.0 = None;
             }
             waiting.as_mut().poll(cx)
         })

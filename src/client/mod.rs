@@ -9,6 +9,7 @@
 //! process, or when it only reads.
 
 mod answer;
+mod backups;
 mod call;
 mod connection;
 mod daemon;

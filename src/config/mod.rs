@@ -10,6 +10,8 @@
 
 mod byte_size;
 mod error;
+#[cfg(test)]
+mod fuzz;
 mod keys;
 mod load;
 mod migrate;

@@ -78,6 +78,7 @@ fn file_system_options(files: &FileStoreConfig, limits: &LimitsConfig) -> FileSy
             .min(Duration::from_millis(limits.request_timeout_ms)),
         index_interval: Duration::from_millis(files.index_interval_ms),
         trash_max_age_days: files.trash_max_age_days,
+        backup_dir: files.backup_dir.clone(),
         watch: watch_options(&files.watch),
         restart: restart_policy(&files.restart),
         drain_timeout: Duration::from_millis(limits.drain_timeout_ms),

@@ -12,6 +12,8 @@ mod context;
 mod document;
 mod error;
 mod extraction;
+#[cfg(test)]
+mod fuzz;
 mod ids;
 mod limits;
 mod locate;

@@ -11,11 +11,11 @@ use hyper::body::Body as _;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::model::DocumentError;
+use crate::model::{DocumentError, strict_json};
 use crate::versions::VersionError;
 
+use super::AppState;
 use super::problem::{Code, Problem};
-use super::{AppState, strict_json};
 
 /// Bodies above this many bytes are parsed on a thread of their own.
 const INLINE_PARSE_BYTES: usize = 64 << 10;
@@ -150,7 +150,7 @@ fn require_json(headers: &HeaderMap) -> Result<(), Problem> {
 }
 
 /// `application/json`, with no parameter but a `charset` of UTF-8.
-fn is_json(content_type: &str) -> bool {
+pub(super) fn is_json(content_type: &str) -> bool {
     let mut parts = content_type.split(';').map(str::trim);
     let is_json = parts
         .next()

@@ -5,9 +5,12 @@
 //! Handlers read and write prompts through `versions` alone. Nothing here touches a disk but [`socket`].
 
 mod analyze;
+mod backups;
 mod body;
 mod compare;
 mod cursor;
+#[cfg(test)]
+mod fuzz;
 mod guard;
 mod headers;
 mod jobs;
@@ -29,7 +32,6 @@ mod server;
 pub mod socket;
 mod state;
 mod status;
-mod strict_json;
 #[cfg(test)]
 mod tests;
 mod trash;

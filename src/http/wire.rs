@@ -10,7 +10,7 @@ use crate::model::{
     Author, Checksum, Integrity, Label, OptimizationStrategy, PromptId, Timestamp, Version, VersionSelector,
 };
 use crate::optimizer::{OptimizationSettings, ScoringProfile};
-use crate::storage::{LabelEntry, LabelMove, Problem, PromptEntry, StoredVersion};
+use crate::storage::{BackupSummary, LabelEntry, LabelMove, Problem, PromptEntry, StoredVersion};
 
 /// The header that carries the revision of the store in every answer.
 pub const REVISION_HEADER: &str = "promptd-revision";
@@ -310,6 +310,13 @@ pub struct StatusView {
     pub jobs: JobsStatus,
     /// Connections and requests.
     pub http: HttpStatus,
+}
+
+/// The backups that there are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Backups {
+    /// In the order of their paths.
+    pub items: Vec<BackupSummary>,
 }
 
 /// How many jobs there are, and what is wrong with their ledger.

@@ -8,10 +8,12 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use rustix::io::Errno;
 
 use crate::storage::StorageError;
-use crate::storage::filesystem::disk::{Disk, DiskFault, EntryKind, Space};
+use crate::storage::filesystem::disk::{Disk, DiskFault, EntryKind, STORE_MOVED, Space};
 
 use super::ledger::{failed, id_of};
 use super::record::{DamagedRecord, MAX_RECORD_BYTES};
@@ -31,6 +33,8 @@ pub struct DiskLedger {
     /// Keeps temporary names apart from leftovers of earlier runs that could not be swept away.
     run: uuid::Uuid,
     sequence: AtomicU64,
+    /// Whether the name of the ledger's directory is durable. One that is there need not be: an fsync may have failed.
+    dir_is_durable: AtomicBool,
 }
 
 impl DiskLedger {
@@ -43,6 +47,7 @@ impl DiskLedger {
             min_free_bytes,
             run: uuid::Uuid::new_v4(),
             sequence: AtomicU64::new(0),
+            dir_is_durable: AtomicBool::new(false),
         }
     }
 
@@ -66,8 +71,10 @@ impl DiskLedger {
             .disk
             .make_dir(dir)
             .map_err(|e| DiskFault::before("making", dir, &e))?;
-        if made {
+        if made || !self.dir_is_durable.load(Ordering::Relaxed) {
+            self.dir_is_durable.store(false, Ordering::Relaxed);
             self.sync_dir(Path::new(""))?;
+            self.dir_is_durable.store(true, Ordering::Relaxed);
         }
         Ok(())
     }
@@ -79,6 +86,9 @@ impl DiskLedger {
     }
 
     fn replace(&self, id: &JobId, bytes: &[u8]) -> Result<(), DiskFault> {
+        if !self.disk.is_in_place() {
+            return Err(DiskFault::Refused(STORE_MOVED.to_owned()));
+        }
         self.ensure_dir()?;
         let (path, tmp) = (path_of(id), self.tmp_path(id));
         let mut file = self
@@ -122,6 +132,12 @@ impl Ledger for DiskLedger {
         let dir = Path::new(JOBS_DIR);
         let names = match self.disk.list(dir) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(LedgerContent::default()),
+            Err(e) if is_obstructed(&e) => {
+                // The versions are served all the same; a new job is refused, since it cannot be written down.
+                let mut content = LedgerContent::default();
+                content.report(dir, &format!("not a directory that can be read ({e})"));
+                return Ok(content);
+            }
             other => other.map_err(|e| self.error(DiskFault::before("listing", dir, &e)))?,
         };
         let mut content = LedgerContent::default();
@@ -181,6 +197,15 @@ impl Ledger for DiskLedger {
             _ => Ok(()),
         }
     }
+}
+
+/// Tells whether something else than a directory of ours stands where the ledger belongs.
+fn is_obstructed(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(Errno::LOOP.raw_os_error())
+        || matches!(
+            error.kind(),
+            io::ErrorKind::NotADirectory | io::ErrorKind::PermissionDenied
+        )
 }
 
 impl fmt::Debug for DiskLedger {

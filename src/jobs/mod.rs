@@ -11,6 +11,8 @@
 mod actor;
 mod disk_ledger;
 mod error;
+#[cfg(test)]
+mod fuzz;
 mod job;
 mod job_id;
 mod kinds;

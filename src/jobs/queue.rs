@@ -81,6 +81,7 @@ impl JobQueue {
     pub async fn submit(&self, request: JobRequest, author: Author) -> Result<JobView, JobError> {
         self.check_open()?;
         let order = Order::read(request)?;
+        order.check(&self.shared.manager).await?;
         let place = self.take_place()?;
         let kind = order.kind();
         let plan = self.prepare(order).await?;

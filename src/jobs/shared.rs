@@ -151,7 +151,9 @@ impl Shared {
             };
             self.table.insert(Arc::new(Job::new(entry, place)));
         }
-        self.lock_problems().extend(problems);
+        let mut known = self.lock_problems();
+        let room = MAX_PROBLEMS.saturating_sub(known.len());
+        known.extend(problems.into_iter().take(room));
     }
 
     /// Remembers that something is wrong with an entry, and tells the log.

@@ -8,12 +8,15 @@ mod analysis;
 mod author;
 mod checksum;
 mod document;
+#[cfg(test)]
+mod fuzz;
 mod integer;
 mod label;
 mod optimization;
 mod prompt;
 mod prompt_id;
 mod shard;
+pub(crate) mod strict_json;
 mod timestamp;
 mod version;
 mod version_ref;

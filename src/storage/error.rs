@@ -125,6 +125,9 @@ pub enum StorageError {
         "the write was interrupted and may or may not be done ({0}): look, or send the same request again"
     )]
     Interrupted(String),
+    /// A backup that cannot be made, or not be used.
+    #[error("{0}")]
+    Backup(String),
     /// Anything else that the file system says.
     #[error("{doing} {path}: {message}", path = .path.display())]
     Io {
@@ -138,6 +141,14 @@ pub enum StorageError {
 }
 
 impl StorageError {
+    /// Makes the error of a storage that keeps nothing on disk.
+    pub(super) fn no_disk() -> Self {
+        Self::Backup(
+            "this store is kept in memory: there is nothing on disk to back up, and nowhere to restore to"
+                .into(),
+        )
+    }
+
     /// Returns the stable code of the error, as clients see it.
     #[must_use]
     pub const fn code(&self) -> &'static str {
@@ -159,6 +170,7 @@ impl StorageError {
             Self::Busy { .. } | Self::StaleLatest(_) => "busy",
             Self::Unavailable(_) | Self::Io { .. } => "unavailable",
             Self::Interrupted(_) => "interrupted",
+            Self::Backup(_) => "invalid-request",
         }
     }
 }

@@ -6,6 +6,7 @@
 //! What every backend promises: an answer to a write means that the write is done for good; a read never waits for a
 //! write; a version's content never changes through this interface; a number once used is never chosen again.
 
+mod backup;
 mod entry;
 mod error;
 pub mod filesystem;
@@ -22,6 +23,10 @@ use async_trait::async_trait;
 
 use crate::model::{Author, Label, PromptId, Version};
 
+pub use backup::{
+    BackupCheck, BackupCounts, BackupForm, BackupInventory, BackupReport, BackupRequest, BackupSummary,
+    RestoreReport, RestoreRequest, RestoreScope,
+};
 pub use entry::{LabelEntry, LabelMove, PromptEntry, TrashedVersion};
 pub use error::StorageError;
 pub use progress::Progress;
@@ -166,6 +171,47 @@ pub trait VersionStorage: Send + Sync + std::fmt::Debug + 'static {
     /// # Errors
     /// What the disk says, or `Interrupted` when it was cancelled.
     async fn rebuild_index(&self, progress: &Progress) -> Result<(u64, u64), StorageError>;
+
+    /// Copies everything to a place of its own: consistent, durable and read back when this answers.
+    ///
+    /// # Errors
+    /// `Backup` when the place cannot be used, or there is nothing on disk; what the disk says; `Interrupted` when it was
+    /// cancelled. Then nothing is left of it.
+    async fn backup(
+        &self,
+        _request: BackupRequest,
+        _progress: &Progress,
+    ) -> Result<BackupReport, StorageError> {
+        Err(StorageError::no_disk())
+    }
+
+    /// Takes in from a backup what is not there. What is there with another content is reported and left alone.
+    ///
+    /// # Errors
+    /// `Backup` when the backup is damaged: then nothing is changed; or what the disk says. Doing it again goes on.
+    async fn restore_backup(
+        &self,
+        _request: RestoreRequest,
+        _progress: &Progress,
+    ) -> Result<RestoreReport, StorageError> {
+        Err(StorageError::no_disk())
+    }
+
+    /// Reads a backup from end to end and holds it against its inventory.
+    ///
+    /// # Errors
+    /// `Backup` when it is none.
+    async fn verify_backup(&self, _source: &str, _progress: &Progress) -> Result<BackupCheck, StorageError> {
+        Err(StorageError::no_disk())
+    }
+
+    /// Lists the backups that there are.
+    ///
+    /// # Errors
+    /// What the disk says.
+    async fn backups(&self) -> Result<Vec<BackupSummary>, StorageError> {
+        Err(StorageError::no_disk())
+    }
 
     /// Returns one JSON object of everything an operator asks about the storage.
     async fn status(&self) -> serde_json::Value;

@@ -5,7 +5,7 @@ use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
 use crate::model::{
-    Checksum, DocumentError, Integrity, Prompt, PromptVersion, Timestamp, Version, sha256_hex,
+    Checksum, DocumentError, Integrity, Prompt, PromptVersion, Timestamp, Version, sha256_hex, strict_json,
 };
 
 /// Keys of `metadata` that the daemon writes; clients cannot set them and they do not count as content.
@@ -87,9 +87,10 @@ impl StoredVersion {
     /// # Errors
     /// [`DocumentError`] when they are no version document.
     pub fn parse(bytes: Bytes) -> Result<(Self, PromptVersion), DocumentError> {
-        let value: Value = serde_json::from_slice(&bytes).map_err(|e| DocumentError::Shape {
+        // A key that stands twice would let a file that is sealed say something else to whoever takes the first.
+        let value = strict_json::parse(&bytes).map_err(|reason| DocumentError::Shape {
             path: ".".into(),
-            reason: format!("not JSON: {e}"),
+            reason: format!("not JSON: {reason}"),
         })?;
         let document = PromptVersion::from_value(&value)?;
         let checksum = Checksum::of(&value)?;

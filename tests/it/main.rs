@@ -16,12 +16,16 @@
 
 mod harness;
 
+mod backups;
 mod bad_input;
 mod by_hand;
 mod documents;
 mod foreign_stores;
+mod hostile_paths;
+mod kills;
 mod layout;
 mod lifecycle;
 mod load;
+mod outside;
 mod readme;
 mod workflows;

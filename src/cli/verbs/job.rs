@@ -1,6 +1,7 @@
 //! `promptctl job`: long work of the daemon.
 
 use clap::{Args, Subcommand, ValueEnum};
+use serde::de::DeserializeOwned;
 use serde_json::Map;
 
 use crate::cli::exit::{CliError, Exit};
@@ -21,7 +22,7 @@ Examples:
 
 /// List, follow and cancel long work of the daemon
 ///
-/// Jobs are imports, verifications and rebuilds of the index.
+/// Jobs are imports, verifications, backups, restorings and rebuilds of the index.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES, arg_required_else_help = true)]
 pub(crate) struct JobArgs {
@@ -45,7 +46,7 @@ enum Action {
     },
     /// Submit a job that needs no parameters, and print its id
     Submit {
-        /// What to do: verify or rebuild_index
+        /// What to do: verify, rebuild_index or backup
         kind: String,
         /// Wait for its end; exit code 1 when it did not succeed
         #[arg(long)]
@@ -157,6 +158,21 @@ pub(super) async fn wait_for(client: &Client, id: &str, session: &Session) -> Re
         .await;
     progress.finish();
     Ok(ended?)
+}
+
+/// Returns what came of a job that has ended; `what` names its work.
+pub(super) fn result_of<T: DeserializeOwned>(job: &JobView, what: &str) -> Result<T, CliError> {
+    if job.state != JobState::Succeeded {
+        let reason = job.error.as_deref().unwrap_or("no reason was given");
+        let message = format!("the {what} {}: {reason}", state_word(job.state));
+        return Err(CliError::failure(message));
+    }
+    let result = job.result.clone().unwrap_or_default();
+    serde_json::from_value(result).map_err(|error| {
+        CliError::failure(format!(
+            "the report is not understood ({error}): are promptctl and promptd of one version?"
+        ))
+    })
 }
 
 async fn list(

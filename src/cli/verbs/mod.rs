@@ -1,6 +1,7 @@
 //! The verbs, one file each.
 
 mod analyze;
+mod backup;
 mod bench;
 mod completions;
 mod config;
@@ -52,6 +53,7 @@ pub(super) enum Verb {
     Rewrite(rewrite::RewriteArgs),
     Import(import::ImportArgs),
     Export(export::ExportArgs),
+    Backup(backup::BackupArgs),
     Job(job::JobArgs),
     Verify(verify::VerifyArgs),
     Status(status::StatusArgs),
@@ -90,6 +92,7 @@ impl Verb {
             Self::Rewrite(args) => rewrite::run(args, session).await,
             Self::Import(args) => import::run(args, session).await,
             Self::Export(args) => export::run(args, session).await,
+            Self::Backup(args) => backup::run(args, session).await,
             Self::Job(args) => job::run(args, session).await,
             Self::Verify(args) => verify::run(args, session).await,
             Self::Status(args) => status::run(args, session).await,

@@ -8,7 +8,7 @@ use crate::cli::exit::{CliError, Exit};
 use crate::cli::session::Session;
 use crate::cli::table::{Cell, Table};
 use crate::cli::wording::counted;
-use crate::http::wire::{JobState, JobView};
+use crate::http::wire::JobView;
 use crate::storage::VerifyReport;
 
 const EXAMPLES: &str = "\
@@ -53,17 +53,7 @@ pub(super) async fn run(args: VerifyArgs, session: &mut Session) -> Result<Exit,
 }
 
 fn report_of(job: &JobView) -> Result<VerifyReport, CliError> {
-    if job.state != JobState::Succeeded {
-        let reason = job.error.as_deref().unwrap_or("no reason was given");
-        let message = format!("the verification {}: {reason}", job::state_word(job.state));
-        return Err(CliError::failure(message));
-    }
-    let result = job.result.clone().unwrap_or_default();
-    serde_json::from_value(result).map_err(|error| {
-        CliError::failure(format!(
-            "the report is not understood ({error}): are promptctl and promptd of one version?"
-        ))
-    })
+    job::result_of(job, "verification")
 }
 
 fn problems(report: &VerifyReport) -> Table {

@@ -46,6 +46,13 @@ pub(super) const KEYS: &[Key] = &[
                 the directory in which the daemon is started. Also: promptd --store DIR.",
     },
     Key {
+        path: "optimizer.storage.config.backup_dir",
+        kind: Path,
+        about: "The directory beneath which backups are made and restored from; the daemon opens no path outside of \
+                it that a client names. Null means backups beside the store. It may be another disk; the store must \
+                not lie in it, nor it in the store.",
+    },
+    Key {
         path: "optimizer.storage.config.use_index",
         kind: Flag,
         about: "Keep .index.json, a summary of the store for other programs. It can be rebuilt at any time; turn \

@@ -46,6 +46,8 @@ pub enum ExternalEdit {
 pub struct FileStoreConfig {
     /// The store directory; `None` is the default of [`paths`](crate::config::paths).
     pub storage_dir: Option<PathBuf>,
+    /// The directory beneath which backups lie; `None` is `backups` beside the store.
+    pub backup_dir: Option<PathBuf>,
     /// Whether `.index.json` is kept on disk.
     pub use_index: bool,
     /// Whether version documents are cached in memory.
@@ -106,6 +108,7 @@ impl Default for FileStoreConfig {
     fn default() -> Self {
         Self {
             storage_dir: None,
+            backup_dir: None,
             use_index: true,
             use_cache: true,
             cache_size: 10_000,

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use utoipa::openapi::schema::ArrayBuilder;
 use utoipa::openapi::schema::{AdditionalProperties, OneOfBuilder, Type};
 use utoipa::openapi::{ObjectBuilder, RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
@@ -44,7 +45,62 @@ fn submission(kind: JobKind) -> ObjectBuilder {
         JobKind::RebuildIndex => submission
             .description(Some("Look at every directory again and write the index anew."))
             .property("params", closed_object()),
+        JobKind::Backup => submission
+            .description(Some(
+                "Copy the store to the backup directory, consistent while it goes on.",
+            ))
+            .property("params", closed_object().property("target", place(TARGET))),
+        JobKind::VerifyBackup => submission
+            .description(Some(
+                "Read a backup from end to end and hold it against its inventory.",
+            ))
+            .property(
+                "params",
+                closed_object()
+                    .property("source", place(SOURCE))
+                    .required("source"),
+            )
+            .required("params"),
+        JobKind::Restore => submission
+            .description(Some(
+                "Take in from a backup what the store lacks; what is there is never overwritten.",
+            ))
+            .property("params", restore_params())
+            .required("params"),
     }
+}
+
+const TARGET: &str = "A directory of snapshots, or a new archive NAME.tar.zst, beneath the backup directory; by \
+                      default the directory `default`.";
+const SOURCE: &str = "A snapshot or an archive beneath the backup directory, or a directory of snapshots: then its \
+                      newest.";
+
+fn place(description: &str) -> ObjectBuilder {
+    text(r"^[^\x00-\x1f\x7f]+$", 1, 1_024, description)
+}
+
+fn restore_params() -> ObjectBuilder {
+    let flag = |description| {
+        ObjectBuilder::new()
+            .schema_type(Type::Boolean)
+            .description(Some(description))
+    };
+    let prompts = ArrayBuilder::new()
+        .items(text(PROMPT_ID, 1, 128, "A prompt."))
+        .max_items(Some(1_000))
+        .description(Some(
+            "Only these prompts. Needed, unless `all` is set or the store is empty.",
+        ));
+    closed_object()
+        .property("source", place(SOURCE))
+        .property("prompts", prompts)
+        .property("all", flag("Every prompt of the backup, also into a store that is not empty."))
+        .property(
+            "lost",
+            flag("Also numbers that were used here and are nowhere now; only from a backup of this very store."),
+        )
+        .property("dry_run", flag("Only say what would be done."))
+        .required("source")
 }
 
 fn import_params() -> ObjectBuilder {

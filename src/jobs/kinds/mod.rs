@@ -3,6 +3,7 @@
 //! A request becomes an [`Order`] (checked, nothing read yet), an order becomes a [`Plan`] (what the ledger keeps and the
 //! job needs to run), and a plan is run. Every kind may be run again from its beginning.
 
+mod backup;
 mod import;
 mod import_result;
 mod params;
@@ -25,6 +26,7 @@ use crate::versions::VersionManager;
 use super::schedule::Lane;
 use super::{JobError, JobId};
 
+use backup::{BackupPlan, RestorePlan, VerifyBackupPlan};
 use import::{ImportOrder, ImportPlan};
 pub use import_result::{FailedPrompt, ImportResult, ImportedVersion, SkippedPlace};
 use params::Params;
@@ -38,11 +40,24 @@ pub enum JobKind {
     Verify,
     /// Looks at every directory again and writes the index anew.
     RebuildIndex,
+    /// Copies the store to the backup directory.
+    Backup,
+    /// Reads a backup from end to end.
+    VerifyBackup,
+    /// Takes in from a backup what the store lacks.
+    Restore,
 }
 
 impl JobKind {
     /// Every kind.
-    pub const ALL: [Self; 3] = [Self::Import, Self::Verify, Self::RebuildIndex];
+    pub const ALL: [Self; 6] = [
+        Self::Import,
+        Self::Verify,
+        Self::RebuildIndex,
+        Self::Backup,
+        Self::VerifyBackup,
+        Self::Restore,
+    ];
 
     /// Returns the name of the kind, as clients see it.
     #[must_use]
@@ -51,6 +66,9 @@ impl JobKind {
             Self::Import => "import",
             Self::Verify => "verify",
             Self::RebuildIndex => "rebuild_index",
+            Self::Backup => "backup",
+            Self::VerifyBackup => "verify_backup",
+            Self::Restore => "restore",
         }
     }
 
@@ -66,7 +84,7 @@ impl JobKind {
     pub const fn max_running(self) -> usize {
         match self {
             Self::Import => 4,
-            Self::Verify | Self::RebuildIndex => 1,
+            Self::Verify | Self::RebuildIndex | Self::Backup | Self::VerifyBackup | Self::Restore => 1,
         }
     }
 
@@ -74,7 +92,8 @@ impl JobKind {
     #[must_use]
     pub const fn unit(self) -> &'static str {
         match self {
-            Self::Import | Self::Verify => "prompts",
+            Self::Import | Self::Verify | Self::Backup | Self::Restore => "prompts",
+            Self::VerifyBackup => "files",
             Self::RebuildIndex => "shards",
         }
     }
@@ -90,6 +109,9 @@ pub(super) enum Order {
     Import(ImportOrder),
     Verify,
     RebuildIndex,
+    Backup(BackupPlan),
+    VerifyBackup(VerifyBackupPlan),
+    Restore(RestorePlan),
 }
 
 /// What a job needs to run, as it stands in the ledger.
@@ -99,6 +121,9 @@ pub(super) enum Plan {
     Import(ImportPlan),
     Verify,
     RebuildIndex,
+    Backup(BackupPlan),
+    VerifyBackup(VerifyBackupPlan),
+    Restore(RestorePlan),
 }
 
 /// What a running job works with.
@@ -126,6 +151,9 @@ impl Order {
             JobKind::Import => Self::Import(ImportOrder::read(&mut params)?),
             JobKind::Verify => Self::Verify,
             JobKind::RebuildIndex => Self::RebuildIndex,
+            JobKind::Backup => Self::Backup(BackupPlan::read(&mut params)?),
+            JobKind::VerifyBackup => Self::VerifyBackup(VerifyBackupPlan::read(&mut params)?),
+            JobKind::Restore => Self::Restore(RestorePlan::read(&mut params)?),
         };
         params.finish()?;
         Ok(order)
@@ -137,6 +165,17 @@ impl Order {
             Self::Import(_) => JobKind::Import,
             Self::Verify => JobKind::Verify,
             Self::RebuildIndex => JobKind::RebuildIndex,
+            Self::Backup(_) => JobKind::Backup,
+            Self::VerifyBackup(_) => JobKind::VerifyBackup,
+            Self::Restore(_) => JobKind::Restore,
+        }
+    }
+
+    /// Checks what only the store can tell, before the job is written down.
+    pub(super) async fn check(&self, manager: &VersionManager) -> Result<(), JobError> {
+        match self {
+            Self::Restore(plan) => plan.check(manager).await,
+            _ => Ok(()),
         }
     }
 
@@ -146,6 +185,9 @@ impl Order {
             Self::Import(order) => order.prepare(options).map(Plan::Import),
             Self::Verify => Ok(Plan::Verify),
             Self::RebuildIndex => Ok(Plan::RebuildIndex),
+            Self::Backup(plan) => Ok(Plan::Backup(plan)),
+            Self::VerifyBackup(plan) => Ok(Plan::VerifyBackup(plan)),
+            Self::Restore(plan) => Ok(Plan::Restore(plan)),
         }
     }
 }
@@ -157,6 +199,9 @@ impl Plan {
             Self::Import(plan) => (JobKind::Import, plan.workflow().to_owned()),
             Self::Verify => (JobKind::Verify, String::new()),
             Self::RebuildIndex => (JobKind::RebuildIndex, String::new()),
+            Self::Backup(_) => (JobKind::Backup, String::new()),
+            Self::VerifyBackup(_) => (JobKind::VerifyBackup, String::new()),
+            Self::Restore(_) => (JobKind::Restore, String::new()),
         };
         Lane { kind, key }
     }
@@ -167,6 +212,9 @@ impl Plan {
             Self::Import(plan) => import::run(plan, context).await,
             Self::Verify => verify::run(&context).await,
             Self::RebuildIndex => rebuild_index::run(&context).await,
+            Self::Backup(plan) => plan.run(&context).await,
+            Self::VerifyBackup(plan) => plan.run(&context).await,
+            Self::Restore(plan) => plan.run(&context).await,
         }
     }
 }

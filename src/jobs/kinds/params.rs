@@ -31,6 +31,28 @@ impl Params {
         }
     }
 
+    /// Takes a list of texts; one that is absent or null is empty.
+    pub(super) fn texts(&mut self, key: &'static str) -> Result<Vec<String>, JobError> {
+        self.known.push(key);
+        let wrong = || JobError::InvalidParams(format!("params.{key} must be a list of strings"));
+        match self.rest.remove(key) {
+            None | Some(Value::Null) => Ok(Vec::new()),
+            Some(value) => serde_json::from_value(value).map_err(|_| wrong()),
+        }
+    }
+
+    /// Takes a yes or no; one that is absent or null is a no.
+    pub(super) fn flag(&mut self, key: &'static str) -> Result<bool, JobError> {
+        self.known.push(key);
+        match self.rest.remove(key) {
+            None | Some(Value::Null) => Ok(false),
+            Some(Value::Bool(flag)) => Ok(flag),
+            Some(_) => Err(JobError::InvalidParams(format!(
+                "params.{key} must be true or false"
+            ))),
+        }
+    }
+
     /// Takes a text that must be there.
     pub(super) fn text(&mut self, key: &'static str) -> Result<String, JobError> {
         let kind = self.kind.as_str();

@@ -134,14 +134,14 @@ impl Disk for FaultyDisk {
     }
 }
 
-struct OnDisk {
+pub(super) struct OnDisk {
     root: tempfile::TempDir,
     disk: Arc<FaultyDisk>,
-    fixture: Fixture,
+    pub(super) fixture: Fixture,
 }
 
 impl OnDisk {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let root = tempfile::tempdir().unwrap();
         let disk = Arc::new(FaultyDisk {
             inner: RealDisk::open(root.path()).unwrap(),
@@ -153,7 +153,11 @@ impl OnDisk {
         Self { root, disk, fixture }
     }
 
-    fn plant(&self, name: &str, content: &str) {
+    pub(super) fn root(&self) -> &Path {
+        self.root.path()
+    }
+
+    pub(super) fn plant(&self, name: &str, content: &str) {
         let dir = self.root.path().join(".jobs");
         std::fs::create_dir_all(&dir).unwrap();
         std::fs::write(dir.join(name), content).unwrap();

@@ -138,6 +138,42 @@ async fn an_actor_that_dies_is_replaced_and_no_job_is_lost() {
     assert_eq!(ended(&queue, &waits).await.state, JobState::Succeeded);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_job_that_was_accepted_ends_though_the_actor_dies_under_many_clients() {
+    let mut fixture = Fixture::new();
+    fixture.limits.max_jobs_queued = 1000;
+    let queue = std::sync::Arc::new(fixture.start().await);
+    let clients: Vec<_> = (0..64)
+        .map(|_| {
+            let queue = std::sync::Arc::clone(&queue);
+            tokio::spawn(async move {
+                let mut accepted = Vec::new();
+                for _ in 0..3 {
+                    accepted.extend(submit(&queue, "rebuild_index").await.ok());
+                }
+                accepted
+            })
+        })
+        .collect();
+    let deaths = 5;
+    for _ in 0..deaths {
+        queue.kill_actor().await;
+    }
+    let mut accepted = Vec::new();
+    for client in clients {
+        accepted.extend(client.await.unwrap());
+    }
+    assert!(!accepted.is_empty());
+    for job in &accepted {
+        assert_eq!(ended(&queue, job).await.state, JobState::Succeeded);
+    }
+    assert_eq!(queue.health(), Ok(()));
+    eprintln!(
+        "covered: ends of the job queue's actor: {deaths} kills under 64 clients, {} accepted jobs all done",
+        accepted.len()
+    );
+}
+
 #[tokio::test(start_paused = true)]
 async fn one_job_more_than_may_wait_is_refused_until_one_starts() {
     let mut fixture = Fixture::new();

@@ -3,9 +3,12 @@
 
 mod cancel;
 mod crash;
+mod damage;
 mod disk;
 mod fixture;
 mod import;
 mod lifecycle;
+#[cfg(not(feature = "interleavings"))]
+mod power;
 mod secrets;
 mod storage;

@@ -1,7 +1,7 @@
 //! The cache of versions: by bytes, with one disk read however many ask for the same version at once.
 
 use std::future::Future;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 
 use quick_cache::sync::Cache;
 use quick_cache::{OptionsBuilder, Weighter};
@@ -10,6 +10,7 @@ use crate::model::{PromptId, Version};
 use crate::storage::{StorageError, StoredVersion};
 
 use super::disk::Stamp;
+use super::runtime::{Mutex, MutexGuard};
 
 /// What an entry weighs beside its bytes: keys, summary, bookkeeping.
 const ENTRY_OVERHEAD: u64 = 768;

@@ -4,13 +4,14 @@
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError};
 
 use crate::model::{PromptId, ShardId, Version};
 use crate::storage::{Problem, PromptEntry, PromptPage, Revision};
 
 use super::disk::Slot;
+use super::runtime::RwLock;
+use super::runtime::atomic::{AtomicU64, Ordering};
 
 /// What exists in a whole store.
 #[derive(Debug)]
@@ -249,7 +250,10 @@ pub(super) fn known_damage(slot: &Slot, version: &Version) -> Option<Problem> {
     let ending = format!("/{version}.json");
     slot.problems
         .iter()
-        .find(|problem| problem.kind == "corrupt-version" && problem.path.ends_with(&ending))
+        .find(|problem| {
+            matches!(problem.kind.as_str(), "corrupt-version" | "not-a-file")
+                && problem.path.ends_with(&ending)
+        })
         .cloned()
 }
 

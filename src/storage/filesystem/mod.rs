@@ -4,28 +4,32 @@
 //! their shard. What an answer promises and what survives a crash is written in docs/durability.md.
 
 mod actors;
+mod backup;
 mod cache;
 mod catalog;
 pub mod disk;
 mod options;
 mod reads;
+mod runtime;
 mod status;
 mod storage;
 mod verify;
+mod watched;
 mod work;
 
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock, PoisonError};
 use std::time::Duration;
 
-use ractor::{Actor, ActorRef};
-use tokio::sync::{Semaphore, oneshot, watch};
+use ractor::Actor;
+use tokio::sync::oneshot;
 
 use actors::{IndexMessage, IndexStatus, Shared, Supervisor, SupervisorMessage};
 use cache::VersionCache;
 use catalog::Catalog;
 use disk::{Disk, IndexHints, Layout, OpenedStore, RealDisk, Run, load_index, open_store};
+use runtime::atomic::{AtomicBool, Ordering};
+use runtime::{Address, Mutex, Semaphore, watch};
 
 pub use disk::{DiskLimits, OpenError};
 pub use options::{ExternalEdit, FileSystemOptions, RestartPolicy, WatchMode, WatchOptions};
@@ -39,10 +43,13 @@ const RECOVERY_PATIENCE: Duration = Duration::from_secs(3600);
 #[derive(Debug)]
 pub struct FileSystemStorage {
     shared: Arc<Shared>,
-    supervisor: ActorRef<SupervisorMessage>,
+    supervisor: Address<SupervisorMessage>,
     reads: Semaphore,
     store: StoreFacts,
     closed: AtomicBool,
+    /// The disk of the backup directory, for tests that make it fail.
+    #[cfg(test)]
+    backup_disk: Mutex<Option<Arc<dyn Disk>>>,
 }
 
 /// What was found when the store was opened.
@@ -78,14 +85,12 @@ impl FileSystemStorage {
         options: FileSystemOptions,
     ) -> Result<Arc<Self>, OpenError> {
         let started = std::time::Instant::now();
-        let OpenedStore {
-            disk: real,
-            metadata,
-            shards,
-            problems,
-            lock,
-            distrust,
-        } = opened;
+        let (metadata, shards, real) = (
+            opened.metadata.clone(),
+            opened.shards.clone(),
+            Arc::clone(&opened.disk),
+        );
+        backup::check_dir(real.path(), options.backup_dir.as_deref()).await?;
         if metadata.shard_depth != options.shard_depth {
             let (found, configured) = (u8::from(metadata.shard_depth), u8::from(options.shard_depth));
             tracing::info!(found, configured, "the store keeps its own shard_depth");
@@ -102,44 +107,10 @@ impl FileSystemStorage {
             .await
             .map_err(|e| directory(real.path(), std::io::Error::other(e)))?;
         tracing::debug!(?source, "index");
-        let shared = Arc::new(Shared {
-            root: real.path().to_owned(),
-            run: Run {
-                id: Arc::from(uuid::Uuid::new_v4().simple().to_string().as_str()),
-                distrust,
-            },
-            lock: Mutex::new(Some(Arc::new(lock))),
-            supervisor: OnceLock::new(),
-            layout: Layout {
-                depth: metadata.shard_depth,
-            },
-            catalog: Catalog::new(),
-            cache: Arc::new(VersionCache::new(
-                options.use_cache,
-                options.cache_size,
-                options.max_cache_bytes,
-                options.disk.max_file_bytes,
-            )),
-            shards: actors::ShardTable::default(),
-            hints: Mutex::new(Arc::new(hints)),
-            index: watch::Sender::new(None),
-            index_is_stale: AtomicBool::new(true),
-            index_status: Mutex::new(IndexStatus::found(&source)),
-            watch_status: Mutex::default(),
-            space: Mutex::new(None),
-            restarts: Mutex::default(),
-            problems: Mutex::new(problems),
-            #[cfg(test)]
-            max_watches: std::sync::atomic::AtomicUsize::new(usize::MAX),
-            #[cfg(test)]
-            children: Mutex::default(),
-            commits: Arc::new(Semaphore::new(options.max_concurrent_commits)),
-            stopping: AtomicBool::new(false),
-            disk,
-            options,
-        });
+        let shared = Arc::new(Self::assemble(opened, disk, options, hints, &source));
         let spawned = Actor::spawn(None, Supervisor, Arc::clone(&shared)).await;
         let (supervisor, _) = spawned.map_err(|e| directory(real.path(), std::io::Error::other(e)))?;
+        let supervisor = runtime::address(&supervisor);
         // Set before any shard is made, so that every shard finds it.
         let _first = shared.supervisor.set(supervisor.clone());
         let facts = StoreFacts {
@@ -154,10 +125,58 @@ impl FileSystemStorage {
             reads,
             store: facts,
             closed,
+            #[cfg(test)]
+            backup_disk: Mutex::default(),
         };
         storage.start(&shards).await;
         storage.store.opened_in_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         Ok(Arc::new(storage))
+    }
+
+    /// Puts together what the actors share. None of them runs yet.
+    fn assemble(
+        opened: OpenedStore,
+        disk: Arc<dyn Disk>,
+        options: FileSystemOptions,
+        hints: IndexHints,
+        source: &disk::IndexSource,
+    ) -> Shared {
+        Shared {
+            root: opened.disk.path().to_owned(),
+            run: Run {
+                id: Arc::from(uuid::Uuid::new_v4().simple().to_string().as_str()),
+                distrust: opened.distrust,
+            },
+            lock: Mutex::new(Some(Arc::new(opened.lock))),
+            supervisor: OnceLock::new(),
+            layout: Layout {
+                depth: opened.metadata.shard_depth,
+            },
+            catalog: Catalog::new(),
+            cache: Arc::new(VersionCache::new(
+                options.use_cache,
+                options.cache_size,
+                options.max_cache_bytes,
+                options.disk.max_file_bytes,
+            )),
+            shards: actors::ShardTable::default(),
+            hints: Mutex::new(Arc::new(hints)),
+            index: watch::channel(None).0,
+            index_is_stale: AtomicBool::new(true),
+            index_status: Mutex::new(IndexStatus::found(source)),
+            watch_status: Mutex::default(),
+            space: Mutex::new(None),
+            restarts: Mutex::default(),
+            problems: Mutex::new(opened.problems),
+            #[cfg(test)]
+            max_watches: std::sync::atomic::AtomicUsize::new(usize::MAX),
+            #[cfg(test)]
+            children: Mutex::default(),
+            commits: Arc::new(Semaphore::new(options.max_concurrent_commits)),
+            stopping: Arc::default(),
+            disk,
+            options,
+        }
     }
 
     async fn start(&self, shards: &[crate::model::ShardId]) {
@@ -218,4 +237,8 @@ fn directory(path: &Path, source: std::io::Error) -> OpenError {
 }
 
 #[cfg(test)]
-mod tests;
+#[cfg(feature = "interleavings")]
+mod interleavings;
+#[cfg(test)]
+#[cfg(not(feature = "interleavings"))]
+pub(crate) mod tests;

@@ -1,5 +1,6 @@
 //! How a file system storage behaves: every limit by name.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::model::ShardDepth;
@@ -85,6 +86,8 @@ pub struct FileSystemOptions {
     pub index_interval: Duration,
     /// Deleted versions older than so many days are forgotten; 0 keeps them for ever.
     pub trash_max_age_days: u32,
+    /// The directory beneath which backups lie; `None` is `backups` beside the store.
+    pub backup_dir: Option<PathBuf>,
     /// Watching.
     pub watch: WatchOptions,
     /// Restarts.
@@ -113,6 +116,7 @@ impl Default for FileSystemOptions {
             write_timeout: Duration::from_secs(10),
             index_interval: Duration::from_secs(1),
             trash_max_age_days: 0,
+            backup_dir: None,
             watch: WatchOptions {
                 mode: WatchMode::Auto,
                 scan_interval: Duration::from_secs(30),

@@ -11,6 +11,7 @@ use super::cache::CachedVersion;
 use super::catalog::known_damage;
 use super::disk::{ReadFailure, read_version};
 use super::options::ExternalEdit;
+use super::runtime::spawn_blocking;
 use super::work::Look;
 
 impl FileSystemStorage {
@@ -153,7 +154,7 @@ impl FileSystemStorage {
             self.shared.options.disk.max_file_bytes,
         );
         let owned = id.clone();
-        let read = tokio::task::spawn_blocking(move || {
+        let read = spawn_blocking(move || {
             let read = |version: Version| {
                 let read = read_version(&*disk, layout, &owned, &version, max);
                 (version, read)

@@ -1,7 +1,6 @@
 //! What an operator sees of a storage.
 
 use std::sync::PoisonError;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde_json::{Value, json};
 
@@ -9,6 +8,8 @@ use crate::storage::VersionStorage;
 
 use super::FileSystemStorage;
 use super::actors::ShardHandle;
+use super::disk::STORE_MOVED;
+use super::runtime::atomic::{AtomicU64, Ordering};
 
 impl FileSystemStorage {
     /// Returns everything that an operator asks.
@@ -21,6 +22,11 @@ impl FileSystemStorage {
             chosen.map(|shard| shard.status()).collect()
         };
         let down = those(|shard| !shard.is_up() || shard.disk.refusal().is_some());
+        let hanging: Vec<Value> = shards
+            .iter()
+            .filter(|shard| shard.hangs(shared.options.write_timeout).is_some())
+            .map(|shard| shard.status())
+            .collect();
         let busy = those(|shard| shard.is_up() && shard.queue_depth() > 0);
         let sum = |count: fn(&ShardHandle) -> &AtomicU64| -> u64 {
             let counts = shards.iter().map(|shard| count(shard).load(Ordering::Relaxed));
@@ -70,7 +76,7 @@ impl FileSystemStorage {
             "prompts": prompts,
             "versions": versions,
             "actors": {"restarts": child_restarts},
-            "shards": {"count": shards.len(), "restarts": restarts, "commits": commits, "writes": writes, "down": down, "busy": busy},
+            "shards": {"count": shards.len(), "restarts": restarts, "commits": commits, "writes": writes, "down": down, "hanging": hanging, "busy": busy},
             "cache": shared.cache.stats(),
             "index": {"enabled": shared.options.use_index, "stale": shared.index_is_stale.load(Ordering::Relaxed), "state": index},
             "watch": watch,
@@ -95,6 +101,9 @@ impl FileSystemStorage {
         if space.is_some_and(|space| space.read_only) {
             complaints.push("the store is on a read-only file system".to_owned());
         }
+        if !self.shared.disk.is_in_place() {
+            complaints.push(STORE_MOVED.to_owned());
+        }
         let shards = self.shared.shards.all();
         let names = |choose: fn(&ShardHandle) -> bool| -> Vec<String> {
             let chosen = shards.iter().filter(|shard| choose(shard));
@@ -103,6 +112,17 @@ impl FileSystemStorage {
         let down = names(|shard| !shard.is_up());
         if !down.is_empty() {
             complaints.push(format!("shards down: {}", down.join(", ")));
+        }
+        let hanging: Vec<String> = shards
+            .iter()
+            .filter_map(|shard| Some((shard, shard.hangs(self.shared.options.write_timeout)?)))
+            .map(|(shard, took)| format!("{} (for {} s)", shard.id, took.as_secs()))
+            .collect();
+        if !hanging.is_empty() {
+            complaints.push(format!(
+                "shards on whose writes the disk does not answer: {}",
+                hanging.join(", ")
+            ));
         }
         let refusing = names(|shard| shard.is_up() && shard.disk.refusal().is_some());
         if !refusing.is_empty() {

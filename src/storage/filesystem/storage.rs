@@ -1,20 +1,23 @@
 //! [`VersionStorage`] on files: reads from catalog, cache and disk; writes to the shards.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
 use serde_json::Value;
 
 use crate::model::{Author, Label, PromptId, Version};
 use crate::storage::{
-    LabelEntry, LabelMove, Progress, PromptEntry, PromptPage, PutOutcome, PutVersion, Revision, SetLabel,
-    StorageError, StoredVersion, TrashedVersion, VerifyReport, VersionStorage,
+    BackupCheck, BackupReport, BackupRequest, BackupSummary, LabelEntry, LabelMove, Progress, PromptEntry,
+    PromptPage, PutOutcome, PutVersion, RestoreReport, RestoreRequest, Revision, SetLabel, StorageError,
+    StoredVersion, TrashedVersion, VerifyReport, VersionStorage,
 };
 
 use super::actors::ShardHandle;
 use super::disk::{ReadFailure, read_manifest};
+use super::runtime::atomic::Ordering;
+use super::runtime::oneshot;
 use super::verify::verify;
+use super::watched::watched;
 use super::work::{Look, WriteDone, WriteOp};
 use super::{FileSystemStorage, SupervisorMessage};
 
@@ -207,30 +210,32 @@ impl VersionStorage for FileSystemStorage {
     }
 
     async fn verify(&self, progress: &Progress) -> Result<VerifyReport, StorageError> {
-        // The progress is shared through a scope: the work ends before this call does.
         let shared = Arc::clone(&self.shared);
-        let watched = Arc::new(Progress::default());
-        let working = Arc::clone(&watched);
-        // Whoever does not wait any more does not need the work either.
-        let _cancel = CancelOnDrop(Arc::clone(&watched));
-        let mut work = tokio::task::spawn_blocking(move || verify(&shared, &working));
-        loop {
-            let tick = tokio::time::sleep(std::time::Duration::from_millis(50));
-            let ended = tokio::select! {
-                ended = &mut work => Some(ended),
-                () = tick => None,
-            };
-            let (done, total) = watched.get();
-            progress.set_total(total);
-            progress.advance(done.saturating_sub(progress.get().0));
-            if progress.is_cancelled() {
-                watched.cancel();
-            }
-            if let Some(ended) = ended {
-                return ended
-                    .unwrap_or_else(|_| Err(StorageError::Unavailable("the verification failed".into())));
-            }
-        }
+        watched(progress, move |progress| verify(&shared, progress)).await
+    }
+
+    async fn backup(
+        &self,
+        request: BackupRequest,
+        progress: &Progress,
+    ) -> Result<BackupReport, StorageError> {
+        self.make_backup(request, progress).await
+    }
+
+    async fn restore_backup(
+        &self,
+        request: RestoreRequest,
+        progress: &Progress,
+    ) -> Result<RestoreReport, StorageError> {
+        self.restore_from(request, progress).await
+    }
+
+    async fn verify_backup(&self, source: &str, progress: &Progress) -> Result<BackupCheck, StorageError> {
+        self.check_backup(source, progress).await
+    }
+
+    async fn backups(&self) -> Result<Vec<BackupSummary>, StorageError> {
+        self.list_backups().await
     }
 
     async fn rebuild_index(&self, progress: &Progress) -> Result<(u64, u64), StorageError> {
@@ -264,7 +269,7 @@ impl VersionStorage for FileSystemStorage {
         if self.closed.swap(true, Ordering::AcqRel) {
             return;
         }
-        let (done, stopped) = tokio::sync::oneshot::channel();
+        let (done, stopped) = oneshot::channel();
         if self.supervisor.cast(SupervisorMessage::Stop(done)).is_ok() {
             let _ended = stopped.await;
         }
@@ -281,14 +286,6 @@ impl Drop for FileSystemStorage {
         self.shared.stopping.store(true, Ordering::Release);
         self.supervisor.kill();
         self.shared.let_go();
-    }
-}
-
-struct CancelOnDrop(Arc<Progress>);
-
-impl Drop for CancelOnDrop {
-    fn drop(&mut self) {
-        self.0.cancel();
     }
 }
 

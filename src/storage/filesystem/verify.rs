@@ -41,6 +41,7 @@ pub(super) fn verify(shared: &Shared, progress: &Progress) -> Result<VerifyRepor
         }
         if let Some(known) = shared.shards.get(shard) {
             report.problems.extend(known.disk.quarantined());
+            report.problems.extend(known.disk.obstruction());
         }
     }
     progress.set_total(prompts.len() as u64);

@@ -2,6 +2,7 @@
 
 mod ctl;
 mod data;
+mod dice;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -10,11 +11,18 @@ use std::time::{Duration, Instant};
 
 use promptd::client::{Client, Readiness};
 use promptd::model::{PromptId, ShardDepth, Version};
+use serde_json::json;
 
 pub use data::shared_data;
+pub use dice::Dice;
 
 /// Nothing in these tests may take longer.
 pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Tells whether the fault suite is run in its long form.
+pub fn faults_are_full() -> bool {
+    std::env::var_os("PROMPTD_FAULTS").is_some_and(|form| form == "full")
+}
 
 /// A place for one daemon after another: a store, a socket, a log.
 pub struct Host {
@@ -211,4 +219,15 @@ pub fn id(text: &str) -> PromptId {
 
 pub fn version(text: &str) -> Version {
     Version::new(text).unwrap()
+}
+
+/// Returns a document as a person would write it.
+pub fn by_hand(prompt: &str, version: &Version, text: &str) -> Vec<u8> {
+    let document = json!({
+        "prompt_id": prompt, "version": version,
+        "prompt": {"id": prompt, "workflow_id": "", "node_id": "", "node_type": "", "text": text},
+        "analysis": {"prompt_id": prompt, "overall_score": 1.0, "clarity_score": 1.0, "efficiency_score": 1.0},
+        "created_at": "2026-01-02T03:04:05Z",
+    });
+    serde_json::to_vec_pretty(&document).unwrap()
 }

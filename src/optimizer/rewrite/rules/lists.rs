@@ -165,8 +165,8 @@ fn runs(
 }
 
 /// Puts each item of an enumeration within a line on a line of its own: `1) ... 2) ...`, `(1) ... (2) ...`,
-/// `1. ... 2. ... 3. ...`, `①...②...`. Only white space changes. The numbers must follow each other from 1, and nothing
-/// but the last item may come after them.
+/// `1. ... 2. ... 3. ...`, `①...②...`. Only white space changes. The numbers must follow each other from 1, the first at
+/// the head of the line or after a colon or a sentence, and nothing but the last item may come after them.
 ///
 /// ```
 /// use promptd::optimizer::rewrite::rules::INLINE_ENUMERATION;
@@ -176,6 +176,7 @@ fn runs(
 /// );
 /// assert_eq!(INLINE_ENUMERATION.apply("要求：（1）简短；（2）友好。"), "要求：\n（1）简短；\n（2）友好。");
 /// assert_eq!(INLINE_ENUMERATION.apply("See (1) and (2). Then go on."), "See (1) and (2). Then go on.");
+/// assert_eq!(INLINE_ENUMERATION.apply("As in (1) and (2) we go on."), "As in (1) and (2) we go on.");
 /// ```
 pub static INLINE_ENUMERATION: Rule = Rule {
     id: "inline-enumeration",
@@ -188,11 +189,8 @@ pub static INLINE_ENUMERATION: Rule = Rule {
 /// The forms of a number with what must stand before it, and how many make a list.
 static FORMS: LazyLock<[(Regex, usize); 4]> = LazyLock::new(|| {
     [
-        (
-            pattern(r"(?:^|[:：;；,，.。!?]|\s)(\s*)\((\d{1,2})\)\s*[^\s)]"),
-            2,
-        ),
-        (pattern(r"(?:^|[:：;；,，。！？])(\s*)（(\d{1,2})）\s*\S"), 2),
+        (pattern(r"(?:^|[:：;；,，.。!?]|\s)(\s*)\((\d{1,2})\)\s*\p{L}"), 2),
+        (pattern(r"(?:^|[:：;；,，。！？])(\s*)（(\d{1,2})）\s*\p{L}"), 2),
         (
             pattern(r"(?:^|[:：;；,，.。!?]\s*|\s)(\s*)(\d{1,2})\)\s*\p{L}"),
             2,
@@ -236,8 +234,16 @@ fn enumeration(source: &Source<'_>, line: &Line, form: &Regex, least: usize) -> 
         marks.push(start..end);
         at = end;
     }
-    let last = marks.last()?;
-    let tail = text.get(last.end..)?.trim_start_matches(['.', ')', '）']);
+    // Numbers in the middle of a sentence refer to something: "as in (1) and (2)".
+    let (first, last) = (marks.first()?, marks.last()?);
+    let lead = text.get(..first.start)?.trim_end();
+    if !lead.is_empty() && !lead.ends_with([':', '：', '.', '。', '!', '！', '?', '？']) {
+        return None;
+    }
+    let tail = text
+        .get(last.end..)?
+        .trim_start_matches([')', '）'])
+        .trim_start_matches('.');
     let is_list = marks.len() >= least && !ENDS_WITHIN.is_match(tail);
     // A line that begins with its first number and has no other is an item already.
     if !is_list {

@@ -3,11 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock, PoisonError};
 
 use ractor::ActorRef;
-use tokio::sync::{Semaphore, watch};
 
 use crate::model::ShardId;
 use crate::storage::Problem;
@@ -17,6 +15,8 @@ use crate::storage::filesystem::disk::{
     Disk, IndexHints, Layout, Run, ShardDisk, Space, StoreLock, list_shards,
 };
 use crate::storage::filesystem::options::FileSystemOptions;
+use crate::storage::filesystem::runtime::atomic::{AtomicBool, Ordering};
+use crate::storage::filesystem::runtime::{Address, Mutex, Semaphore, watch};
 
 use super::index::{IndexMessage, IndexStatus};
 use super::shard_handle::{ShardHandle, ShardTable};
@@ -57,7 +57,7 @@ pub(crate) struct Shared {
     /// The lock on the store. Work that writes holds it as well, so that nobody else opens the store before it ended.
     pub lock: Mutex<Option<Arc<StoreLock>>>,
     /// The supervisor, once it is up.
-    pub supervisor: OnceLock<ActorRef<SupervisorMessage>>,
+    pub supervisor: OnceLock<Address<SupervisorMessage>>,
     /// The file system.
     pub disk: Arc<dyn Disk>,
     /// Where things are.
@@ -93,9 +93,9 @@ pub(crate) struct Shared {
     pub max_watches: std::sync::atomic::AtomicUsize,
     /// The children that run, for tests that end them.
     #[cfg(test)]
-    pub children: Mutex<BTreeMap<ChildId, ractor::ActorCell>>,
+    pub children: Mutex<BTreeMap<ChildId, crate::storage::filesystem::runtime::Cell>>,
     /// Set when the storage stops: children that end are not started again.
-    pub stopping: AtomicBool,
+    pub stopping: Arc<AtomicBool>,
 }
 
 impl Shared {
@@ -104,7 +104,13 @@ impl Shared {
         let (handle, is_new) = self.shards.get_or_make(id, || {
             let (disk, run) = (Arc::clone(&self.disk), self.run.clone());
             let disk = ShardDisk::new(disk, self.layout, id.clone(), self.options.disk, run);
-            ShardHandle::new(disk, self.catalog.shard(id), self.options.max_queue_depth)
+            let stopping = Arc::clone(&self.stopping);
+            ShardHandle::new(
+                disk,
+                self.catalog.shard(id),
+                self.options.max_queue_depth,
+                stopping,
+            )
         });
         if is_new && let Some(supervisor) = self.supervisor.get() {
             let _stopping = supervisor.cast(SupervisorMessage::StartShard(id.clone()));

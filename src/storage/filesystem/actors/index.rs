@@ -27,6 +27,9 @@ pub(crate) enum IndexMessage {
     Write,
     /// Write now.
     Flush(oneshot::Sender<Result<u64, String>>),
+    /// End with a panic, to test that it is survived.
+    #[cfg(test)]
+    Panic,
 }
 
 /// What the index actor last did.
@@ -119,6 +122,8 @@ impl Actor for Index {
             IndexMessage::Flush(reply) => {
                 let _gone = reply.send(state.write().await);
             }
+            #[cfg(test)]
+            IndexMessage::Panic => panic!("told to"),
         }
         Ok(())
     }

@@ -19,6 +19,9 @@ const ROUND: Duration = Duration::from_secs(60);
 pub(super) enum JanitorMessage {
     /// Make a round.
     Round,
+    /// End with a panic, to test that it is survived.
+    #[cfg(test)]
+    Panic,
 }
 
 /// The janitor.
@@ -50,9 +53,14 @@ impl Actor for Janitor {
     async fn handle(
         &self,
         myself: ActorRef<JanitorMessage>,
-        JanitorMessage::Round: JanitorMessage,
+        message: JanitorMessage,
         shared: &mut Arc<Shared>,
     ) -> Result<(), ActorProcessingErr> {
+        match message {
+            JanitorMessage::Round => {}
+            #[cfg(test)]
+            JanitorMessage::Panic => panic!("told to"),
+        }
         look_at_space(shared).await;
         if shared.options.trash_max_age_days > 0 {
             for shard in shared.shards.all() {

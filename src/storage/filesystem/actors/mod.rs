@@ -16,11 +16,27 @@ mod watch_inbox;
 mod watcher;
 mod watches;
 
-#[cfg(test)]
+#[cfg(all(test, not(feature = "interleavings")))]
 pub(super) use child::ChildId;
 pub(super) use child::Shared;
 pub(super) use index::{IndexMessage, IndexStatus};
+#[cfg(all(test, feature = "interleavings"))]
+pub(super) use shard::ShardActorState;
 #[cfg(test)]
 pub(super) use shard::ShardMessage;
 pub(super) use shard_handle::{ShardHandle, ShardTable};
+#[cfg(all(test, feature = "interleavings"))]
+pub(super) use supervisor::SupervisorState;
 pub(super) use supervisor::{Supervisor, SupervisorMessage};
+
+/// Makes a child panic, to test that it is survived.
+#[cfg(test)]
+pub(super) fn panic_in(child: &ChildId, cell: &ractor::ActorCell) {
+    // One that is gone already needs no panic.
+    let _gone = match child {
+        ChildId::Shard(_) => cell.send_message(ShardMessage::Panic).is_ok(),
+        ChildId::Index => cell.send_message(IndexMessage::Panic).is_ok(),
+        ChildId::Watcher => cell.send_message(watcher::WatcherMessage::Panic).is_ok(),
+        ChildId::Janitor => cell.send_message(janitor::JanitorMessage::Panic).is_ok(),
+    };
+}

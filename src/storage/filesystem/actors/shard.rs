@@ -7,15 +7,16 @@
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use ractor::{Actor, ActorProcessingErr, ActorRef};
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
-use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use crate::model::PromptId;
 use crate::storage::filesystem::disk::{IndexHints, RecoveredShard, recover_shard};
+use crate::storage::filesystem::runtime::atomic::Ordering;
+use crate::storage::filesystem::runtime::{
+    Address, JoinHandle, OwnedSemaphorePermit, address, oneshot, spawn, spawn_blocking,
+};
 use crate::storage::filesystem::work::{Look, WorkContext, WriteOp};
 
 use super::child::Shared;
@@ -48,7 +49,7 @@ pub(crate) enum ShardMessage {
     /// The work in flight ended.
     Ended(Box<Ended>),
     /// End with a panic, to test that it is survived.
-    #[cfg(test)]
+    #[cfg(all(test, not(feature = "interleavings")))]
     Panic,
 }
 
@@ -58,7 +59,8 @@ pub(super) struct Shard;
 
 /// What the actor owns.
 #[derive(Debug)]
-pub(super) struct ShardActorState {
+pub(crate) struct ShardActorState {
+    myself: Address<ShardMessage>,
     shared: Arc<Shared>,
     handle: Arc<ShardHandle>,
     waiting: VecDeque<Waiting>,
@@ -75,92 +77,36 @@ impl Actor for Shard {
 
     async fn pre_start(
         &self,
-        _myself: ActorRef<ShardMessage>,
+        myself: ActorRef<ShardMessage>,
         (shared, handle): Self::Arguments,
     ) -> Result<ShardActorState, ActorProcessingErr> {
-        Ok(ShardActorState {
-            shared,
-            handle,
-            waiting: VecDeque::new(),
-            looks: None,
-            looked_last: false,
-            in_flight: None,
-        })
+        Ok(ShardActorState::new(address(&myself), shared, handle))
     }
 
-    /// Recovers the shard. Messages wait meanwhile; a failure ends the actor, and the supervisor tries again.
     async fn post_start(
         &self,
-        myself: ActorRef<ShardMessage>,
+        _myself: ActorRef<ShardMessage>,
         state: &mut ShardActorState,
     ) -> Result<(), ActorProcessingErr> {
-        let recovered = recover(state).await?;
-        let (layout, shard) = (state.handle.disk.layout, &state.handle.id);
-        // A predecessor may have ended between a change and the cache, or with outside changes still to look at.
-        state
-            .shared
-            .cache
-            .remove_where(|id| layout.shard_of(id) == *shard);
-        state.handle.catalog.replace(recovered.slots, recovered.problems);
-        state.shared.index_changed();
-        if let Some(missed) = state.handle.came_up(myself.clone()) {
-            state.remember(missed, None);
-            state.start_next(&myself)?;
-        }
-        Ok(())
+        state.begin().await
     }
 
     async fn handle(
         &self,
-        myself: ActorRef<ShardMessage>,
+        _myself: ActorRef<ShardMessage>,
         message: ShardMessage,
         state: &mut ShardActorState,
     ) -> Result<(), ActorProcessingErr> {
-        match message {
-            ShardMessage::Write {
-                id,
-                op,
-                permit,
-                deadline,
-                reply,
-            } => {
-                state.waiting.push_back(Waiting {
-                    id,
-                    op,
-                    deadline,
-                    reply,
-                    _permit: permit,
-                });
-            }
-            ShardMessage::Look { look, done } => state.remember(look, done),
-            ShardMessage::Ended(ended) => {
-                state.in_flight = None;
-                state.publish(*ended)?;
-            }
-            #[cfg(test)]
-            ShardMessage::Panic => panic!("told to"),
-        }
-        state.start_next(&myself)
+        state.receive(message)
     }
 
-    /// Serves what still waits. Runs when the actor is drained or stopped, not when it is killed.
+    /// Runs when the actor is drained or stopped, not when it is killed.
     async fn post_stop(
         &self,
-        myself: ActorRef<ShardMessage>,
+        _myself: ActorRef<ShardMessage>,
         state: &mut ShardActorState,
     ) -> Result<(), ActorProcessingErr> {
-        state.handle.actor.send_replace(None);
-        loop {
-            match state.in_flight.take() {
-                Some(work) => {
-                    if let Ok(Some(ended)) = work.await {
-                        state.publish(*ended)?;
-                    }
-                }
-                None if state.waiting.is_empty() => return Ok(()),
-                None => state.start_next(&myself)?,
-            }
-        }
+        state.finish().await
     }
 }
 
@@ -176,7 +122,7 @@ async fn recover(state: &ShardActorState) -> Result<RecoveredShard, ActorProcess
         state.shared.current_hints()
     };
     let hold = state.shared.hold().ok_or("the store is closed")?;
-    let recovery = tokio::task::spawn_blocking(move || {
+    let recovery = spawn_blocking(move || {
         let (_token, _hold) = (token, hold);
         // Where nothing is written any more, what is there is served as it is.
         if restarted
@@ -198,6 +144,79 @@ async fn recover(state: &ShardActorState) -> Result<RecoveredShard, ActorProcess
 }
 
 impl ShardActorState {
+    /// Makes the state of an actor that has done nothing yet.
+    pub(crate) fn new(myself: Address<ShardMessage>, shared: Arc<Shared>, handle: Arc<ShardHandle>) -> Self {
+        Self {
+            myself,
+            shared,
+            handle,
+            waiting: VecDeque::new(),
+            looks: None,
+            looked_last: false,
+            in_flight: None,
+        }
+    }
+
+    /// Recovers the shard. Messages wait meanwhile; a failure ends the actor, and the supervisor tries again.
+    pub(crate) async fn begin(&mut self) -> Result<(), ActorProcessingErr> {
+        let recovered = recover(self).await?;
+        let (layout, shard) = (self.handle.disk.layout, &self.handle.id);
+        // A predecessor may have ended between a change and the cache, or with outside changes still to look at.
+        self.shared.cache.remove_where(|id| layout.shard_of(id) == *shard);
+        self.handle.catalog.replace(recovered.slots, recovered.problems);
+        self.shared.index_changed();
+        if let Some(missed) = self.handle.came_up(self.myself.clone()) {
+            self.remember(missed, None);
+            self.start_next()?;
+        }
+        Ok(())
+    }
+
+    /// Takes one message.
+    pub(crate) fn receive(&mut self, message: ShardMessage) -> Result<(), ActorProcessingErr> {
+        match message {
+            ShardMessage::Write {
+                id,
+                op,
+                permit,
+                deadline,
+                reply,
+            } => {
+                self.waiting.push_back(Waiting {
+                    id,
+                    op,
+                    deadline,
+                    reply,
+                    _permit: permit,
+                });
+            }
+            ShardMessage::Look { look, done } => self.remember(look, done),
+            ShardMessage::Ended(ended) => {
+                self.in_flight = None;
+                self.publish(*ended)?;
+            }
+            #[cfg(all(test, not(feature = "interleavings")))]
+            ShardMessage::Panic => panic!("told to"),
+        }
+        self.start_next()
+    }
+
+    /// Serves what still waits.
+    pub(crate) async fn finish(&mut self) -> Result<(), ActorProcessingErr> {
+        self.handle.actor.send_replace(None);
+        loop {
+            match self.in_flight.take() {
+                Some(work) => {
+                    if let Ok(Some(ended)) = work.await {
+                        self.publish(*ended)?;
+                    }
+                }
+                None if self.waiting.is_empty() => return Ok(()),
+                None => self.start_next()?,
+            }
+        }
+    }
+
     fn remember(&mut self, look: Look, done: Option<oneshot::Sender<()>>) {
         let (looks, waiting) = self.looks.get_or_insert_with(Default::default);
         looks.merge(look);
@@ -205,7 +224,7 @@ impl ShardActorState {
     }
 
     /// Starts the next piece of work unless one is in flight.
-    fn start_next(&mut self, myself: &ActorRef<ShardMessage>) -> Result<(), ActorProcessingErr> {
+    fn start_next(&mut self) -> Result<(), ActorProcessingErr> {
         if self.in_flight.is_some() {
             return Ok(());
         }
@@ -218,23 +237,22 @@ impl ShardActorState {
             .try_lock_owned()
             .map_err(|_| "somebody else holds the write token")?;
         let hold = self.shared.hold().ok_or("the store is closed")?;
+        self.handle.began_work();
         let context = WorkContext {
             disk: Arc::clone(&self.handle.disk),
             catalog: Arc::clone(&self.handle.catalog),
             cache: Arc::clone(&self.shared.cache),
             max_batch_bytes: self.shared.options.max_batch_bytes,
         };
-        let myself = myself.clone();
+        let myself = self.myself.clone();
         let begin = move |slot: OwnedSemaphorePermit| {
-            tokio::task::spawn_blocking(move || finish(&context, work, &myself, (token, slot, hold)))
+            spawn_blocking(move || finish(&context, work, &myself, (token, slot, hold)))
         };
         let commits = Arc::clone(&self.shared.commits);
         // Nearly always there is a slot, and the work goes to its thread at once.
         self.in_flight = Some(match Arc::clone(&commits).try_acquire_owned() {
             Ok(slot) => begin(slot),
-            Err(_) => {
-                tokio::spawn(async move { begin(commits.acquire_owned().await.ok()?).await.ok().flatten() })
-            }
+            Err(_) => spawn(async move { begin(commits.acquire_owned().await.ok()?).await.ok().flatten() }),
         });
         Ok(())
     }
@@ -299,6 +317,7 @@ impl ShardActorState {
             answers,
             looked,
         } = ended;
+        self.handle.ended_work();
         let state = &self.handle.state;
         state.in_flight.store(0, Ordering::Relaxed);
         if !answers.is_empty() {

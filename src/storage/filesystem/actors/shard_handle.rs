@@ -1,19 +1,22 @@
 //! How the rest of the storage reaches a shard: a handle that stays valid while actors come and go.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use ractor::{ActorRef, MessagingErr};
+use ractor::MessagingErr;
 use serde_json::{Value, json};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
 use crate::model::{PromptId, ShardId};
 use crate::storage::StorageError;
 use crate::storage::filesystem::catalog::ShardCatalog;
 use crate::storage::filesystem::disk::ShardDisk;
+use crate::storage::filesystem::runtime::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use crate::storage::filesystem::runtime::{
+    Address, AsyncMutex, Mutex, MutexGuard, OwnedSemaphorePermit, RwLock, Semaphore, oneshot, timeout_at,
+    watch,
+};
 use crate::storage::filesystem::work::{Look, WriteDone, WriteOp};
 
 use super::shard::ShardMessage;
@@ -28,13 +31,15 @@ pub(crate) struct ShardHandle {
     /// Its part of the catalog.
     pub catalog: Arc<ShardCatalog>,
     /// Whoever touches the shard's files holds this, also when its actor is gone already.
-    pub token: Arc<tokio::sync::Mutex<()>>,
+    pub token: Arc<AsyncMutex<()>>,
     /// The actor, once it has recovered; `None` while it is down.
-    pub actor: watch::Sender<Option<ActorRef<ShardMessage>>>,
+    pub actor: watch::Sender<Option<Address<ShardMessage>>>,
     /// What is known of its state.
     pub state: ShardState,
     /// Where to look as soon as the shard is up.
     missed: Mutex<Option<Look>>,
+    /// Set when the storage stops: an actor that is down does not come up any more.
+    stopping: Arc<AtomicBool>,
     permits: Arc<Semaphore>,
     max_queue_depth: usize,
 }
@@ -56,6 +61,8 @@ pub(crate) struct ShardState {
     pub has_recovered: AtomicBool,
     /// Why it last went down.
     pub last_error: Mutex<Option<String>>,
+    /// Since when the work in flight is being done.
+    pub working_since: Mutex<Option<std::time::Instant>>,
     /// Since when it is down.
     pub down_since: Mutex<Option<std::time::Instant>>,
 }
@@ -69,15 +76,21 @@ pub(crate) struct ShardTable {
 impl ShardHandle {
     /// Makes the handle of a shard whose actor is yet to come.
     #[must_use]
-    pub(crate) fn new(disk: ShardDisk, catalog: Arc<ShardCatalog>, max_queue_depth: usize) -> Self {
+    pub(crate) fn new(
+        disk: ShardDisk,
+        catalog: Arc<ShardCatalog>,
+        max_queue_depth: usize,
+        stopping: Arc<AtomicBool>,
+    ) -> Self {
         Self {
             id: disk.shard.clone(),
             disk: Arc::new(disk),
             catalog,
             token: Arc::default(),
-            actor: watch::Sender::new(None),
+            actor: watch::channel(None).0,
             state: ShardState::default(),
             missed: Mutex::default(),
+            stopping,
             permits: Arc::new(Semaphore::new(max_queue_depth)),
             max_queue_depth,
         }
@@ -171,7 +184,7 @@ impl ShardHandle {
         }
     }
 
-    fn forget(&self, dead: &ActorRef<ShardMessage>) {
+    fn forget(&self, dead: &Address<ShardMessage>) {
         self.actor.send_if_modified(|actor| {
             let is_it = actor
                 .as_ref()
@@ -206,13 +219,38 @@ impl ShardHandle {
     }
 
     /// Records that the shard is up; returns where it has to look because of what it missed meanwhile.
-    pub(crate) fn came_up(&self, actor: ActorRef<ShardMessage>) -> Option<Look> {
+    pub(crate) fn came_up(&self, actor: Address<ShardMessage>) -> Option<Look> {
         let mut missed = lock(&self.missed);
         *lock(&self.state.down_since) = None;
+        self.ended_work();
         self.state.rests.store(false, Ordering::Relaxed);
         self.state.has_recovered.store(true, Ordering::Release);
         self.actor.send_replace(Some(actor));
         missed.take()
+    }
+
+    /// Records that a piece of work began.
+    pub(crate) fn began_work(&self) {
+        *lock(&self.state.working_since) = Some(std::time::Instant::now());
+    }
+
+    /// Records that the work in flight ended.
+    pub(crate) fn ended_work(&self) {
+        *lock(&self.state.working_since) = None;
+    }
+
+    /// Returns how long the work in flight takes already, when it takes longer than writers wait: the disk hangs.
+    #[must_use]
+    pub(crate) fn hangs(&self, patience: Duration) -> Option<Duration> {
+        let since = *lock(&self.state.working_since);
+        since
+            .map(|since| since.elapsed())
+            .filter(|took| *took >= patience)
+    }
+
+    /// Makes whoever waits for the actor look again: the storage stops.
+    pub(crate) fn wake_waiting(&self) {
+        self.actor.send_modify(|_| ());
     }
 
     /// Tells whether the shard has tried to recover and never could, so that the catalog does not know what is in it.
@@ -225,11 +263,13 @@ impl ShardHandle {
     #[must_use]
     pub(crate) fn status(&self) -> Value {
         let since = *lock(&self.state.down_since);
+        let working = *lock(&self.state.working_since);
         json!({
             "shard": self.id.to_string(),
             "up": self.is_up(),
             "resting": self.state.rests.load(Ordering::Relaxed),
             "refuses": self.disk.refusal(),
+            "working_seconds": working.map(|since| since.elapsed().as_secs()),
             "down_seconds": since.map(|since| since.elapsed().as_secs()),
             "queue_depth": self.queue_depth(),
             "in_flight": self.state.in_flight.load(Ordering::Relaxed),
@@ -249,11 +289,14 @@ impl ShardHandle {
             })
     }
 
-    async fn up(&self, deadline: Instant) -> Result<ActorRef<ShardMessage>, StorageError> {
+    async fn up(&self, deadline: Instant) -> Result<Address<ShardMessage>, StorageError> {
         let mut slot = self.actor.subscribe();
         loop {
             if let Some(actor) = &*slot.borrow_and_update() {
                 return Ok(actor.clone());
+            }
+            if self.stopping.load(Ordering::Acquire) {
+                return Err(StorageError::Unavailable("the store is closed".into()));
             }
             // It is not tried again soon: waiting would be in vain.
             if self.state.rests.load(Ordering::Relaxed) {

@@ -2,12 +2,12 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use ractor::{ActorRef, MessagingErr};
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use ractor::MessagingErr;
 use tokio::time::Instant;
 
 use crate::model::PromptId;
 use crate::storage::StorageError;
+use crate::storage::filesystem::runtime::{Address, OwnedSemaphorePermit, oneshot};
 use crate::storage::filesystem::work::{
     Effects, Look, WorkContext, WriteDone, WriteOp, look, put_all, write_one,
 };
@@ -61,7 +61,7 @@ impl Ended {
 pub(super) fn finish<H>(
     context: &WorkContext,
     work: Work,
-    myself: &ActorRef<ShardMessage>,
+    myself: &Address<ShardMessage>,
     held: H,
 ) -> Option<Box<Ended>> {
     let done = catch_unwind(AssertUnwindSafe(|| run(context, work)));

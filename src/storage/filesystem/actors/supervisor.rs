@@ -4,15 +4,15 @@
 //! the children; starting one is instant, since recovery runs in the child.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use ractor::{Actor, ActorCell, ActorId, ActorProcessingErr, ActorRef, SupervisionEvent};
-use tokio::sync::oneshot;
+use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, SupervisionEvent};
 use tokio::time::Instant;
 
 use crate::model::ShardId;
+use crate::storage::filesystem::runtime::atomic::Ordering;
+use crate::storage::filesystem::runtime::{Address, Cell, address, oneshot, spawn, spawn_child};
 
 use super::child::{ChildId, Shared};
 use super::index::Index;
@@ -41,8 +41,9 @@ pub(crate) struct Supervisor;
 /// What the supervisor owns.
 #[derive(Debug)]
 pub(crate) struct SupervisorState {
+    myself: Address<SupervisorMessage>,
     shared: Arc<Shared>,
-    running: BTreeMap<ChildId, ActorCell>,
+    running: BTreeMap<ChildId, Cell>,
     histories: BTreeMap<ChildId, RestartHistory>,
 }
 
@@ -53,52 +54,35 @@ impl Actor for Supervisor {
 
     async fn pre_start(
         &self,
-        _myself: ActorRef<SupervisorMessage>,
+        myself: ActorRef<SupervisorMessage>,
         shared: Arc<Shared>,
     ) -> Result<SupervisorState, ActorProcessingErr> {
-        Ok(SupervisorState {
-            shared,
-            running: BTreeMap::new(),
-            histories: BTreeMap::new(),
-        })
+        Ok(SupervisorState::new(address(&myself), shared))
     }
 
     async fn handle(
         &self,
-        myself: ActorRef<SupervisorMessage>,
+        _myself: ActorRef<SupervisorMessage>,
         message: SupervisorMessage,
         state: &mut SupervisorState,
     ) -> Result<(), ActorProcessingErr> {
-        match message {
-            SupervisorMessage::StartShard(shard) => state.start(&myself, ChildId::Shard(shard)).await,
-            SupervisorMessage::Restart(child) => state.start(&myself, child).await,
-            SupervisorMessage::StartOthers => {
-                let index = state.shared.options.use_index.then_some(ChildId::Index);
-                for child in index.into_iter().chain([ChildId::Watcher, ChildId::Janitor]) {
-                    state.start(&myself, child).await;
-                }
-            }
-            SupervisorMessage::Stop(done) => {
-                state.stop_all().await;
-                let _gone = done.send(());
-            }
-        }
+        state.receive(message).await;
         Ok(())
     }
 
     async fn handle_supervisor_evt(
         &self,
-        myself: ActorRef<SupervisorMessage>,
+        _myself: ActorRef<SupervisorMessage>,
         event: SupervisionEvent,
         state: &mut SupervisorState,
     ) -> Result<(), ActorProcessingErr> {
         match event {
             SupervisionEvent::ActorFailed(cell, reason) => {
-                state.ended(&myself, cell.get_id(), reason.to_string());
+                state.ended(cell.get_id(), reason.to_string());
             }
             // Not only failures: a killed actor ends like this as well.
             SupervisionEvent::ActorTerminated(cell, _, reason) => {
-                state.ended(&myself, cell.get_id(), reason.unwrap_or_else(|| "ended".into()));
+                state.ended(cell.get_id(), reason.unwrap_or_else(|| "ended".into()));
             }
             _ => {}
         }
@@ -107,30 +91,49 @@ impl Actor for Supervisor {
 }
 
 impl SupervisorState {
-    async fn start(&mut self, myself: &ActorRef<SupervisorMessage>, child: ChildId) {
+    /// Makes the state of a supervisor without children.
+    pub(crate) fn new(myself: Address<SupervisorMessage>, shared: Arc<Shared>) -> Self {
+        Self {
+            myself,
+            shared,
+            running: BTreeMap::new(),
+            histories: BTreeMap::new(),
+        }
+    }
+
+    /// Takes one message.
+    pub(crate) async fn receive(&mut self, message: SupervisorMessage) {
+        match message {
+            SupervisorMessage::StartShard(shard) => self.start(ChildId::Shard(shard)).await,
+            SupervisorMessage::Restart(child) => self.start(child).await,
+            SupervisorMessage::StartOthers => {
+                let index = self.shared.options.use_index.then_some(ChildId::Index);
+                for child in index.into_iter().chain([ChildId::Watcher, ChildId::Janitor]) {
+                    self.start(child).await;
+                }
+            }
+            SupervisorMessage::Stop(done) => {
+                self.stop_all().await;
+                let _gone = done.send(());
+            }
+        }
+    }
+
+    async fn start(&mut self, child: ChildId) {
         if self.shared.is_stopping() || self.running.contains_key(&child) {
             return;
         }
-        let shared = Arc::clone(&self.shared);
-        let supervisor = myself.get_cell();
+        let (shared, myself) = (Arc::clone(&self.shared), &self.myself);
         let started = match &child {
             ChildId::Shard(id) => {
                 let Some(handle) = shared.shards.get(id) else {
                     return;
                 };
-                Actor::spawn_linked(None, Shard, (shared, handle), supervisor)
-                    .await
-                    .map(|(actor, _)| actor.get_cell())
+                spawn_child(Shard, (shared, handle), myself).await
             }
-            ChildId::Index => Actor::spawn_linked(None, Index, shared, supervisor)
-                .await
-                .map(|(actor, _)| actor.get_cell()),
-            ChildId::Watcher => Actor::spawn_linked(None, Watcher, shared, supervisor)
-                .await
-                .map(|(actor, _)| actor.get_cell()),
-            ChildId::Janitor => Actor::spawn_linked(None, Janitor, shared, supervisor)
-                .await
-                .map(|(actor, _)| actor.get_cell()),
+            ChildId::Index => spawn_child(Index, shared, myself).await,
+            ChildId::Watcher => spawn_child(Watcher, shared, myself).await,
+            ChildId::Janitor => spawn_child(Janitor, shared, myself).await,
         };
         match started {
             Ok(cell) => {
@@ -145,12 +148,12 @@ impl SupervisorState {
                 self.running.insert(child, cell);
             }
             // Starting cannot fail by what the children do; should it all the same, it counts as an end.
-            Err(e) => self.schedule(myself, child, e.to_string()),
+            Err(e) => self.schedule(child, e.to_string()),
         }
     }
 
     /// A child ended. Ends of predecessors that were replaced already are not ours.
-    fn ended(&mut self, myself: &ActorRef<SupervisorMessage>, id: ActorId, reason: String) {
+    pub(crate) fn ended(&mut self, id: ActorId, reason: String) {
         let Some(child) = self
             .running
             .iter()
@@ -161,11 +164,11 @@ impl SupervisorState {
         };
         self.running.remove(&child);
         if !self.shared.is_stopping() {
-            self.schedule(myself, child, reason);
+            self.schedule(child, reason);
         }
     }
 
-    fn schedule(&mut self, myself: &ActorRef<SupervisorMessage>, child: ChildId, reason: String) {
+    fn schedule(&mut self, child: ChildId, reason: String) {
         let decision = self
             .histories
             .entry(child.clone())
@@ -181,7 +184,10 @@ impl SupervisorState {
         }
         self.note_down(&child, reason, matches!(decision, RestartDecision::Rest { .. }));
         let pause = decision.pause();
-        drop(myself.send_after(pause, move || SupervisorMessage::Restart(child)));
+        drop(
+            self.myself
+                .send_after(pause, move || SupervisorMessage::Restart(child)),
+        );
     }
 
     fn note_down(&self, child: &ChildId, reason: String, rests: bool) {
@@ -218,6 +224,11 @@ impl SupervisorState {
     /// Watcher and janitor first, since they give work to shards; then every shard to its last write; the index last.
     async fn stop_all(&mut self) {
         self.shared.stopping.store(true, Ordering::Release);
+        self.shared
+            .shards
+            .all()
+            .iter()
+            .for_each(|shard| shard.wake_waiting());
         let timeout = self.shared.options.drain_timeout;
         for child in [ChildId::Watcher, ChildId::Janitor] {
             if let Some(cell) = self.running.remove(&child) {
@@ -227,7 +238,7 @@ impl SupervisorState {
         let index = self.running.remove(&ChildId::Index);
         let drains = std::mem::take(&mut self.running)
             .into_iter()
-            .map(|(child, cell)| tokio::spawn(async move { drain(&child, &cell, timeout).await }));
+            .map(|(child, cell)| spawn(async move { drain(&child, &cell, timeout).await }));
         for drained in drains.collect::<Vec<_>>() {
             if let Err(e) = drained.await {
                 tracing::error!(error = %e, "a shard could not be drained");
@@ -239,13 +250,13 @@ impl SupervisorState {
     }
 }
 
-async fn stop(child: &ChildId, cell: &ActorCell, timeout: Duration) {
+async fn stop(child: &ChildId, cell: &Cell, timeout: Duration) {
     if let Err(e) = cell.stop_and_wait(Some("stopping".into()), Some(timeout)).await {
         tracing::debug!(%child, error = %e, "an actor had ended already or did not stop in time");
     }
 }
 
-async fn drain(child: &ChildId, cell: &ActorCell, timeout: Duration) {
+async fn drain(child: &ChildId, cell: &Cell, timeout: Duration) {
     if let Err(e) = cell.drain_and_wait(Some(timeout)).await {
         tracing::warn!(%child, error = %e, "an actor did not finish in time: what still waited was given up");
     }

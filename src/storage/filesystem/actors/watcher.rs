@@ -54,6 +54,9 @@ pub(super) enum WatcherMessage {
     Drain,
     /// Time to scan.
     Scan,
+    /// End with a panic, to test that it is survived.
+    #[cfg(test)]
+    Panic,
 }
 
 /// The watcher.
@@ -136,6 +139,8 @@ impl Actor for Watcher {
                 state.look_everywhere().await;
                 drop(myself.send_after(state.shared.options.watch.scan_interval, || WatcherMessage::Scan));
             }
+            #[cfg(test)]
+            WatcherMessage::Panic => panic!("told to"),
         }
         Ok(())
     }

@@ -14,6 +14,8 @@ struct InFlight<'a> {
     prepared: &'a Prepared,
     state: Result<PathBuf, DiskFault>,
     file: Option<Box<dyn NewFile>>,
+    /// Which file it is.
+    ino: Option<u64>,
 }
 
 impl ShardDisk {
@@ -40,6 +42,9 @@ impl ShardDisk {
             self.give_final_name(flight, &mut new_dirs);
         }
         self.make_names_durable(&mut flights, !new_dirs.is_empty());
+        for flight in &mut flights {
+            self.see_it_in_place(flight);
+        }
         flights.into_iter().map(|flight| flight.state.map(drop)).collect()
     }
 
@@ -52,6 +57,7 @@ impl ShardDisk {
             prepared,
             state,
             file,
+            ino: None,
         }
     }
 
@@ -60,6 +66,8 @@ impl ShardDisk {
             && let Err(fault) = self.sync_file(tmp, file)
         {
             flight.state = Err(fault);
+        } else if let Ok(tmp) = &flight.state {
+            flight.ino = self.stamp(tmp).map(|stamp| stamp.ino);
         }
     }
 
@@ -118,6 +126,15 @@ impl ShardDisk {
         }
     }
 
+    fn see_it_in_place(&self, flight: &mut InFlight<'_>) {
+        let Prepared { id, version, .. } = flight.prepared;
+        if flight.state.is_ok()
+            && let Err(fault) = self.check_in_place(&self.layout.version_file(id, version), flight.ino)
+        {
+            flight.state = Err(fault);
+        }
+    }
+
     /// Writes the manifest of a prompt and makes it durable.
     ///
     /// # Errors
@@ -136,7 +153,8 @@ impl ShardDisk {
         self.get_ready()?;
         let dir = self.layout.prompt_dir(id);
         self.ensure_dir(&dir)?;
-        self.replace_file(&path, &bytes)?;
-        self.sync_dir(&dir)
+        let ino = self.replace_file(&path, &bytes)?;
+        self.sync_dir(&dir)?;
+        self.check_in_place(&path, ino)
     }
 }

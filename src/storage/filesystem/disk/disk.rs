@@ -4,7 +4,7 @@
 //! its place.
 
 use std::ffi::OsString;
-use std::io;
+use std::io::{self, Read};
 use std::path::Path;
 
 /// What tells one state of a file or directory from another without reading it.
@@ -82,6 +82,16 @@ pub trait Disk: Send + Sync + std::fmt::Debug {
     /// `InvalidInput` when it is no regular file, `FileTooLarge` when it is larger, or what the system says.
     fn read(&self, path: &Path, max: u64) -> io::Result<FileContent>;
 
+    /// Opens a regular file for reading piece by piece, for files that are too large to be held. Never waits on a FIFO or
+    /// device.
+    ///
+    /// # Errors
+    /// `InvalidInput` when it is no regular file, or what the system says.
+    fn open_read(&self, path: &Path) -> io::Result<Box<dyn Read + Send>> {
+        let content = self.read(path, u64::MAX - 1)?;
+        Ok(Box::new(io::Cursor::new(content.bytes)))
+    }
+
     /// Returns the kind and state of an entry without following symlinks; `None` when it is absent.
     ///
     /// # Errors
@@ -141,6 +151,12 @@ pub trait Disk: Send + Sync + std::fmt::Debug {
     /// # Errors
     /// What `syncfs` says.
     fn sync_all(&self) -> io::Result<()>;
+
+    /// Tells whether the directory of the store is still the one that its path names: an operator may have moved it away,
+    /// or put another in its place. One for which this makes no sense is always in its place.
+    fn is_in_place(&self) -> bool {
+        true
+    }
 
     /// Returns the room on the file system.
     ///

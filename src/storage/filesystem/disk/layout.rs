@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 use crate::model::{PromptId, ShardDepth, ShardId, Version};
 
 /// Format version, store id, shard depth.
-pub(super) const METADATA_FILE: &str = ".metadata.json";
+pub(in crate::storage::filesystem) const METADATA_FILE: &str = ".metadata.json";
 /// The projection of the catalog.
 pub(super) const INDEX_FILE: &str = ".index.json";
 /// Held for the daemon's life.
 pub(super) const LOCK_FILE: &str = ".lock";
 /// Deleted versions.
-pub(super) const TRASH_DIR: &str = ".trash";
+pub(in crate::storage::filesystem) const TRASH_DIR: &str = ".trash";
 /// Temporary files of a shard.
 pub(super) const TMP_DIR: &str = ".tmp";
 /// What recovery set aside, inside [`TMP_DIR`].
@@ -92,6 +92,26 @@ impl Layout {
     }
 }
 
+/// Reads a file name in the trash as that of a deleted version or of a leftover copy of it (`~1`).
+#[must_use]
+pub(in crate::storage::filesystem) fn trashed_copy_of_file_name(
+    name: &str,
+) -> Option<(PromptId, Version, u32)> {
+    let (id, rest) = name.strip_suffix(".json")?.split_once('@')?;
+    let (version, copy) = match rest.split_once('~') {
+        Some((version, copy)) => (version, copy.parse().ok()?),
+        None => (rest, 0),
+    };
+    Some((PromptId::new(id).ok()?, Version::new(version).ok()?, copy))
+}
+
+/// Reads a file name in the trash as that of the note on a deleted version.
+#[must_use]
+pub(in crate::storage::filesystem) fn note_of_file_name(name: &str) -> Option<(PromptId, Version)> {
+    let (id, version) = name.strip_suffix(DELETED_SUFFIX)?.split_once('@')?;
+    Some((PromptId::new(id).ok()?, Version::new(version).ok()?))
+}
+
 /// Reads a file name as that of a version: exactly `<canonical version>.json`.
 #[must_use]
 pub(crate) fn version_of_file_name(name: &OsStr) -> Option<Version> {
@@ -108,7 +128,7 @@ pub(super) fn trashed_of_file_name(name: &OsStr) -> Option<(PromptId, Version)> 
 /// Reads a file name in the trash as that of anything that belongs to a deleted version: the file, a leftover copy, the
 /// note.
 #[must_use]
-pub(super) fn belongs_to_trashed(name: &OsStr) -> Option<(PromptId, Version)> {
+pub(in crate::storage::filesystem) fn belongs_to_trashed(name: &OsStr) -> Option<(PromptId, Version)> {
     let (id, rest) = name.to_str()?.split_once('@')?;
     let version = match rest.strip_suffix(DELETED_SUFFIX) {
         Some(version) => version,

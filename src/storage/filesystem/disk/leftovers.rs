@@ -8,6 +8,7 @@ use bytes::Bytes;
 use crate::model::Integrity;
 use crate::storage::{Problem, StoredVersion};
 
+use super::adopt::ADOPTED_ENDING;
 use super::layout::{QUARANTINE_DIR, is_hidden};
 use super::recover::{RecoveredShard, TrashList};
 use super::version_file::{parse, read_regular};
@@ -120,6 +121,10 @@ fn judge(shard: &ShardDisk, path: &Path, kind: EntryKind, trash: &TrashList) -> 
     let purge = path.extension().is_some_and(|ending| ending == "purge");
     match kind {
         EntryKind::Dir if purge => return Ok(Leftover::Drop),
+        // A file of a backup says by its path where it belongs, and not by its content: its restoring is begun again.
+        EntryKind::File if path.extension().is_some_and(|ending| ending == ADOPTED_ENDING) => {
+            return Ok(Leftover::Drop);
+        }
         EntryKind::File => {}
         _ => return Ok(Leftover::SetAside("not a regular file".into())),
     }
@@ -145,6 +150,15 @@ fn judge(shard: &ShardDisk, path: &Path, kind: EntryKind, trash: &TrashList) -> 
     if shard.layout.shard_of(&id) != shard.shard {
         return Ok(Leftover::SetAside(format!(
             "a version of {id}, which is of another shard"
+        )));
+    }
+    let home = shard.layout.prompt_dir(&id);
+    if let Ok(Some((kind, _))) = shard.disk.stat(&home)
+        && kind != EntryKind::Dir
+    {
+        return Ok(Leftover::SetAside(format!(
+            "{} is not a directory",
+            home.display()
         )));
     }
     let was_deleted = trash.get(&id).is_some_and(|versions| versions.contains(&version));

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use crate::model::{Author, Label, PromptId, Timestamp, Version, render};
+use crate::model::{Author, Label, PromptId, Timestamp, Version, render, strict_json};
 use crate::storage::{HighestUsed, LabelEntry, LabelMove, PromptEntry};
 
 /// The most label moves that a manifest keeps; the oldest are dropped beyond that.
@@ -35,8 +35,11 @@ impl Manifest {
     /// # Errors
     /// A sentence that says what is wrong with it.
     pub fn parse(bytes: &[u8], id: &PromptId) -> Result<Self, String> {
-        let mut rest: Map<String, Value> =
-            serde_json::from_slice(bytes).map_err(|e| format!("not a JSON object: {e}"))?;
+        let mut rest = match strict_json::parse(bytes) {
+            Ok(Value::Object(rest)) => rest,
+            Ok(_) => return Err("not a JSON object".into()),
+            Err(reason) => return Err(format!("not a JSON object: {reason}")),
+        };
         if let Some(named) = rest.shift_remove("prompt_id")
             && named.as_str() != Some(id.as_str())
         {
@@ -173,6 +176,7 @@ mod tests {
         for (bytes, message) in [
             (&b"{"[..], "not a JSON object"),
             (b"[]", "not a JSON object"),
+            (br#"{"tags":["a"],"tags":["b"]}"#, "duplicate key"),
             (br#"{"prompt_id":"q"}"#, "it belongs to prompt \"q\""),
             (br#"{"labels":{"latest":{}}}"#, "labels:"),
             (br#"{"highest_version":"1"}"#, "highest_version:"),

@@ -4,6 +4,7 @@
 //! write protocol ([`commit`]), recovery ([`recover`]), scanning and the small files of the store. The protocol and its
 //! reasons are written down in docs/durability.md and docs/format.md.
 
+mod adopt;
 mod commit;
 #[expect(
     clippy::module_inception,
@@ -11,11 +12,14 @@ mod commit;
 )]
 mod disk;
 mod fault;
+#[cfg(test)]
+mod fuzz;
 mod index_file;
 mod layout;
 mod leftovers;
 mod manifest;
 mod open;
+mod overlap;
 mod real;
 mod recover;
 mod scan;
@@ -23,17 +27,26 @@ mod shard_disk;
 mod trash;
 mod version_file;
 
+pub use adopt::Adoptee;
 pub use disk::{Disk, EntryKind, FileContent, NewFile, Space, Stamp};
 pub use fault::DiskFault;
 pub use index_file::{IndexHints, IndexSource, PromptHint, load_index, write_index};
 pub use layout::Layout;
-pub(super) use layout::version_of_file_name;
+pub(super) use layout::{
+    MANIFEST_FILE, METADATA_FILE, TRASH_DIR, belongs_to_trashed, note_of_file_name,
+    trashed_copy_of_file_name, version_of_file_name,
+};
 pub use manifest::{LabelRecord, Manifest};
-pub(super) use open::list_shards;
+#[cfg(test)]
+pub(super) use open::settle_metadata;
+pub(super) use open::{MAX_METADATA_BYTES, list_shards};
 pub use open::{OpenError, OpenedStore, StoreMetadata, open_store};
+pub use overlap::overlap;
 pub use real::{RealDisk, StoreLock, inotify_limit};
 pub use recover::{RecoveredShard, recover_shard};
-pub(super) use scan::read_manifest;
+pub(super) use scan::{MAX_MANIFEST_BYTES, read_manifest};
 pub use scan::{Slot, scan_prompt, scan_shard_names};
+pub(crate) use shard_disk::STORE_MOVED;
 pub use shard_disk::{DiskLimits, Prepared, Run, ShardDisk};
+pub(super) use version_file::read_regular;
 pub use version_file::{ReadFailure, read_version, read_version_at};

@@ -3,24 +3,29 @@
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::io::{self, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::model::{PromptId, ShardDepth, ShardId, Timestamp};
+use crate::model::{PromptId, ShardDepth, ShardId, Timestamp, strict_json};
 
 use crate::storage::Problem;
 
 use super::layout::{LOCK_FILE, METADATA_FILE, is_hidden, version_of_file_name};
 use super::real::StoreLock;
+use super::scan::Foreign;
 use super::{Disk, EntryKind, Layout, RealDisk};
 
 /// The format that this version of promptd writes. A store of a newer format is refused.
 const FORMAT_VERSION: u32 = 1;
+/// The metadata while it is written.
+const METADATA_TMP_FILE: &str = ".metadata.json.tmp";
 /// The largest metadata file that is read, in bytes.
-const MAX_METADATA_BYTES: u64 = 64 << 10;
+pub(in crate::storage::filesystem) const MAX_METADATA_BYTES: u64 = 64 << 10;
 
 /// `.metadata.json`: what a store is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -82,6 +87,17 @@ pub enum OpenError {
         /// Its format.
         found: u32,
     },
+    /// The backup directory lies in the store, or the store in it.
+    #[error(
+        "the backup directory {backups} and the store {store} lie in one another: set optimizer.storage.config.backup_dir to another place",
+        backups = .backups.display(), store = .store.display()
+    )]
+    BackupDir {
+        /// The backup directory.
+        backups: PathBuf,
+        /// The store.
+        store: PathBuf,
+    },
     /// The metadata cannot be understood.
     #[error("{path} is damaged: {reason}; mend it (docs/format.md) or move it away to have the layout found again", path = .path.display())]
     Metadata {
@@ -107,10 +123,7 @@ pub fn open_store(path: &Path, depth: ShardDepth) -> Result<OpenedStore, OpenErr
     let disk = RealDisk::open(path).map_err(directory)?;
     let lock = take_lock(&disk, path)?;
     let distrust = sync_what_is_there(&disk, path);
-    let metadata = match read_metadata(&disk, path)? {
-        Some(metadata) => metadata,
-        None => make_metadata(&disk, find_depth(&disk, depth).map_err(directory)?).map_err(directory)?,
-    };
+    let metadata = settle_metadata(&disk, path, depth)?;
     let layout = Layout {
         depth: metadata.shard_depth,
     };
@@ -123,6 +136,38 @@ pub fn open_store(path: &Path, depth: ShardDepth) -> Result<OpenedStore, OpenErr
         lock,
         distrust,
     })
+}
+
+/// Reads what the store is; one that has no metadata yet gets it, with the layout that its directories show.
+///
+/// # Errors
+/// [`OpenError`] says what to do.
+pub(in crate::storage::filesystem) fn settle_metadata(
+    disk: &dyn Disk,
+    path: &Path,
+    depth: ShardDepth,
+) -> Result<StoreMetadata, OpenError> {
+    let directory = |source| OpenError::Directory {
+        path: path.to_owned(),
+        source,
+    };
+    match read_metadata(disk, path)? {
+        Some(metadata) => {
+            sweep_metadata_tmp(disk);
+            Ok(metadata)
+        }
+        None => make_metadata(disk, find_depth(disk, depth).map_err(directory)?).map_err(directory),
+    }
+}
+
+/// A crash may have kept both names of the file: the final one and that under which it was written.
+fn sweep_metadata_tmp(disk: &dyn Disk) {
+    match disk.unlink(Path::new(METADATA_TMP_FILE)) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => {
+            tracing::debug!(error = %e, "a temporary file of the metadata stays");
+        }
+        _ => {}
+    }
 }
 
 /// What is about to be trusted becomes durable first: a run killed between rename and fsync leaves names that are visible
@@ -142,11 +187,15 @@ fn take_lock(disk: &RealDisk, path: &Path) -> Result<StoreLock, OpenError> {
     let lock_path = Path::new(LOCK_FILE);
     match disk.lock(lock_path) {
         Ok(mut lock) => {
-            // For people who wonder who holds it; the lock itself is what counts.
-            let note = lock
-                .file
-                .set_len(0)
-                .and_then(|()| writeln!(lock.file, "{}", std::process::id()));
+            // For people who wonder who holds it; the lock itself is what counts. A file that has other names is somebody
+            // else's too: it is locked and not written.
+            let note = lock.file.metadata().and_then(|found| match found.nlink() {
+                0 | 1 => lock
+                    .file
+                    .set_len(0)
+                    .and_then(|()| writeln!(lock.file, "{}", std::process::id())),
+                _ => Err(io::Error::other("it has other names")),
+            });
             if let Err(e) = note {
                 tracing::debug!(error = %e, "the pid could not be written into the lock file");
             }
@@ -165,11 +214,24 @@ fn take_lock(disk: &RealDisk, path: &Path) -> Result<StoreLock, OpenError> {
                 pid,
             })
         }
+        Err(e) if is_no_regular_file(&e) => Err(OpenError::Directory {
+            path: path.join(LOCK_FILE),
+            source: io::Error::other(
+                "not a regular file, as the lock must be: remove it and start promptd again",
+            ),
+        }),
         Err(source) => Err(OpenError::Directory {
             path: path.join(LOCK_FILE),
             source,
         }),
     }
+}
+
+/// Tells whether opening for writing failed because of what stands there: a symlink, a directory, a socket, a FIFO, a device.
+fn is_no_regular_file(error: &io::Error) -> bool {
+    let errno = error.raw_os_error().map(Errno::from_raw_os_error);
+    error.kind() == io::ErrorKind::InvalidInput
+        || matches!(errno, Some(Errno::LOOP | Errno::ISDIR | Errno::NXIO))
 }
 
 fn read_metadata(disk: &dyn Disk, path: &Path) -> Result<Option<StoreMetadata>, OpenError> {
@@ -188,6 +250,9 @@ fn read_metadata(disk: &dyn Disk, path: &Path) -> Result<Option<StoreMetadata>, 
         {
             return Err(damaged(e.to_string()));
         }
+        Err(e) if e.raw_os_error() == Some(Errno::LOOP.raw_os_error()) => {
+            return Err(damaged("a symlink: never followed".into()));
+        }
         // It may be all right: who follows the advice for damage would have the layout guessed.
         Err(source) => {
             return Err(OpenError::Directory {
@@ -196,7 +261,7 @@ fn read_metadata(disk: &dyn Disk, path: &Path) -> Result<Option<StoreMetadata>, 
             });
         }
     };
-    let value: Value = serde_json::from_slice(&bytes).map_err(|e| damaged(e.to_string()))?;
+    let value = strict_json::parse(&bytes).map_err(damaged)?;
     // The format is looked at first: a newer one may have another shape.
     let found = value
         .get("format_version")
@@ -223,7 +288,7 @@ fn make_metadata(disk: &dyn Disk, shard_depth: ShardDepth) -> io::Result<StoreMe
     };
     let mut bytes = serde_json::to_vec_pretty(&metadata)?;
     bytes.push(b'\n');
-    let (tmp, target) = (Path::new(".metadata.json.tmp"), Path::new(METADATA_FILE));
+    let (tmp, target) = (Path::new(METADATA_TMP_FILE), Path::new(METADATA_FILE));
     match disk.unlink(tmp) {
         Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
         _ => {}
@@ -286,21 +351,21 @@ pub(crate) fn list_shards(disk: &dyn Disk, layout: Layout) -> io::Result<(Vec<Sh
     if layout.depth == ShardDepth::FLAT {
         return Ok((layout.depth.shard_named("").into_iter().collect(), Vec::new()));
     }
-    let (mut shards, mut problems) = (Vec::new(), Vec::new());
+    let (mut shards, mut foreign) = (Vec::new(), Foreign::default());
     for (name, kind) in disk.list(Path::new(""))? {
         let shard = name.to_str().and_then(|text| layout.depth.shard_named(text));
         match (shard, kind) {
             (Some(shard), EntryKind::Dir) => shards.push(shard),
             _ if is_hidden(&name) || name == OsStr::new("lost+found") => {}
-            _ => problems.push(Problem::new(
+            _ => foreign.note(
                 Path::new(&name),
                 "foreign-name",
                 "not a shard directory: not served",
-            )),
+            ),
         }
     }
     shards.sort_unstable();
-    Ok((shards, problems))
+    Ok((shards, foreign.into_problems(Path::new("."))))
 }
 
 #[cfg(test)]

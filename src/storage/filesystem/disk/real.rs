@@ -8,6 +8,7 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{
@@ -58,14 +59,21 @@ impl RealDisk {
             clippy::disallowed_methods,
             reason = "the store's own directory is made here, before there is a root to be beneath"
         )]
-        std::fs::DirBuilder::new().recursive(true).create(path)?;
-        let root = rustix::fs::open(
-            path,
-            OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC,
-            Mode::empty(),
-        )?;
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(DIR_MODE.as_raw_mode())
+            .create(path)?;
+        Self::open_existing(path)
+    }
+
+    /// Opens a directory that must be there.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn open_existing(path: &Path) -> io::Result<Self> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         Ok(Self {
-            root,
+            root: rustix::fs::open(path, flags, Mode::empty())?,
             path: path.to_owned(),
         })
     }
@@ -87,7 +95,11 @@ impl RealDisk {
         if let Err(Errno::WOULDBLOCK) = rustix::fs::flock(&dir, FlockOperation::NonBlockingLockExclusive) {
             return Err(Errno::WOULDBLOCK.into());
         }
-        let fd = self.open_at(path, OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC, FILE_MODE)?;
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+        let fd = self.open_at(path, flags, FILE_MODE)?;
+        if kind_of(&rustix::fs::fstat(&fd)?) != EntryKind::File {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
+        }
         rustix::fs::flock(&fd, FlockOperation::NonBlockingLockExclusive)?;
         Ok(StoreLock {
             file: File::from(fd),
@@ -141,6 +153,22 @@ impl RealDisk {
         ))
     }
 
+    fn open_regular(&self, path: &Path) -> io::Result<(File, Stamp)> {
+        // O_NONBLOCK: opening a FIFO that somebody planted must not wait for a writer.
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
+        let not_a_file = || io::Error::new(io::ErrorKind::InvalidInput, "not a regular file");
+        let file = match self.open_at(path, flags, Mode::empty()) {
+            // A socket, or a device that nobody drives.
+            Err(e) if e.raw_os_error() == Some(Errno::NXIO.raw_os_error()) => return Err(not_a_file()),
+            other => File::from(other?),
+        };
+        let stat = rustix::fs::fstat(&file)?;
+        if kind_of(&stat) != EntryKind::File {
+            return Err(not_a_file());
+        }
+        Ok((file, stamp_of(&stat)))
+    }
+
     fn open_dir(&self, path: &Path) -> io::Result<OwnedFd> {
         self.open_at(
             path,
@@ -171,14 +199,7 @@ impl Disk for RealDisk {
     }
 
     fn read(&self, path: &Path, max: u64) -> io::Result<FileContent> {
-        // O_NONBLOCK: opening a FIFO that somebody planted must not wait for a writer.
-        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
-        let mut file = File::from(self.open_at(path, flags, Mode::empty())?);
-        let stat = rustix::fs::fstat(&file)?;
-        if kind_of(&stat) != EntryKind::File {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
-        }
-        let stamp = stamp_of(&stat);
+        let (mut file, stamp) = self.open_regular(path)?;
         if stamp.size > max {
             return Err(io::Error::new(
                 io::ErrorKind::FileTooLarge,
@@ -195,6 +216,10 @@ impl Disk for RealDisk {
             ));
         }
         Ok(FileContent { bytes, stamp })
+    }
+
+    fn open_read(&self, path: &Path) -> io::Result<Box<dyn Read + Send>> {
+        Ok(Box::new(self.open_regular(path)?.0))
     }
 
     fn stat(&self, path: &Path) -> io::Result<Option<(EntryKind, Stamp)>> {
@@ -288,6 +313,16 @@ impl Disk for RealDisk {
 
     fn sync_all(&self) -> io::Result<()> {
         Ok(rustix::fs::syncfs(&self.root)?)
+    }
+
+    fn is_in_place(&self) -> bool {
+        let (named, held) = (rustix::fs::stat(&self.path), rustix::fs::fstat(&self.root));
+        match (named, held) {
+            (Ok(named), Ok(held)) => (named.st_dev, named.st_ino) == (held.st_dev, held.st_ino),
+            (Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP), _) => false,
+            // Whoever cannot look does not know better.
+            _ => true,
+        }
     }
 
     fn space(&self) -> io::Result<Space> {

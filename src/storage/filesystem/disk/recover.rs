@@ -34,16 +34,21 @@ pub(super) type TrashList = BTreeMap<PromptId, Vec<Version>>;
 /// Brings a shard into a state that can be served and says what is in it. The caller holds the write token.
 ///
 /// `hints` come from the index and save reading directories that did not change since it was written. Where nothing may be
-/// written, everything is left as it is and served.
+/// written, or something else stands where a directory belongs, everything is left as it is and served.
 ///
 /// # Errors
 /// [`DiskFault`] when the disk does not let recovery finish; nothing is lost, and it can be tried again.
 pub fn recover_shard(shard: &ShardDisk, hints: &IndexHints) -> Result<RecoveredShard, DiskFault> {
     let dir = shard.layout.shard_dir(&shard.shard);
     let mut recovered = RecoveredShard::default();
-    let mut trash = list_trash(shard)?;
+    let obstruction = shard.obstruction();
+    let mut trash = match obstruction {
+        None => list_trash(shard)?,
+        Some(_) => TrashList::new(),
+    };
     let quarantined_before = shard.quarantined();
-    let writes = shard.refusal().is_none() && !shard.is_read_only();
+    let writes = shard.refusal().is_none() && !shard.is_read_only() && obstruction.is_none();
+    recovered.problems.extend(obstruction);
     let settled = if writes {
         settle_leftovers(shard, &trash, &mut recovered)
     } else {
@@ -64,6 +69,12 @@ pub fn recover_shard(shard: &ShardDisk, hints: &IndexHints) -> Result<RecoveredS
         if let Some(slot) = look_at(shard, hints, &id, trashed, writes)? {
             recovered.slots.insert(id, slot);
         }
+    }
+    if writes {
+        let settled = shard.settle_trash();
+        let trash_dir = shard.layout.trash_dir(&shard.shard);
+        let problems = settled.map_err(|e| DiskFault::before("listing", &trash_dir, &e))?;
+        recovered.problems.extend(problems);
     }
     for (id, versions) in trash {
         let mut slot = Slot::empty(id.clone());

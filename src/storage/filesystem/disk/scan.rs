@@ -15,7 +15,7 @@ use super::{Disk, EntryKind, Layout, Manifest, ReadFailure, Stamp, read_version}
 /// The most foreign names that are reported of one directory, one by one.
 const MAX_FOREIGN_NAMES: usize = 100;
 /// The largest manifest that is read and written, in bytes.
-pub(super) const MAX_MANIFEST_BYTES: u64 = 16 << 20;
+pub(in crate::storage::filesystem) const MAX_MANIFEST_BYTES: u64 = 16 << 20;
 
 /// What is known of one prompt directory.
 #[derive(Debug, Clone, PartialEq)]
@@ -141,13 +141,13 @@ pub fn scan_prompt(
 
 /// What does not belong where it is. There may be any number of such names; only so many are reported one by one.
 #[derive(Default)]
-struct Foreign {
+pub(super) struct Foreign {
     problems: Vec<Problem>,
     more: usize,
 }
 
 impl Foreign {
-    fn note(&mut self, place: &Path, kind: &str, message: &str) {
+    pub(super) fn note(&mut self, place: &Path, kind: &str, message: &str) {
         if self.problems.len() < MAX_FOREIGN_NAMES {
             self.problems.push(Problem::new(place, kind, message));
         } else {
@@ -155,10 +155,14 @@ impl Foreign {
         }
     }
 
-    fn into_problems(mut self, dir: &Path) -> Vec<Problem> {
+    pub(super) fn into_problems(mut self, dir: &Path) -> Vec<Problem> {
         if self.more > 0 {
-            let message = format!("and {} more names that do not belong here", self.more);
-            self.problems.push(Problem::new(dir, "foreign-name", message));
+            let message = format!("and {} more that do not belong here", self.more);
+            let kind = self
+                .problems
+                .last()
+                .map_or("foreign-name".to_owned(), |last| last.kind.clone());
+            self.problems.push(Problem::new(dir, &kind, message));
         }
         self.problems
     }
@@ -193,12 +197,14 @@ fn read_manifest_into(
     match read_manifest(disk, layout, &entry.id) {
         Ok(Some((manifest, stamp))) => {
             manifest.apply_to(entry);
+            let mut dangling = Foreign::default();
             for (label, target) in &manifest.labels {
                 if !entry.has(&target.version) {
                     let message = format!("label {label} points at {}, which is not there", target.version);
-                    problems.push(Problem::new(&place, "dangling-label", message));
+                    dangling.note(&place, "dangling-label", &message);
                 }
             }
+            problems.extend(dangling.into_problems(&place));
             Ok((Some(stamp), None))
         }
         Err(ReadFailure::Corrupt(reason)) => {

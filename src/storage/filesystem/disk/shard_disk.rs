@@ -6,13 +6,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use crate::model::{PromptId, ShardId, Version};
-use crate::storage::StorageError;
+use crate::storage::{Problem, StorageError};
 
-use super::layout::TRASH_DIR;
-use super::{Disk, DiskFault, Layout, NewFile, Space, Stamp};
+use super::layout::{QUARANTINE_DIR, TRASH_DIR};
+use super::{Disk, DiskFault, EntryKind, Layout, NewFile, Space, Stamp};
 
 /// After so many failed syncs in a row a shard writes no more: the disk loses data, and every further write tempts it.
 const MAX_FAILED_SYNCS: u32 = 3;
+/// Why nothing is written into a store whose path does not lead to it any more.
+pub(crate) const STORE_MOVED: &str = "the directory of the store was moved or replaced: put it back, or start promptd again on the one that is there";
 
 /// Limits that the disk code keeps.
 #[derive(Debug, Clone, Copy)]
@@ -101,9 +103,30 @@ impl ShardDisk {
         })
     }
 
-    /// Remembers whether recovery had to leave things as they are because nothing could be written.
+    /// Remembers whether recovery had to leave things as they are because nothing could be written, or not all be seen.
     pub(super) fn set_unsettled(&self, unsettled: bool) {
         self.unsettled.store(unsettled, Ordering::Relaxed);
+    }
+
+    /// Returns what stands where one of the directories belongs that writing and deleting need. What lies in them is not
+    /// known then: which numbers are in the trash, which versions wait in `.tmp`. So nothing may be written.
+    #[must_use]
+    pub fn obstruction(&self) -> Option<Problem> {
+        let tmp = self.layout.tmp_dir(&self.shard);
+        let dirs = [
+            tmp.join(QUARANTINE_DIR),
+            tmp,
+            self.layout.trash_dir(&self.shard),
+            PathBuf::from(TRASH_DIR),
+        ];
+        let in_the_way = |dir: &PathBuf| {
+            let found = self.disk.stat(dir).ok().flatten();
+            found.is_some_and(|(kind, _)| kind != EntryKind::Dir)
+        };
+        let dir = dirs.into_iter().find(in_the_way)?;
+        let message = "not a directory: what it held is not known, so that nothing is written here; put the directory back, \
+                       or move what stands there away";
+        Some(Problem::new(&dir, "not-a-directory", message))
     }
 
     /// Tells whether the file system is read-only now.
@@ -116,14 +139,23 @@ impl ShardDisk {
         if let Some(reason) = self.refusal() {
             return Err(DiskFault::Refused(reason));
         }
+        if !self.disk.is_in_place() {
+            return Err(DiskFault::Refused(STORE_MOVED.to_owned()));
+        }
         if self.is_read_only() {
             return Err(DiskFault::ReadOnly);
         }
         if self.unsettled.load(Ordering::Relaxed) {
+            if let Some(problem) = self.obstruction() {
+                return Err(DiskFault::Refused(format!(
+                    "{}: {}",
+                    problem.path, problem.message
+                )));
+            }
             return Err(DiskFault::Unknown {
                 doing: "writing to",
                 path: self.shard.to_string(),
-                message: "the file system was read-only and is not any more: recovering first".to_owned(),
+                message: "what could not be settled before now can be: recovering first".to_owned(),
             });
         }
         self.ensure_shard_dirs()
@@ -265,7 +297,16 @@ impl ShardDisk {
 
     /// Makes a temporary file with the given content, not yet durable.
     pub(super) fn write_tmp(&self, bytes: &[u8]) -> Result<(PathBuf, Box<dyn NewFile>), DiskFault> {
-        let path = self.tmp_path("tmp");
+        self.write_tmp_as("tmp", bytes)
+    }
+
+    /// As [`Self::write_tmp`], with another ending than that of versions on their way.
+    pub(super) fn write_tmp_as(
+        &self,
+        ending: &str,
+        bytes: &[u8],
+    ) -> Result<(PathBuf, Box<dyn NewFile>), DiskFault> {
+        let path = self.tmp_path(ending);
         let created = self.in_shard(|| self.disk.create_new(&path))?;
         let mut file = created.map_err(|e| DiskFault::before("creating", &path, &e))?;
         match file.write_all(bytes) {
@@ -302,14 +343,30 @@ impl ShardDisk {
         Ok(())
     }
 
-    /// Replaces a small file: temporary file, sync, rename. The caller syncs the directory.
-    pub(super) fn replace_file(&self, path: &Path, bytes: &[u8]) -> Result<(), DiskFault> {
+    /// Replaces a small file: temporary file, sync, rename. The caller syncs the directory. Returns which file it is now.
+    pub(super) fn replace_file(&self, path: &Path, bytes: &[u8]) -> Result<Option<u64>, DiskFault> {
         let (tmp, file) = self.write_tmp(bytes)?;
         self.sync_file(&tmp, file)?;
+        let ino = self.stamp(&tmp).map(|stamp| stamp.ino);
         let renamed = self.disk.rename_over(&tmp, path);
         renamed.map_err(|e| self.discard_tmp(&tmp, DiskFault::naming("renaming to", path, &e)))?;
         self.note_tmp_name_gone();
-        Ok(())
+        Ok(ino)
+    }
+
+    /// Makes sure, after everything else and before anybody is answered, that a file lies where it was put. Each call finds
+    /// its way through the directories anew: when one of them was moved away or replaced in the middle, the file is in the
+    /// one that is gone, and the one that was synced is another.
+    pub(super) fn check_in_place(&self, path: &Path, ino: Option<u64>) -> Result<(), DiskFault> {
+        let found = self.disk.stat(path);
+        let found = found.map_err(|e| DiskFault::unknown("looking for", path, &e))?;
+        let is_it = found.is_some_and(|(_, stamp)| Some(stamp.ino) == ino);
+        if is_it && self.disk.is_in_place() {
+            return Ok(());
+        }
+        let moved =
+            io::Error::other("it is not where it was put: a directory was moved or replaced meanwhile");
+        Err(DiskFault::unknown("looking for", path, &moved))
     }
 
     /// Returns the state of a file or directory; `None` when it is absent or cannot be told.

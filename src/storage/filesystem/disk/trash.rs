@@ -1,6 +1,7 @@
 //! Deleting without losing: the trash, and forgetting for good.
 
 use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -8,7 +9,7 @@ use rustix::io::Errno;
 use serde_json::{Value, json};
 
 use crate::model::{Author, PromptId, Timestamp, Version, render};
-use crate::storage::TrashedVersion;
+use crate::storage::{Problem, TrashedVersion};
 
 use super::layout::{belongs_to_trashed, trashed_of_file_name};
 use super::{DiskFault, EntryKind, ShardDisk};
@@ -91,7 +92,14 @@ impl ShardDisk {
     fn take_first_name(&self, id: &PromptId, version: &Version, way: Way) -> Result<(), DiskFault> {
         let live = self.layout.version_file(id, version);
         match way {
-            Way::Linked => self.remove_if_there(&live),
+            Way::Linked => {
+                let trash = self.layout.trash_file(id, version, 0);
+                // Somebody may have saved another file under this name meanwhile. It lies nowhere else.
+                if self.exists(&live)? && !self.are_one_file(&live, &trash)? {
+                    return Err(DiskFault::Exists);
+                }
+                self.remove_if_there(&live)
+            }
             Way::ToBeRenamed => {
                 let trash = self.layout.trash_file(id, version, 0);
                 let renamed = self.disk.rename_new(&live, &trash);
@@ -182,7 +190,7 @@ impl ShardDisk {
                 tracing::warn!(prompt_id = %id, %version, "no room for a note on who deleted this version");
                 Ok(())
             }
-            other => other,
+            other => other.map(drop),
         }
     }
 
@@ -202,6 +210,7 @@ impl ShardDisk {
             io::ErrorKind::NotFound => DiskFault::Absent,
             _ => DiskFault::naming(doing, &live, e),
         };
+        let ino = self.stamp(&trash).map(|stamp| stamp.ino);
         match self.disk.link(&trash, &live) {
             Ok(()) => {}
             Err(e) if may_not_link(&e) => {
@@ -213,6 +222,7 @@ impl ShardDisk {
             Err(e) => return Err(fault("linking", &e)),
         }
         self.sync_dir(&self.layout.prompt_dir(id))?;
+        self.check_in_place(&live, ino)?;
         // It is back; the name in the trash must go, or it would be both.
         self.remove_if_there(&trash)
             .and_then(|()| self.remove_if_there(&self.layout.trash_note(id, version)))
@@ -304,20 +314,56 @@ impl ShardDisk {
         }
     }
 
-    /// Lists the versions in this shard's trash, in no particular order.
+    /// Lists the versions in this shard's trash, in no particular order. Whatever stands under the name of one: its number
+    /// was used.
     ///
     /// # Errors
     /// What listing says.
     pub fn list_trash(&self) -> io::Result<Vec<(PromptId, Version)>> {
+        let names = self.list_trash_names()?;
+        let versions = names.iter().filter_map(|(name, _)| trashed_of_file_name(name));
+        Ok(versions.filter(|(id, _)| self.owns(id)).collect())
+    }
+
+    fn list_trash_names(&self) -> io::Result<Vec<(OsString, EntryKind)>> {
         match self.disk.list(&self.layout.trash_dir(&self.shard)) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
-            other => Ok(other?
-                .iter()
-                .filter(|(_, kind)| *kind == EntryKind::File)
-                .filter_map(|(name, _)| trashed_of_file_name(name))
-                .filter(|(id, _)| self.layout.shard_of(id) == self.shard)
-                .collect()),
+            other => other,
         }
+    }
+
+    fn owns(&self, id: &PromptId) -> bool {
+        self.layout.shard_of(id) == self.shard
+    }
+
+    /// Settles what a crash left in the trash beside no version: a note says nothing any more and is removed, a leftover
+    /// copy is content and is reported.
+    ///
+    /// # Errors
+    /// What listing says. A note that cannot be removed stays until the next time.
+    pub(super) fn settle_trash(&self) -> io::Result<Vec<Problem>> {
+        let names = self.list_trash_names()?;
+        let present: BTreeSet<(PromptId, Version)> = names
+            .iter()
+            .filter_map(|(name, _)| trashed_of_file_name(name))
+            .collect();
+        let mut problems = Vec::new();
+        for (name, kind) in names {
+            let Some(owner) = belongs_to_trashed(&name) else {
+                continue;
+            };
+            if kind != EntryKind::File || !self.owns(&owner.0) || present.contains(&owner) {
+                continue;
+            }
+            let path = self.layout.trash_dir(&self.shard).join(&name);
+            if path != self.layout.trash_note(&owner.0, &owner.1) {
+                let message = "a copy of a deleted version that is not in the trash: nothing uses it";
+                problems.push(Problem::new(&path, "trash-leftover", message));
+            } else if let Err(fault) = self.remove_if_there(&path) {
+                tracing::warn!(path = %path.display(), ?fault, "a note on no version stays in the trash");
+            }
+        }
+        Ok(problems)
     }
 
     /// Reads who deleted a version and when.

@@ -101,7 +101,7 @@ pub fn read_version_at(
 ///
 /// # Errors
 /// [`ReadFailure`] tells absence, damage and refusal apart.
-pub(super) fn read_regular(
+pub(in crate::storage::filesystem) fn read_regular(
     disk: &dyn Disk,
     path: &Path,
     max_bytes: u64,

@@ -10,7 +10,7 @@ use super::*;
 
 /// One change, run on a store that [`prepare`] made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Change {
+pub(super) enum Change {
     PutNew,
     PutNext,
     PutGroup,
@@ -39,14 +39,14 @@ const CHANGES: [Change; 11] = [
 ];
 
 /// What a prompt is, for comparing: versions with their texts, trash, labels.
-type Picture = BTreeMap<String, (BTreeMap<String, String>, Vec<String>, BTreeMap<String, String>)>;
+pub(super) type Picture = BTreeMap<String, (BTreeMap<String, String>, Vec<String>, BTreeMap<String, String>)>;
 
 fn label(text: &str) -> Label {
     Label::new(text).unwrap()
 }
 
 /// `p` has 1.0.0 to 1.0.3, of which 1.0.1 lies in the trash and 1.0.2 carries a label.
-async fn prepare(storage: &FileSystemStorage) {
+pub(super) async fn prepare(storage: &FileSystemStorage) {
     for text in ["zero", "one", "two", "three"] {
         put(storage, "p", text).await.unwrap();
     }
@@ -68,7 +68,7 @@ async fn set_label(storage: &FileSystemStorage, name: &str, number: &str) -> Res
     storage.set_label(&id("p"), request).await.map(drop)
 }
 
-async fn run(storage: &Arc<FileSystemStorage>, change: Change) -> Vec<Result<(), StorageError>> {
+pub(super) async fn run(storage: &Arc<FileSystemStorage>, change: Change) -> Vec<Result<(), StorageError>> {
     let author = Author::daemon();
     let p = id("p");
     let one = match change {
@@ -110,7 +110,7 @@ async fn put_group(storage: &Arc<FileSystemStorage>) -> Vec<Result<(), StorageEr
     answers
 }
 
-async fn picture(storage: &FileSystemStorage) -> Picture {
+pub(super) async fn picture(storage: &FileSystemStorage) -> Picture {
     let mut picture = Picture::new();
     let mut names = vec!["p".to_owned()];
     names.extend((1..=3).map(neighbour));
@@ -201,7 +201,7 @@ async fn allowed_pictures(change: Change) -> Vec<Picture> {
 fn allowed_codes(call: Call, failure: Failure) -> &'static [&'static str] {
     let errno = match failure {
         Failure::Errno(errno) | Failure::Short(errno) => errno,
-        Failure::Panic | Failure::Hang => return &["interrupted"],
+        Failure::Panic | Failure::Hang | Failure::Slow(_) => return &["interrupted"],
     };
     match (call, errno) {
         // The system does not say these of looking; should it, they mean what they say.
@@ -248,7 +248,7 @@ async fn check_one(change: Change, nth: usize, failure: Failure, allowed: &[Pict
 }
 
 /// A file whose fsync failed is neither synced nor named again.
-fn check_never_synced_again(disk: &FaultyDisk, call: Call, path: &Path, what: &str) {
+pub(super) fn check_never_synced_again(disk: &FaultyDisk, call: Call, path: &Path, what: &str) {
     if call != Call::SyncFile {
         return;
     }
@@ -336,6 +336,20 @@ async fn a_read_only_disk_at_any_call_leaves_the_state_before_or_after() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn too_many_open_files_at_any_call_leave_the_state_before_or_after() {
     check_every_call(Failure::Errno(Errno::MFILE)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_exhausted_quota_and_a_short_write_leave_the_state_before_or_after() {
+    // Both take the same ways as a full disk and an I/O error: only the long form goes through them call by call.
+    if super::crash::is_full() {
+        check_every_call(Failure::Errno(Errno::DQUOT)).await;
+        check_every_call(Failure::Short(Errno::IO)).await;
+    }
+    let allowed = allowed_pictures(Change::PutNew).await;
+    for nth in 1..30 {
+        check_one(Change::PutNew, nth, Failure::Errno(Errno::DQUOT), &allowed).await;
+        check_one(Change::PutNew, nth, Failure::Short(Errno::IO), &allowed).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use rustix::io::Errno;
 
@@ -40,6 +41,8 @@ pub(super) enum Failure {
     Panic,
     /// It waits until [`FaultyDisk::release`].
     Hang,
+    /// It takes so long, or until [`FaultyDisk::release`].
+    Slow(Duration),
 }
 
 /// Which call fails, and how.
@@ -175,7 +178,7 @@ fn pass(shared: &(Mutex<State>, Condvar), call: Call, path: &Path) -> Result<(),
         return Ok(());
     }
     *seen += 1;
-    if *seen < fault.nth || *seen >= fault.nth + fault.times {
+    if *seen < fault.nth || *seen >= fault.nth.saturating_add(fault.times) {
         return Ok(());
     }
     let failure = fault.failure;
@@ -195,6 +198,12 @@ fn pass(shared: &(Mutex<State>, Condvar), call: Call, path: &Path) -> Result<(),
                 state = shared.1.wait(state).unwrap_or_else(PoisonError::into_inner);
             }
             state.hanging -= 1;
+            Ok(())
+        }
+        Failure::Slow(time) => {
+            state.hanging += 1;
+            let waited = shared.1.wait_timeout_while(state, time, |state| !state.released);
+            waited.unwrap_or_else(PoisonError::into_inner).0.hanging -= 1;
             Ok(())
         }
     }
@@ -288,6 +297,10 @@ impl Disk for FaultyDisk {
     fn sync_all(&self) -> io::Result<()> {
         self.pass(Call::SyncAll, Path::new(""))?;
         self.real.sync_all()
+    }
+
+    fn is_in_place(&self) -> bool {
+        self.real.is_in_place()
     }
 
     fn space(&self) -> io::Result<Space> {

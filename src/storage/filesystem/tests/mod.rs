@@ -1,5 +1,10 @@
 //! The backend as a whole: on a real directory, with its actors.
 
+mod actor_ends;
+mod backup;
+pub(crate) mod crash;
+mod damage;
+mod fault_table;
 mod faults;
 mod faulty_disk;
 mod model;
@@ -7,9 +12,11 @@ mod promises;
 mod recovery;
 mod refusals;
 mod restarts;
+mod slow_disks;
 mod steps;
 mod stopping;
 mod strange_stores;
+mod swapped;
 mod watching;
 
 use std::path::PathBuf;
@@ -37,10 +44,8 @@ impl Store {
         options.watch.debounce = Duration::from_millis(5);
         options.index_interval = Duration::from_millis(10);
         options.disk.min_free_bytes = 0;
-        Self {
-            dir: tempfile::tempdir().unwrap(),
-            options,
-        }
+        let dir = tempfile::tempdir().unwrap();
+        Self { dir, options }
     }
 
     /// A store that nothing but the test changes, on a file system in memory where there is one: for tests that open

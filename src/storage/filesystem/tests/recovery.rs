@@ -434,3 +434,40 @@ async fn a_recovery_cut_off_by_an_error_at_any_call_is_done_again() {
 async fn a_recovery_cut_off_by_a_crash_at_any_call_is_done_again() {
     check_cut_off_recovery(Failure::Panic).await;
 }
+
+#[tokio::test]
+async fn a_note_on_no_version_is_removed_and_a_copy_of_none_is_reported() {
+    let store = prepared().await;
+    let trash = store.dir.path().join(".trash/14");
+    let note = std::fs::read(trash.join("p@1.0.1.deleted")).unwrap();
+    // A crash came between the note and the version.
+    std::fs::write(trash.join("p@1.0.0.deleted"), &note).unwrap();
+    std::fs::write(trash.join("p@1.0.7~1.json"), sealed("p", "1.0.7", "older")).unwrap();
+    let storage = store.open().await;
+    assert_eq!(
+        names(&trash),
+        ["p@1.0.1.deleted", "p@1.0.1.json", "p@1.0.7~1.json"],
+        "what belongs to a version stays, and so does content"
+    );
+    let found = problems(&storage).await;
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!(
+        (found[0].kind.as_str(), found[0].path.as_str()),
+        ("trash-leftover", ".trash/14/p@1.0.7~1.json")
+    );
+}
+
+#[tokio::test]
+async fn a_second_name_of_the_metadata_is_removed() {
+    let store = prepared().await;
+    let (named, tmp) = (
+        store.dir.path().join(".metadata.json"),
+        store.dir.path().join(".metadata.json.tmp"),
+    );
+    // A crash kept the name under which it was written as well.
+    std::fs::hard_link(&named, &tmp).unwrap();
+    let before = std::fs::read(&named).unwrap();
+    store.open().await;
+    assert!(!tmp.exists());
+    assert_eq!(std::fs::read(&named).unwrap(), before);
+}

@@ -120,3 +120,24 @@ async fn the_last_work_of_a_killed_actor_ends_before_its_successor_looks_at_the_
     assert_eq!(text_of(&storage, "p", "1.0.1").await.unwrap(), "orphan");
     assert_eq!(text_of(&storage, "p", "1.0.2").await.unwrap(), "next");
 }
+
+#[tokio::test]
+async fn a_write_that_waits_for_a_shard_is_refused_at_once_when_the_storage_closes() {
+    let mut store = Store::quiet();
+    // The actor that is killed comes back in an hour, and the write would wait as long.
+    store.options.restart.min_backoff = Duration::from_secs(3600);
+    store.options.restart.max_backoff = Duration::from_secs(3600);
+    store.options.write_timeout = Duration::from_secs(3600);
+    let storage = store.open().await;
+    put(&storage, "p", "a").await.unwrap();
+    let shard = storage.shared.shard(&storage.shared.layout.shard_of(&id("p")));
+    shard.actor.borrow().clone().unwrap().kill();
+    eventually("the shard is down", async || !shard.is_up()).await;
+    let waiting = Arc::clone(&storage);
+    let late = tokio::spawn(async move { put(&waiting, "p", "late").await });
+    eventually("the write waits", async || shard.queue_depth() == 1).await;
+    storage.close().await;
+    let refused = tokio::time::timeout(Duration::from_secs(60), late).await;
+    let refused = refused.expect("the write still waits").unwrap();
+    assert_eq!(refused.unwrap_err().code(), "unavailable");
+}

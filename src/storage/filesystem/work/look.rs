@@ -97,6 +97,7 @@ pub(crate) fn look(context: &WorkContext, look: Look, effects: &mut Effects) -> 
         let (present, mut problems) = scan_shard_names(&*disk.disk, disk.layout, &disk.shard)
             .map_err(|e| DiskFault::before("listing", &dir, &e))?;
         problems.extend(disk.quarantined());
+        problems.extend(disk.obstruction());
         effects.problems = Some(problems);
         let known: BTreeSet<PromptId> = context.catalog.ids().into_iter().collect();
         let present: BTreeSet<PromptId> = present.into_iter().collect();

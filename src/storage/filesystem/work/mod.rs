@@ -3,6 +3,7 @@
 //! Plain functions over the disk and a snapshot of the catalog. They return what the actor has to publish; they publish
 //! nothing themselves, since the actor may be gone when they end.
 
+mod adopt;
 mod change;
 mod labels;
 mod look;
@@ -19,6 +20,7 @@ use super::cache::{CacheKey, CachedVersion, VersionCache};
 use super::catalog::{Change, ShardCatalog};
 use super::disk::ShardDisk;
 
+pub(super) use adopt::{AdoptDone, AdoptFile, AdoptRequest};
 pub(super) use look::{Look, look};
 pub(super) use puts::put_all;
 pub(super) use write::write_one;
@@ -57,6 +59,26 @@ pub(super) enum WriteOp {
         /// Who.
         author: Author,
     },
+    /// Take in files of a backup.
+    Adopt(Box<AdoptRequest>),
+    /// Change nothing, and call something while nobody else does.
+    Quiet(Quiet),
+}
+
+/// Something to call while nobody else writes to a shard.
+pub(super) struct Quiet(Box<dyn FnOnce() + Send + Sync>);
+
+impl Quiet {
+    /// Makes it of a function that only reads.
+    pub(super) fn new(call: impl FnOnce() + Send + Sync + 'static) -> Self {
+        Self(Box::new(call))
+    }
+}
+
+impl std::fmt::Debug for Quiet {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Quiet")
+    }
 }
 
 /// What came of a change.
@@ -68,6 +90,8 @@ pub(super) enum WriteDone {
     Deleted(Vec<Version>),
     /// Of a label set.
     Label(LabelEntry),
+    /// Of files taken in.
+    Adopted(AdoptDone),
     /// Of anything else.
     Done,
 }

@@ -235,10 +235,12 @@ fn publish(context: &WorkContext, ready: Ready, effects: &mut Effects) {
     if entry.versions.first() == Some(&stored.version) {
         entry.created_at = Some(stored.created_at.clone());
     }
-    if dir_is_known {
-        slot.dir = disk.stamp(&disk.layout.prompt_dir(&id));
+    let now = disk.stamp(&disk.layout.prompt_dir(&id));
+    let is_same_dir = slot.dir.is_none() || slot.dir.map(|dir| dir.ino) == now.map(|dir| dir.ino);
+    if dir_is_known && is_same_dir {
+        slot.dir = now;
     } else if let Ok(now) = look::read_again(context, &slot, slot.entry.trash.clone()) {
-        // Somebody else changed the directory. To record its present state for what the catalog knew would hide that for
+        // Somebody else changed the directory, or put another in its place. To record its present state for what the catalog knew would hide that for
         // ever.
         slot = now;
     } else {

@@ -2,10 +2,11 @@
 
 use crate::model::PromptId;
 use crate::storage::StorageError;
+use crate::storage::filesystem::disk::Slot;
 
 use super::change::ChangeOf;
 use super::look::slot_for_change;
-use super::{Effects, WorkContext, WriteDone, WriteOp};
+use super::{Effects, Quiet, WorkContext, WriteDone, WriteOp};
 
 /// Makes one change durable.
 ///
@@ -21,7 +22,17 @@ pub(crate) fn write_one(
         let mut answers = super::put_all(context, vec![(id.clone(), *request)], effects);
         return answers.pop().unwrap_or(Ok(WriteDone::Done));
     }
-    let Some(slot) = slot_for_change(context, id, effects) else {
+    if let WriteOp::Quiet(Quiet(call)) = op {
+        call();
+        return Ok(WriteDone::Done);
+    }
+    let known = slot_for_change(context, id, effects);
+    let known = match op {
+        // What is restored may be new here.
+        WriteOp::Adopt(_) => Some(known.unwrap_or_else(|| Slot::empty(id.clone()))),
+        _ => known,
+    };
+    let Some(slot) = known else {
         return Err(absent(id, op));
     };
     slot.check_writable()?;
@@ -46,7 +57,8 @@ pub(crate) fn write_one(
             expected,
             author,
         } => change.remove_label(&label, expected.as_ref(), &author),
-        WriteOp::Put(_) => Ok(WriteDone::Done),
+        WriteOp::Adopt(request) => change.adopt(*request).map(WriteDone::Adopted),
+        WriteOp::Put(_) | WriteOp::Quiet(_) => Ok(WriteDone::Done),
     }
 }
 

@@ -12,7 +12,7 @@ const PRIVATE_KEY_PREFIX: &str = "$serde_json::private::";
 ///
 /// # Errors
 /// A sentence with line and column.
-pub(super) fn parse(bytes: &[u8]) -> Result<Value, String> {
+pub(crate) fn parse(bytes: &[u8]) -> Result<Value, String> {
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     let value = Strict.deserialize(&mut deserializer).map_err(|e| e.to_string())?;
     deserializer.end().map_err(|e| e.to_string())?;

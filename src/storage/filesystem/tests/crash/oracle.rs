@@ -1,0 +1,229 @@
+//! What was promised: the state that every answer so far adds up to, and what is asked and not answered yet.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::*;
+use crate::versions::numbering::next_version_after;
+
+/// Something that a client asks of one prompt.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Op {
+    /// A new version under the next number.
+    Put {
+        id: String,
+        text: String,
+    },
+    /// A new version under a number of the client's choice.
+    Save {
+        id: String,
+        version: String,
+        text: String,
+    },
+    /// Versions go to the trash, whatever labels point at them.
+    Delete {
+        id: String,
+        versions: Vec<String>,
+    },
+    Restore {
+        id: String,
+        version: String,
+    },
+    /// A version in the trash is forgotten.
+    Forget {
+        id: String,
+        version: String,
+    },
+    Purge {
+        id: String,
+    },
+    SetLabel {
+        id: String,
+        label: String,
+        version: String,
+    },
+    RemoveLabel {
+        id: String,
+        label: String,
+    },
+}
+
+/// What a prompt is: the texts of its versions, those in the trash, its labels.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub(crate) struct Picture {
+    pub(crate) versions: BTreeMap<Version, String>,
+    pub(crate) trash: BTreeMap<Version, String>,
+    pub(crate) labels: BTreeMap<String, Version>,
+}
+
+/// A prompt as it was promised.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Promised {
+    pub(crate) picture: Picture,
+    /// Numbers that were given out.
+    pub(crate) used: BTreeSet<Version>,
+}
+
+/// Everything that was promised, and everything that is on its way.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Oracle {
+    pub(crate) prompts: BTreeMap<String, Promised>,
+    pub(crate) open: Vec<Op>,
+    /// Whether somebody else takes numbers. Then a version that was on its way to one may be set aside, and is reported.
+    pub(crate) has_rivals: bool,
+}
+
+impl Op {
+    pub(crate) fn id(&self) -> &str {
+        match self {
+            Self::Put { id, .. }
+            | Self::Save { id, .. }
+            | Self::Delete { id, .. }
+            | Self::Restore { id, .. }
+            | Self::Forget { id, .. }
+            | Self::Purge { id }
+            | Self::SetLabel { id, .. }
+            | Self::RemoveLabel { id, .. } => id,
+        }
+    }
+}
+
+impl Promised {
+    /// The prompt after an operation was done.
+    pub(crate) fn after(&self, op: &Op) -> Self {
+        let mut after = self.clone();
+        let Picture {
+            versions,
+            trash,
+            labels,
+        } = &mut after.picture;
+        match op {
+            Op::Put { text, .. } => {
+                let number = next_version_after(&self.used, Bump::Patch).unwrap();
+                after.used.insert(number.clone());
+                versions.insert(number, text.clone());
+            }
+            Op::Save {
+                version: number,
+                text,
+                ..
+            } => {
+                after.used.insert(version(number));
+                versions.insert(version(number), text.clone());
+            }
+            Op::Delete { versions: doomed, .. } => {
+                for number in doomed {
+                    let (number, text) = versions.remove_entry(&version(number)).unwrap();
+                    trash.insert(number, text);
+                }
+                labels.retain(|_, target| versions.contains_key(target));
+            }
+            Op::Restore { version: number, .. } => {
+                let (number, text) = trash.remove_entry(&version(number)).unwrap();
+                versions.insert(number, text);
+            }
+            Op::Forget { version: number, .. } => drop(trash.remove(&version(number))),
+            Op::Purge { .. } => after = Self::default(),
+            Op::SetLabel {
+                label,
+                version: number,
+                ..
+            } => drop(labels.insert(label.clone(), version(number))),
+            Op::RemoveLabel { label, .. } => drop(labels.remove(label)),
+        }
+        after
+    }
+
+    /// What an operation that is cut off may leave beside the state before and after.
+    fn between(&self, op: &Op) -> Vec<Picture> {
+        match op {
+            // First the labels go, then the versions, each by itself.
+            Op::Delete { versions: doomed, .. } => {
+                let without_labels = self.after(op).picture.labels;
+                subsets(doomed)
+                    .map(|gone| {
+                        let mut picture = self.picture.clone();
+                        for number in gone {
+                            let (number, text) = picture.versions.remove_entry(&version(number)).unwrap();
+                            picture.trash.insert(number, text);
+                        }
+                        picture.labels.clone_from(&without_labels);
+                        picture
+                    })
+                    .collect()
+            }
+            // First the trash is emptied, then the prompt goes.
+            Op::Purge { .. } => {
+                let trashed: Vec<Version> = self.picture.trash.keys().cloned().collect();
+                subsets(&trashed)
+                    .map(|gone| {
+                        let mut picture = self.picture.clone();
+                        picture.trash.retain(|number, _| !gone.contains(&number));
+                        picture
+                    })
+                    .collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// Every state that a crash may leave while some operations are on their way: none done, each cut off, each done and
+    /// the others after it.
+    fn allowed(&self, open: &[&Op]) -> BTreeSet<Picture> {
+        let mut allowed = BTreeSet::from([self.picture.clone()]);
+        for (place, op) in open.iter().enumerate() {
+            allowed.extend(self.between(op));
+            let rest: Vec<&Op> = [&open[..place], &open[place + 1..]].concat();
+            allowed.extend(self.after(op).allowed(&rest));
+        }
+        allowed
+    }
+}
+
+fn subsets<T>(all: &[T]) -> impl Iterator<Item = Vec<&T>> {
+    (0..1_usize << all.len()).map(|members| {
+        let is_in = |place: &usize| members & (1 << place) != 0;
+        (0..all.len()).filter(is_in).map(|place| &all[place]).collect()
+    })
+}
+
+impl Oracle {
+    pub(crate) fn begin(&mut self, op: &Op) {
+        self.open.push(op.clone());
+    }
+
+    pub(crate) fn acknowledge(&mut self, op: &Op) {
+        let place = self.open.iter().position(|other| other == op).unwrap();
+        self.open.remove(place);
+        let promised = self.prompts.entry(op.id().to_owned()).or_default();
+        *promised = promised.after(op);
+    }
+
+    /// Somebody else put a version into the store.
+    pub(crate) fn add_foreign(&mut self, id: &str, number: &str, text: &str) {
+        self.has_rivals = true;
+        let promised = self.prompts.entry(id.to_owned()).or_default();
+        promised.used.insert(version(number));
+        promised.picture.versions.insert(version(number), text.to_owned());
+    }
+
+    pub(crate) fn ids(&self) -> BTreeSet<&str> {
+        let open = self.open.iter().map(Op::id);
+        self.prompts.keys().map(String::as_str).chain(open).collect()
+    }
+
+    pub(crate) fn promised(&self, id: &str) -> Promised {
+        self.prompts.get(id).cloned().unwrap_or_default()
+    }
+
+    pub(crate) fn allowed(&self, id: &str) -> BTreeSet<Picture> {
+        let open: Vec<&Op> = self.open.iter().filter(|op| op.id() == id).collect();
+        self.promised(id).allowed(&open)
+    }
+
+    /// Tells whether a prompt may be forgotten by now, and with it its numbers.
+    pub(crate) fn may_be_purged(&self, id: &str) -> bool {
+        self.open
+            .iter()
+            .any(|op| matches!(op, Op::Purge { id: purged } if purged == id))
+    }
+}
