@@ -1,4 +1,4 @@
-//! What no rule may touch: variables, code, quotations, addresses, markup, data, examples.
+//! What no rule may touch: variables, code, quotations, addresses, markup, data, examples, formats.
 //!
 //! Too much protection leaves a fault in a text; too little destroys it. So whatever looks like one of these is one.
 
@@ -213,6 +213,10 @@ mod tests {
         check(
             "Do.\nExample:\nin in\nout out\n\nmore more",
             &["Example:\nin in\nout out\n"],
+        );
+        check(
+            "Do.\n## Output format\n### Kind\n{kind}\n## Rules",
+            &["## Output format\n### Kind\n{kind}\n"],
         );
         check("示例输出：\n很 很\n\n后", &["示例输出：\n很 很\n"]);
         check("<example>\na a\n</example> b", &["<example>\na a\n</example>"]);

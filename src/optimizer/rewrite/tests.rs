@@ -192,7 +192,7 @@ proptest! {
 
     #[test]
     fn the_changes_made_again_in_order_make_the_result(text in texts()) {
-        let mut present = text.clone();
+        let mut present = text;
         for rule in rules::ALL {
             let done = rewrite(&present, &[rule]);
             let edits = rule.edits(&Source::new(&present));

@@ -20,8 +20,11 @@ static SPOKEN: LazyLock<Regex> = LazyLock::new(|| {
     )
 });
 static HEADING: LazyLock<Regex> = LazyLock::new(|| pattern(r"^\s{0,3}(#{1,6})(?:\s|[^#\s])"));
+/// Names of examples, and of formats of an answer: both are to be copied letter for letter.
 static NAMES_EXAMPLES: LazyLock<Regex> = LazyLock::new(|| {
-    pattern(r"(?i)\b(?:examples?|samples?|few[- ]?shots?|demonstrations?)\b|示例|例子|样例|范例|实例|举例")
+    let english = r"\b(?:examples?|samples?|few[- ]?shots?|demonstrations?|templates?|(?:output|response|answer|reply|return) formats?)\b";
+    let chinese = "示例|例子|样例|范例|实例|举例|格式|模板|模版";
+    pattern(&format!("(?i){english}|{chinese}"))
 });
 static LABEL_END: LazyLock<Regex> = LazyLock::new(|| pattern(r"[:：]\**\s*$"));
 static ELEMENT: LazyLock<Regex> = LazyLock::new(|| {
@@ -105,7 +108,8 @@ fn closing_braces(text: &str) -> HashMap<usize, usize> {
     closed
 }
 
-/// Finds the sections under a heading that names examples, blocks under a label that does, and elements of that name.
+/// Finds the sections under a heading that names examples or a format, blocks under a label that does, and elements of
+/// examples.
 pub(super) fn examples(text: &str) -> Vec<Range<usize>> {
     let mut found: Vec<Range<usize>> = ELEMENT.find_iter(text).map(|element| element.range()).collect();
     let mut section: Option<(usize, usize)> = None;
