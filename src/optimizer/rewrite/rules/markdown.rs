@@ -13,7 +13,7 @@ use crate::optimizer::rewrite::pattern::pattern;
 ///
 /// ```
 /// use promptd::optimizer::rewrite::rules::HEADING_SPACE;
-/// assert_eq!(HEADING_SPACE.apply("##Rules\n###输出格式"), "## Rules\n### 输出格式");
+/// assert_eq!(HEADING_SPACE.apply("##Rules\n###角色"), "## Rules\n### 角色");
 /// assert_eq!(HEADING_SPACE.apply("#tag\n##Input##"), "#tag\n##Input##");
 /// ```
 pub static HEADING_SPACE: Rule = Rule {
