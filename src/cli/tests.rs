@@ -28,6 +28,7 @@ fn the_help_shows_verbs_examples_and_options() {
       trash        List what was deleted and can be restored
       restore      Bring versions back, from the trash or from a backup
       analyze      Score a text, and say what is wrong with it and what would help
+      rewrite      Rewrite a text by rules, and say what each candidate gains and why it is taken or not
       import       Bring prompts in: from Dify workflows, or from a directory of version files
       export       Write versions into files: a directory, NDJSON, or back into a Dify workflow
       backup       Make a backup of the whole store, list backups, check one

@@ -3,8 +3,10 @@
 use hyper::{Method, StatusCode};
 use serde_json::Value;
 
-use crate::http::wire::{AnalyzeRequest, StatusView};
+use crate::http::wire::{AnalyzeRequest, RewriteRequest, StatusView};
 use crate::model::PromptAnalysis;
+use crate::optimizer::ScoringProfile;
+use crate::optimizer::cycle::Outcome;
 
 use super::call::Call;
 use super::{Client, ClientError};
@@ -19,15 +21,25 @@ pub enum Readiness {
 }
 
 impl Client {
-    /// Analyses a text without storing it.
+    /// Analyses a text by a profile without storing it.
     ///
     /// # Errors
     /// `invalid-document`, `payload-too-large`, or why it could not be asked.
-    pub async fn analyze(&self, text: &str) -> Result<PromptAnalysis, ClientError> {
+    pub async fn analyze(&self, text: &str, profile: ScoringProfile) -> Result<PromptAnalysis, ClientError> {
         let request = AnalyzeRequest {
             text: text.to_owned(),
+            profile,
         };
         let call = Call::new(Method::POST, &["v1", "analyze"]).json(&request)?;
+        self.call(call).await?.json()
+    }
+
+    /// Rewrites a text without storing anything.
+    ///
+    /// # Errors
+    /// `invalid-document`, `payload-too-large`, or why it could not be asked.
+    pub async fn rewrite(&self, request: &RewriteRequest) -> Result<Outcome, ClientError> {
+        let call = Call::new(Method::POST, &["v1", "rewrite"]).json(request)?;
         self.call(call).await?.json()
     }
 

@@ -293,7 +293,10 @@ mod tests {
         .await;
         let client = Client::new(stub.socket());
         client.status_json().await.unwrap();
-        let error = client.analyze("text").await.unwrap_err();
+        let error = client
+            .analyze("text", crate::optimizer::ScoringProfile::Reference)
+            .await
+            .unwrap_err();
         assert!(matches!(error, ClientError::Lost { .. }), "{error}");
         assert_eq!(stub.requests(), 2, "the post was sent once");
     }

@@ -87,12 +87,12 @@ pub enum ConfigError {
         /// The other.
         second: String,
     },
-    /// A key of the optimisation, which is not configured here.
+    /// A key of the earlier system that has nothing to set here.
     #[error(
-        "{at}: `{key}` is not supported in this version's daemon configuration: optimisation is configured per job; \
-         remove it here and give it with each optimize job"
+        "{at}: `{key}` is no setting of promptd: the weights of the scores are fixed, versions are always kept, and no \
+         strategy falls back to another; remove it"
     )]
-    PerJob {
+    Unsupported {
         /// Where it stands.
         at: Origin,
         /// The key with its section.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::keys::{self, ENV_PREFIX, Key, Problem};
+use super::keys::{self, ENV_PREFIX, Key, KeyKind, Problem};
 use super::yaml::{self, Content, Node, Scalar};
 use super::{Config, ConfigError, MAX_CONFIG_BYTES, Origin, migrate, validate};
 
@@ -119,6 +119,9 @@ fn add_section(layers: &mut Layers, file: &Path, section: &str, node: &Node) -> 
         if let Some(key) = keys::find(&path) {
             let value = match &member.value.content {
                 Content::Scalar(scalar) => accept(key, scalar, &at)?,
+                Content::List(items) if matches!(key.kind, KeyKind::Choices(_)) => {
+                    accept_list(key, items, &at)?
+                }
                 other => return Err(wrong_type(at, &path, &key.kind, describe(other))),
             };
             layers.insert(key.path, (value, at));
@@ -132,8 +135,8 @@ fn add_section(layers: &mut Layers, file: &Path, section: &str, node: &Node) -> 
 }
 
 fn unknown_key(at: Origin, section: &str, name: &str, key: String) -> ConfigError {
-    if migrate::is_optimization_key(&key) {
-        return ConfigError::PerJob { at, key };
+    if migrate::is_unsupported_key(&key) {
+        return ConfigError::Unsupported { at, key };
     }
     let suggestion = keys::suggest(section, name);
     ConfigError::UnknownKey { at, key, suggestion }
@@ -169,8 +172,8 @@ fn key_path(name: &str) -> Option<String> {
 }
 
 fn unknown_variable(name: &str, path: &str) -> ConfigError {
-    if migrate::is_optimization_key(path) {
-        return ConfigError::PerJob {
+    if migrate::is_unsupported_key(path) {
+        return ConfigError::Unsupported {
             at: Origin::Variable(name.to_owned()),
             key: path.to_owned(),
         };
@@ -212,7 +215,22 @@ fn accept(key: &Key, scalar: &Scalar, at: &Origin) -> Result<Value, ConfigError>
         .map_err(|problem| refuse(key.path, key.kind, at, problem))
 }
 
-fn refuse(key: &str, kind: keys::KeyKind, at: &Origin, problem: Problem) -> ConfigError {
+fn accept_list(key: &Key, items: &[Node], at: &Origin) -> Result<Value, ConfigError> {
+    let scalars: Option<Vec<&Scalar>> = items
+        .iter()
+        .map(|item| match &item.content {
+            Content::Scalar(scalar) => Some(scalar),
+            Content::List(_) | Content::Map(_) => None,
+        })
+        .collect();
+    let nested = || Problem::WrongType("a list with a list or section in it".to_owned());
+    scalars
+        .ok_or_else(nested)
+        .and_then(|scalars| key.kind.check_list(&scalars))
+        .map_err(|problem| refuse(key.path, key.kind, at, problem))
+}
+
+fn refuse(key: &str, kind: KeyKind, at: &Origin, problem: Problem) -> ConfigError {
     match problem {
         Problem::WrongType(found) => wrong_type(at.clone(), key, &kind, found),
         Problem::OutOfBounds(value) => ConfigError::OutOfBounds {

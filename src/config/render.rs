@@ -211,7 +211,13 @@ mod tests {
                     .prop_map(Value::from)
                     .boxed()
             }
+            KeyKind::Number { min, max } => (0..=100)
+                .prop_map(move |percent| Value::from(min + (max - min) * f64::from(percent) / 100.0))
+                .boxed(),
             KeyKind::Choice(words) => prop::sample::select(words).prop_map(Value::from).boxed(),
+            KeyKind::Choices(words) => prop::sample::subsequence(words, 1..=words.len())
+                .prop_map(|words| words.into_iter().map(Value::from).collect())
+                .boxed(),
             KeyKind::Path => prop_oneof![
                 Just(Value::Null),
                 "[^~\u{0}][^\u{0}]{0,20}"

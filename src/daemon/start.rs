@@ -71,7 +71,8 @@ impl Daemon {
             }
         };
         let retention = super::retention::start(&config.optimizer.storage.config.retention, jobs.clone());
-        let state = AppState::new(versions, jobs.clone(), http_limits(limits));
+        let optimization = config.optimizer.optimization.clone();
+        let state = AppState::new(versions, jobs.clone(), http_limits(limits), optimization);
         let (stop_serving, told_to_stop) = oneshot::channel();
         let server = tokio::spawn(serve(state, listener, async {
             // A sender that is gone means the same as a message.

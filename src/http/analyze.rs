@@ -15,7 +15,7 @@ use super::responses::{BodyProblems, CommonProblems};
 use super::wire::AnalyzeRequest;
 
 /// Stands where the analysis of a stored version has the id of its prompt.
-const UNNAMED: &str = "unnamed";
+pub(super) const UNNAMED: &str = "unnamed";
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(analyze))
@@ -23,7 +23,8 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
 
 /// Analyse a text
 ///
-/// The same scores, issues and suggestions that a version of this text would get. Nothing is stored; `prompt_id` is `unnamed`.
+/// The same scores, issues and suggestions that a version of this text would get, or those of another profile. Nothing is
+/// stored; `prompt_id` is `unnamed`.
 #[utoipa::path(
     post, path = "/v1/analyze", tag = "analysis", operation_id = "analyze", request_body = AnalyzeRequest,
     responses((status = 200, description = "The analysis.", body = PromptAnalysis), CommonProblems, BodyProblems)
@@ -32,7 +33,7 @@ async fn analyze(
     _: StrictQuery<NoParameters>,
     JsonBody(body): JsonBody,
 ) -> Result<Json<PromptAnalysis>, Problem> {
-    let AnalyzeRequest { text } = decode(&body)?;
+    let AnalyzeRequest { text, profile } = decode(&body)?;
     let variables = optimizer::variables_in(&text).len();
-    Ok(Json(versions::analyze(UNNAMED, &text, variables).await?))
+    Ok(Json(versions::analyze(profile, UNNAMED, &text, variables).await?))
 }

@@ -91,7 +91,12 @@ fuzz_target!(
             let jobs = JobQueue::start(versions.clone(), ledger, JobLimits::default())
                 .await
                 .unwrap();
-            router(AppState::new(versions, jobs, HttpLimits::default()))
+            router(AppState::new(
+                versions,
+                jobs,
+                HttpLimits::default(),
+                crate::optimizer::OptimizationSettings::default(),
+            ))
         });
         move |bytes: &[u8]| {
             let Some(mut request) = request_of(bytes) else {

@@ -25,6 +25,7 @@ mod problem;
 mod prompts;
 mod query;
 mod responses;
+mod rewrite;
 mod router;
 mod schema;
 mod server;

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::jobs::JobQueue;
 use crate::model::Timestamp;
+use crate::optimizer::OptimizationSettings;
 use crate::versions::VersionManager;
 
 use super::HttpLimits;
@@ -23,6 +24,7 @@ struct Parts {
     versions: VersionManager,
     jobs: JobQueue,
     limits: HttpLimits,
+    optimization: OptimizationSettings,
     users: Users,
     in_flight: Semaphore,
     connections: Arc<Semaphore>,
@@ -36,13 +38,19 @@ struct Parts {
 impl AppState {
     /// Puts the parts together that requests are served with.
     #[must_use]
-    pub fn new(versions: VersionManager, jobs: JobQueue, limits: HttpLimits) -> Self {
+    pub fn new(
+        versions: VersionManager,
+        jobs: JobQueue,
+        limits: HttpLimits,
+        optimization: OptimizationSettings,
+    ) -> Self {
         let parts = Parts {
             in_flight: Semaphore::new(limits.max_requests_in_flight.min(Semaphore::MAX_PERMITS)),
             connections: Arc::new(Semaphore::new(limits.max_connections.min(Semaphore::MAX_PERMITS))),
             versions,
             jobs,
             limits,
+            optimization,
             users: Users::default(),
             refused_connections: AtomicU64::new(0),
             refused_requests: AtomicU64::new(0),
@@ -69,6 +77,12 @@ impl AppState {
     #[must_use]
     pub fn limits(&self) -> &HttpLimits {
         &self.0.limits
+    }
+
+    /// Returns what an optimisation must reach where a request does not say.
+    #[must_use]
+    pub fn optimization(&self) -> &OptimizationSettings {
+        &self.0.optimization
     }
 
     /// Returns the token that is cancelled when the server stops, so that long waits end.

@@ -6,7 +6,10 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::model::{Author, Checksum, Integrity, Label, PromptId, Timestamp, Version, VersionSelector};
+use crate::model::{
+    Author, Checksum, Integrity, Label, OptimizationStrategy, PromptId, Timestamp, Version, VersionSelector,
+};
+use crate::optimizer::{OptimizationSettings, ScoringProfile};
 use crate::storage::{BackupSummary, LabelEntry, LabelMove, Problem, PromptEntry, StoredVersion};
 
 /// The header that carries the revision of the store in every answer.
@@ -119,6 +122,84 @@ pub struct AnalyzeRequest {
     /// The text; may be empty.
     #[schema(max_length = 100000)]
     pub text: String,
+    /// What the scores are made by; stored versions have `reference`.
+    #[serde(default)]
+    pub profile: ScoringProfile,
+}
+
+/// The body of `POST /v1/rewrite`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"text": "Please answer {{question}} in order to help.", "strategies": ["efficiency_focus"]}))]
+pub struct RewriteRequest {
+    /// The text: at least one character that is no white space.
+    #[schema(min_length = 1, max_length = 100000, pattern = r"\S")]
+    pub text: String,
+    /// What is tried, in this order; absent: as the daemon is configured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(min_items = 1)]
+    pub strategies: Option<Vec<OptimizationStrategy>>,
+    /// What a candidate must reach; absent: as the daemon is configured.
+    #[serde(default)]
+    pub settings: RewriteSettings,
+}
+
+/// Settings of one rewriting; absent ones are as the daemon is configured.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct RewriteSettings {
+    /// The least gain of overall score, in points.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 0, maximum = 100)]
+    pub min_improvement: Option<f64>,
+    /// The least confidence.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 0, maximum = 1)]
+    pub min_confidence: Option<f64>,
+    /// The most rounds of each strategy.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 10)]
+    pub max_iterations: Option<usize>,
+    /// What the scores are made by.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scoring_profile: Option<ScoringProfile>,
+    /// How many times as long as the original a candidate may be.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 100)]
+    pub max_growth: Option<f64>,
+    /// How many times as long as a candidate the original may be.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 100)]
+    pub max_shrink: Option<f64>,
+}
+
+impl RewriteRequest {
+    /// Returns the settings of this request where it has some, and those of the daemon elsewhere.
+    #[must_use]
+    pub fn settings_over(&self, daemon: &OptimizationSettings) -> OptimizationSettings {
+        let RewriteSettings {
+            min_improvement,
+            min_confidence,
+            max_iterations,
+            scoring_profile,
+            max_growth,
+            max_shrink,
+        } = self.settings;
+        OptimizationSettings {
+            strategies: self
+                .strategies
+                .clone()
+                .unwrap_or_else(|| daemon.strategies.clone()),
+            min_improvement: min_improvement.unwrap_or(daemon.min_improvement),
+            min_confidence: min_confidence.unwrap_or(daemon.min_confidence),
+            max_iterations: max_iterations.unwrap_or(daemon.max_iterations),
+            scoring_profile: scoring_profile.unwrap_or(daemon.scoring_profile),
+            max_growth: max_growth.unwrap_or(daemon.max_growth),
+            max_shrink: max_shrink.unwrap_or(daemon.max_shrink),
+            min_baseline_score: daemon.min_baseline_score,
+            max_prompt_length: daemon.max_prompt_length,
+        }
+    }
 }
 
 /// The answer to `DELETE /v1/prompts/{id}`: what went to the trash.

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use super::Timestamp;
 
-/// How a prompt was rewritten. The names are those that the Python system's files may carry.
+/// How a prompt was rewritten. The names are those that the Python system's files may carry, and `conservative`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OptimizationStrategy {
@@ -15,6 +15,8 @@ pub enum OptimizationStrategy {
     EfficiencyFocus,
     /// Headings and lists.
     StructureFocus,
+    /// Only what a careful editor changes without asking.
+    Conservative,
     /// Chosen by the scores.
     Auto,
     /// By a language model, in general.
@@ -25,6 +27,37 @@ pub enum OptimizationStrategy {
     LlmEfficiency,
     /// By a language model, then by rules.
     Hybrid,
+}
+
+impl OptimizationStrategy {
+    /// Every strategy.
+    pub const ALL: [Self; 9] = [
+        Self::ClarityFocus,
+        Self::EfficiencyFocus,
+        Self::StructureFocus,
+        Self::Conservative,
+        Self::Auto,
+        Self::LlmGuided,
+        Self::LlmClarity,
+        Self::LlmEfficiency,
+        Self::Hybrid,
+    ];
+
+    /// Returns the name, as it is written in files and requests.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::ClarityFocus => "clarity_focus",
+            Self::EfficiencyFocus => "efficiency_focus",
+            Self::StructureFocus => "structure_focus",
+            Self::Conservative => "conservative",
+            Self::Auto => "auto",
+            Self::LlmGuided => "llm_guided",
+            Self::LlmClarity => "llm_clarity",
+            Self::LlmEfficiency => "llm_efficiency",
+            Self::Hybrid => "hybrid",
+        }
+    }
 }
 
 /// One change that a rewriting made.
@@ -86,4 +119,16 @@ pub struct OptimizationResult {
     /// When it was made.
     #[serde(default = "Timestamp::now")]
     pub optimized_at: Timestamp,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_names_of_strategies_are_those_in_files() {
+        for strategy in OptimizationStrategy::ALL {
+            assert_eq!(serde_json::to_value(strategy).unwrap(), strategy.as_str());
+        }
+    }
 }

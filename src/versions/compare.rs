@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use self::alignment::Alignment;
 use crate::model::{IssueType, PromptAnalysis, PromptId, PromptVersion, Version};
+pub use crate::optimizer::confidence::ScoreDeltas;
 use crate::optimizer::text;
 
 /// How one version differs from another, always read as "from the first to the second".
@@ -35,17 +36,6 @@ pub struct Comparison {
     pub unified: String,
     /// The texts word by word: equal and deleted runs together are the old text, equal and inserted runs the new one.
     pub words: Vec<WordChange>,
-}
-
-/// Scores of the second version less those of the first.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
-pub struct ScoreDeltas {
-    /// -100 to 100.
-    pub overall: f64,
-    /// -100 to 100.
-    pub clarity: f64,
-    /// -100 to 100.
-    pub efficiency: f64,
 }
 
 /// The scores of one version.
@@ -137,7 +127,8 @@ pub fn compare(from: &PromptVersion, to: &PromptVersion) -> Comparison {
     }
 }
 
-/// Compares two texts word by word, within the time limit of [`compare`].
+/// Compares two texts word by word, within the time limit of [`compare`]: equal and deleted runs together are the old text,
+/// equal and inserted runs the new one.
 #[must_use]
 pub fn word_changes(old: &str, new: &str) -> Vec<WordChange> {
     Alignment::of(old, new).word_changes()

@@ -356,7 +356,8 @@ impl Draft {
         provenance: Vec<(&'static str, Value)>,
     ) -> Result<PromptVersion, VersionError> {
         let variables = self.prompt.variables.len();
-        let analysis = analyze(id.as_str(), &self.prompt.text, variables).await?;
+        let profile = optimizer::ScoringProfile::Reference;
+        let analysis = analyze(profile, id.as_str(), &self.prompt.text, variables).await?;
         let mut metadata = Map::new();
         metadata.insert("author".into(), Value::String(author.name.clone()));
         if let Some(uid) = author.uid {
@@ -382,23 +383,29 @@ const INLINE_ANALYSIS_BYTES: usize = 8 << 10;
 
 /// Analyses a text without holding up the tasks that share this thread.
 pub(crate) async fn analyze(
+    profile: optimizer::ScoringProfile,
     id: &str,
     text: &str,
     variables: usize,
 ) -> Result<crate::model::PromptAnalysis, VersionError> {
-    if text.chars().take(MAX_PROMPT_CHARS + 1).count() > MAX_PROMPT_CHARS {
-        let chars = text.chars().count();
-        return Err(
-            crate::model::DocumentError::from(crate::model::InvalidPrompt::TextTooLong { chars }).into(),
-        );
-    }
+    refuse_overlong(text)?;
     if text.len() <= INLINE_ANALYSIS_BYTES {
-        return Ok(optimizer::analyze(id, text, variables));
+        return Ok(profile.analyze(id, text, variables));
     }
     let (id, text) = (id.to_owned(), text.to_owned());
-    tokio::task::spawn_blocking(move || optimizer::analyze(&id, &text, variables))
+    tokio::task::spawn_blocking(move || profile.analyze(&id, &text, variables))
         .await
         .map_err(|_| StorageError::Unavailable("the analysis failed".into()).into())
+}
+
+/// Refuses a text that is longer than a prompt may be.
+pub(crate) fn refuse_overlong(text: &str) -> Result<(), VersionError> {
+    let chars = text.chars().count();
+    if chars > MAX_PROMPT_CHARS {
+        let error = crate::model::InvalidPrompt::TextTooLong { chars };
+        return Err(crate::model::DocumentError::from(error).into());
+    }
+    Ok(())
 }
 
 fn is_reserved(key: &str) -> bool {

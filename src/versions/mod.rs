@@ -10,7 +10,7 @@ pub mod numbering;
 mod trash;
 
 pub use create::{Created, NewPrompt, NewVersion};
-pub(crate) use create::{analyze, parse_new_version};
+pub(crate) use create::{analyze, parse_new_version, refuse_overlong};
 pub use error::VersionError;
 pub use history::{HistoryPage, Order};
 pub use manager::VersionManager;

@@ -10,7 +10,7 @@ const USES: [(&str, &[&str]); 11] = [
     ("model", &[]),
     ("optimizer", &["model"]),
     ("dify", &["model"]),
-    ("config", &["model"]),
+    ("config", &["model", "optimizer::OptimizationSettings"]),
     ("storage", &["model", "versions::numbering"]),
     ("versions", &["model", "optimizer", "storage"]),
     ("jobs", &["model", "dify", "storage", "versions", "http::wire"]),
@@ -19,7 +19,10 @@ const USES: [(&str, &[&str]); 11] = [
         "daemon",
         &["model", "config", "storage", "versions", "jobs", "http"],
     ),
-    ("client", &["model", "storage", "versions", "http::wire"]),
+    (
+        "client",
+        &["model", "optimizer", "storage", "versions", "http::wire"],
+    ),
     (
         "cli",
         &[
@@ -28,6 +31,7 @@ const USES: [(&str, &[&str]); 11] = [
             "dify",
             "http::wire",
             "model",
+            "optimizer",
             "storage",
             "versions",
         ],
@@ -67,7 +71,11 @@ fn code_of(module: &str) -> Vec<(PathBuf, String)> {
         path.iter().any(|part| part == "tests")
             || path.file_stem().is_some_and(|stem| {
                 let stem = stem.to_string_lossy();
-                stem == "tests" || stem.ends_with("_tests") || stem == "golden" || stem == "stub"
+                stem == "tests"
+                    || stem.ends_with("_tests")
+                    || stem == "golden"
+                    || stem == "fuzz"
+                    || stem == "stub"
             })
     };
     let product = files(&dir, "rs").into_iter().filter(|path| !of_tests(path));

@@ -11,11 +11,13 @@ use crate::cli::files;
 use crate::cli::session::Session;
 use crate::cli::visible::visible_line;
 use crate::model::{IssueSeverity, PromptAnalysis, VersionRef};
+use crate::optimizer::ScoringProfile;
 
 const EXAMPLES: &str = "\
 Examples:
   promptctl analyze prompt.txt
   promptctl analyze greet@production
+  promptctl analyze greet@production --profile balanced
   echo 'Maybe summarise some of it.' | promptctl analyze -";
 
 /// Score a text, and say what is wrong with it and what would help
@@ -27,6 +29,10 @@ Examples:
 pub(crate) struct AnalyzeArgs {
     /// -, a file, or NAME@REF
     source: String,
+
+    /// What the scores are made by: reference, as stored versions are scored, or balanced
+    #[arg(long, value_name = "PROFILE", default_value = "reference", value_parser = profile)]
+    profile: ScoringProfile,
 
     /// Print the analysis as JSON
     #[arg(long)]
@@ -42,15 +48,8 @@ enum Source {
 
 /// Scores it.
 pub(super) async fn run(args: AnalyzeArgs, session: &mut Session) -> Result<Exit, CliError> {
-    let client = session.client();
-    let text = match source(&args.source, Path::exists)? {
-        Source::File => files::read_text(Path::new(&args.source))?,
-        Source::Version(reference) => {
-            let document = client.version(&reference.prompt_id, &reference.selector).await?;
-            document.parse()?.prompt.text
-        }
-    };
-    let analysis = client.analyze(&text).await?;
+    let text = text_of(&args.source, session).await?;
+    let analysis = session.client().analyze(&text, args.profile).await?;
     if args.json {
         session.console.json(&analysis)?;
     } else {
@@ -58,6 +57,25 @@ pub(super) async fn run(args: AnalyzeArgs, session: &mut Session) -> Result<Exit
         session.console.data(text)?;
     }
     Ok(Exit::Success)
+}
+
+/// Returns the text that an argument names: the standard input, a file, or a version.
+pub(super) async fn text_of(argument: &str, session: &Session) -> Result<String, CliError> {
+    match source(argument, Path::exists)? {
+        Source::File => files::read_text(Path::new(argument)),
+        Source::Version(reference) => {
+            let client = session.client();
+            let document = client.version(&reference.prompt_id, &reference.selector).await?;
+            Ok(document.parse()?.prompt.text)
+        }
+    }
+}
+
+/// Reads the name of a profile.
+pub(super) fn profile(name: &str) -> Result<ScoringProfile, String> {
+    let all = ScoringProfile::ALL;
+    let found = all.into_iter().find(|profile| profile.as_str() == name);
+    found.ok_or_else(|| format!("there are {}", all.map(ScoringProfile::as_str).join(" and ")))
 }
 
 fn source(argument: &str, exists: impl Fn(&Path) -> bool) -> Result<Source, CliError> {

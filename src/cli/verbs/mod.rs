@@ -23,6 +23,7 @@ mod log;
 mod man;
 mod put;
 mod restore;
+mod rewrite;
 mod rm;
 mod rollback;
 mod status;
@@ -51,6 +52,7 @@ pub(super) enum Verb {
     Trash(trash::TrashArgs),
     Restore(restore::RestoreArgs),
     Analyze(analyze::AnalyzeArgs),
+    Rewrite(rewrite::RewriteArgs),
     Import(import::ImportArgs),
     Export(export::ExportArgs),
     Backup(backup::BackupArgs),
@@ -90,6 +92,7 @@ impl Verb {
             Self::Trash(args) => trash::run(args, session).await,
             Self::Restore(args) => restore::run(args, session).await,
             Self::Analyze(args) => analyze::run(args, session).await,
+            Self::Rewrite(args) => rewrite::run(args, session).await,
             Self::Import(args) => import::run(args, session).await,
             Self::Export(args) => export::run(args, session).await,
             Self::Backup(args) => backup::run(args, session).await,

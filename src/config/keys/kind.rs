@@ -8,7 +8,7 @@ use crate::config::yaml::Scalar;
 use crate::config::{ByteSize, SocketMode};
 
 /// The type of a key's value, with its bounds (both included).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub enum KeyKind {
     /// `true` or `false`.
     Flag,
@@ -19,6 +19,13 @@ pub enum KeyKind {
         /// The greatest value.
         max: u64,
     },
+    /// A number, whole or not.
+    Number {
+        /// The least value.
+        min: f64,
+        /// The greatest value.
+        max: f64,
+    },
     /// A number of bytes.
     Size {
         /// The least value in bytes.
@@ -28,6 +35,8 @@ pub enum KeyKind {
     },
     /// One of some words.
     Choice(&'static [&'static str]),
+    /// One or more of some words, none twice, in brackets: `[auto]`.
+    Choices(&'static [&'static str]),
     /// A path, or null for the default that depends on the environment.
     Path,
     /// The permission bits of a socket.
@@ -52,6 +61,18 @@ impl KeyKind {
             (Self::Count { min, max } | Self::Size { min, max }, Scalar::Int(number)) => {
                 within(*number, min, max).map(Value::from)
             }
+            (Self::Number { min, max }, Scalar::Int(_) | Scalar::Float(_)) => {
+                let number = match scalar {
+                    Scalar::Int(number) => *number as f64,
+                    Scalar::Float(number) => *number,
+                    _ => return Err(wrong()),
+                };
+                if (min..=max).contains(&number) {
+                    Ok(Value::from(number))
+                } else {
+                    Err(Problem::OutOfBounds(number.to_string()))
+                }
+            }
             (Self::Size { min, max }, Scalar::Text(text)) => {
                 let size: ByteSize = text.parse().map_err(|_| wrong())?;
                 let inside = (min..=max).contains(&size.get());
@@ -69,6 +90,11 @@ impl KeyKind {
                     Err(Problem::OutOfBounds(text.clone()))
                 }
             }
+            // One word is a list of one, and a variable separates its words by commas.
+            (Self::Choices(words), Scalar::Text(text)) => {
+                let names: Vec<&str> = text.split(',').map(str::trim).collect();
+                choices(words, &names).ok_or_else(|| Problem::OutOfBounds(text.clone()))
+            }
             (Self::Path, Scalar::Null) => Ok(Value::Null),
             (Self::Path, Scalar::Text(text)) if is_usable_path(text) => Ok(Value::from(text.as_str())),
             (Self::Path, Scalar::Text(text)) => Err(Problem::OutOfBounds(text.clone())),
@@ -78,6 +104,21 @@ impl KeyKind {
             },
             _ => Err(wrong()),
         }
+    }
+
+    /// Checks a list of scalars; only [`KeyKind::Choices`] takes one.
+    pub(in crate::config) fn check_list(self, items: &[&Scalar]) -> Result<Value, Problem> {
+        let Self::Choices(words) = self else {
+            return Err(Problem::WrongType("a list".to_owned()));
+        };
+        let mut names = Vec::with_capacity(items.len());
+        for item in items {
+            match item {
+                Scalar::Text(text) => names.push(text.as_str()),
+                other => return Err(Problem::WrongType(format!("a list with {other}"))),
+            }
+        }
+        choices(words, &names).ok_or_else(|| Problem::OutOfBounds(format!("[{}]", names.join(", "))))
     }
 
     /// Reads the text of an environment variable as a scalar of this kind, so that one check serves both sources.
@@ -91,9 +132,10 @@ impl KeyKind {
                 _ => as_text(),
             },
             Self::Count { .. } | Self::Size { .. } => words.parse().map_or_else(|_| as_text(), Scalar::Int),
+            Self::Number { .. } => words.parse().map_or_else(|_| as_text(), Scalar::Float),
             Self::Path if words.is_empty() || words == "null" => Scalar::Null,
             Self::Path => as_text(),
-            Self::Choice(_) | Self::Mode => Scalar::Text(words.to_owned()),
+            Self::Choice(_) | Self::Choices(_) | Self::Mode => Scalar::Text(words.to_owned()),
         }
     }
 
@@ -102,6 +144,10 @@ impl KeyKind {
         match (self, value) {
             (Self::Size { .. }, Value::Number(number)) => {
                 ByteSize::new(number.as_u64().unwrap_or(0)).to_string()
+            }
+            (Self::Choices(_), Value::Array(words)) => {
+                let words: Vec<&str> = words.iter().filter_map(Value::as_str).collect();
+                format!("[{}]", words.join(", "))
             }
             (Self::Choice(_), Value::String(word)) if word != "off" => word.clone(),
             (_, Value::String(text)) => crate::config::render::quoted(text),
@@ -115,7 +161,17 @@ impl KeyKind {
         let scalar = match value {
             Value::Null => Scalar::Null,
             Value::Bool(flag) => Scalar::Bool(*flag),
-            Value::Number(number) => Scalar::Int(i128::from(number.as_u64().unwrap())),
+            Value::Number(number) => number.as_u64().map_or_else(
+                || Scalar::Float(number.as_f64().unwrap()),
+                |whole| Scalar::Int(whole.into()),
+            ),
+            Value::Array(items) => {
+                let items: Vec<Scalar> = items
+                    .iter()
+                    .map(|i| Scalar::Text(i.as_str().unwrap().to_owned()))
+                    .collect();
+                return self.check_list(&items.iter().collect::<Vec<_>>()).map(|_| ());
+            }
             other => Scalar::Text(other.as_str().unwrap().to_owned()),
         };
         self.check(&scalar).map(|_| ())
@@ -128,14 +184,24 @@ impl fmt::Display for KeyKind {
         match self {
             Self::Flag => f.write_str("true or false"),
             Self::Count { min, max } => write!(f, "a whole number, {min} to {max}"),
+            Self::Number { min, max } => write!(f, "a number, {min} to {max}"),
             Self::Size { min, max } => {
                 write!(f, "a size, {} to {}", ByteSize::new(*min), ByteSize::new(*max))
             }
             Self::Choice(words) => write!(f, "one of {}", words.join(", ")),
+            Self::Choices(words) => write!(f, "a list of some of {}, none twice", words.join(", ")),
             Self::Path => f.write_str("a path, not beginning with ~, or null"),
             Self::Mode => f.write_str("octal digits in quotes, \"0600\" to \"0777\", owner included"),
         }
     }
+}
+
+/// Returns the words of a list, or nothing when one is not known, one stands twice, or there is none.
+fn choices(known: &[&str], names: &[&str]) -> Option<Value> {
+    let is_new = |(index, name): (usize, &&str)| !names.iter().take(index).any(|before| before == name);
+    let all_known = names.iter().all(|name| known.contains(name));
+    let all_new = names.iter().enumerate().all(is_new);
+    (all_known && all_new && !names.is_empty()).then(|| names.iter().copied().map(Value::from).collect())
 }
 
 fn within(number: i128, min: u64, max: u64) -> Result<u64, Problem> {

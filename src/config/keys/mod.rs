@@ -5,6 +5,7 @@
 
 mod daemon;
 mod kind;
+mod optimization;
 mod storage;
 
 pub use kind::KeyKind;
@@ -15,7 +16,7 @@ use serde_json::Value;
 use super::{Config, suggest};
 
 /// One key, for manuals and completions.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct KeyInfo {
     /// The dotted path, such as `daemon.logging.level`.
     pub path: &'static str,
@@ -74,11 +75,12 @@ pub fn environment_name(path: &str) -> String {
 pub(super) const ENV_PREFIX: &str = "PROMPTD__";
 
 pub(super) fn table() -> impl Iterator<Item = &'static Key> {
-    storage::KEYS.iter().chain(daemon::KEYS)
+    storage::KEYS.iter().chain(optimization::KEYS).chain(daemon::KEYS)
 }
 
 fn section_table() -> impl Iterator<Item = &'static SectionInfo> {
-    storage::SECTIONS.iter().chain(daemon::SECTIONS)
+    let optimizer = storage::SECTIONS.iter().chain(optimization::SECTIONS);
+    optimizer.chain(daemon::SECTIONS)
 }
 
 pub(super) fn find(path: &str) -> Option<&'static Key> {

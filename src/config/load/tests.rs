@@ -2,6 +2,8 @@
 
 use super::super::{ByteSize, StorageBackend, WatchMode};
 use super::*;
+use crate::model::OptimizationStrategy;
+use crate::optimizer::ScoringProfile;
 
 fn env(variables: &[(&str, &str)]) -> Sources {
     let env = variables
@@ -241,24 +243,119 @@ fn old_names_send_to_the_migration() {
 }
 
 #[test]
-fn keys_of_the_optimisation_are_refused_with_the_reason() {
-    let words = "is not supported in this version's daemon configuration: optimisation is configured per job; remove it \
-                 here and give it with each optimize job";
+fn keys_of_the_earlier_system_that_set_nothing_are_refused_with_the_reason() {
+    let words = "is no setting of promptd: the weights of the scores are fixed, versions are always kept, and no strategy \
+                 falls back to another; remove it";
     check_refused(
-        "optimizer:\n  optimization: {min_confidence: 0.6}\n",
-        &format!("p.yaml:2: `optimizer.optimization` {words}"),
+        "optimizer:\n  optimization: {strategy_fallback: true}\n",
+        &format!("p.yaml:2: `optimizer.optimization.strategy_fallback` {words}"),
     );
     check_refused(
         "optimizer:\n  scoring_weights:\n    clarity: 0.6\n",
         &format!("p.yaml:2: `optimizer.scoring_weights` {words}"),
     );
     check_variable_refused(
-        "PROMPTD__OPTIMIZER__OPTIMIZATION__MIN_CONFIDENCE",
+        "PROMPTD__OPTIMIZER__ENABLE_VERSION_TRACKING",
         "1",
-        &format!(
-            "PROMPTD__OPTIMIZER__OPTIMIZATION__MIN_CONFIDENCE: `optimizer.optimization.min_confidence` {words}"
-        ),
+        &format!("PROMPTD__OPTIMIZER__ENABLE_VERSION_TRACKING: `optimizer.enable_version_tracking` {words}"),
     );
+}
+
+#[test]
+fn the_optimisation_is_read_with_whole_numbers_fractions_and_lists() {
+    let found = load_text(
+        "optimizer:\n  optimization:\n    min_baseline_score: 72\n    min_improvement: 2.5\n    max_iterations: 7\n    \
+         strategies: [clarity_focus, auto]\n    scoring_profile: reference\n",
+    )
+    .unwrap()
+    .optimizer
+    .optimization;
+    assert_eq!(
+        (
+            found.min_baseline_score,
+            found.min_improvement,
+            found.max_iterations
+        ),
+        (72.0, 2.5, 7)
+    );
+    assert_eq!(
+        found.strategies,
+        [OptimizationStrategy::ClarityFocus, OptimizationStrategy::Auto]
+    );
+    assert_eq!(found.scoring_profile, ScoringProfile::Reference);
+    let one = load_text("optimizer: {optimization: {strategies: conservative}}")
+        .unwrap()
+        .optimizer
+        .optimization;
+    assert_eq!(one.strategies, [OptimizationStrategy::Conservative]);
+}
+
+#[test]
+fn settings_of_the_optimisation_out_of_bounds_are_refused_with_them() {
+    let at = "p.yaml:2: `optimizer.optimization";
+    for (setting, message) in [
+        (
+            "min_confidence: 1.5",
+            ".min_confidence` is 1.5, but must be a number, 0 to 1",
+        ),
+        (
+            "max_iterations: 11",
+            ".max_iterations` is 11, but must be a whole number, 1 to 10",
+        ),
+        (
+            "strategies: [auto, auto]",
+            ".strategies` is [auto, auto], but must be a list of some of ",
+        ),
+        (
+            "strategies: [clarity]",
+            ".strategies` is [clarity], but must be a list of some of ",
+        ),
+        (
+            "strategies: []",
+            ".strategies` is [], but must be a list of some of ",
+        ),
+        (
+            "min_improvement: [5]",
+            ".min_improvement` must be a number, 0 to 100, ",
+        ),
+    ] {
+        let error = load_text(&format!("optimizer:\n  optimization: {{{setting}}}\n"))
+            .unwrap_err()
+            .to_string();
+        assert!(error.starts_with(&format!("{at}{message}")), "{error}");
+    }
+}
+
+/// What the rules of migration make of the names in older documents is what the daemon reads.
+#[test]
+fn a_migrated_configuration_of_every_older_form_loads_with_its_values() {
+    for old in [
+        "optimizer:\n  score_threshold: 70\n  improvement_threshold: 3\n  confidence_threshold: 0.5\n  \
+         max_optimization_iterations: 7\n  default_strategy: clarity_focus\n",
+        "optimizer:\n  optimization:\n    score_threshold: 70\n    improvement_threshold: 3.0\n    \
+         confidence_threshold: 0.5\n    max_optimization_iterations: 7\n    default_strategy: clarity_focus\n",
+        "optimizer:\n  min_improvement: 3.0\n  improvement_threshold: 9.0\n  max_iterations: 7\n  strategies: \
+         [clarity_focus]\n  optimization:\n    min_confidence: 0.5\n    min_baseline_score: 70\n",
+    ] {
+        let migrated = crate::config::migrate(old).unwrap().text;
+        assert_eq!(
+            crate::config::migrate(&migrated).unwrap().text,
+            migrated,
+            "{migrated}"
+        );
+        let found = load_text(&migrated).unwrap().optimizer.optimization;
+        let numbers = (
+            found.min_baseline_score,
+            found.min_improvement,
+            found.min_confidence,
+        );
+        assert_eq!(
+            (numbers, found.max_iterations),
+            ((70.0, 3.0, 0.5), 7),
+            "{migrated}"
+        );
+        assert_eq!(found.strategies, [OptimizationStrategy::ClarityFocus]);
+    }
 }
 
 #[test]

@@ -14,7 +14,7 @@ use std::cmp::Reverse;
 use std::path::Path;
 
 pub use file::migrate_file;
-pub(super) use rules::is_optimization_key;
+pub(super) use rules::is_unsupported_key;
 
 use super::{ConfigError, Origin, yaml};
 use edit::Replacement;

@@ -24,21 +24,29 @@ const STORE_KEYS: [&str; 6] = [
     "shard_depth",
 ];
 
-/// Keys of the optimisation, which are given with each job and not in the daemon's configuration.
+/// Keys of the optimisation, which older documents put beside the block.
 const OPTIMIZATION_KEYS: [&str; 6] = [
     "min_baseline_score",
     "min_improvement",
     "min_confidence",
     "max_iterations",
     "strategies",
-    "strategy_fallback",
+    "max_prompt_length",
 ];
 
-/// Whether a dotted path belongs to the optimisation under its present names.
-pub(in crate::config) fn is_optimization_key(path: &str) -> bool {
+/// Keys of the earlier system that set nothing here.
+const UNSUPPORTED_KEYS: [&str; 4] = [
+    "scoring_weights",
+    "strategy_fallback",
+    "enable_version_tracking",
+    "enable_metrics_feedback",
+];
+
+/// Whether a dotted path is that of a key of the earlier system that sets nothing here.
+pub(in crate::config) fn is_unsupported_key(path: &str) -> bool {
     let inner = path.strip_prefix("optimizer.").unwrap_or(path);
-    let section = inner.split('.').next().unwrap_or(inner);
-    matches!(section, "optimization" | "scoring_weights") || OPTIMIZATION_KEYS.contains(&inner)
+    let inner = inner.strip_prefix("optimization.").unwrap_or(inner);
+    UNSUPPORTED_KEYS.contains(&inner.split('.').next().unwrap_or(inner))
 }
 
 /// One edit, and what it is about.
@@ -83,10 +91,33 @@ pub(super) fn next_step(root: &Item) -> Option<Step<'_>> {
     let renames = scopes.iter().find_map(|(path, map)| next_rename(path, map));
     renames.or_else(|| {
         let outer = scopes.iter().filter(|(path, _)| !path.ends_with("optimization."));
-        outer
-            .into_iter()
-            .find_map(|(path, map)| next_storage_step(path, map))
+        outer.into_iter().find_map(|(path, map)| {
+            next_storage_step(path, map).or_else(|| next_optimization_step(path, map))
+        })
     })
+}
+
+/// Keys of the optimisation that stand in `optimizer` itself move into its block. At the top level they stay: such a file
+/// is that of the optimiser alone.
+fn next_optimization_step<'t>(path: &str, map: &'t Mapping) -> Option<Step<'t>> {
+    const BLOCK: &str = "optimization";
+    if path.is_empty() {
+        return None;
+    }
+    let present = OPTIMIZATION_KEYS
+        .iter()
+        .filter_map(|name| Some((map.get(name)?, *name)));
+    let present: Vec<(&Entry, &'static str)> = present.collect();
+    let (entry, name) = *present.first()?;
+    let Some(block) = map.get(BLOCK) else {
+        return nest(path, map, BLOCK, &present);
+    };
+    let action = if block.map()?.get(name).is_some() {
+        Action::CommentOut
+    } else {
+        Action::Append(BLOCK)
+    };
+    Some(step(map, action, path, entry, &format!("{BLOCK}.{name}"), name))
 }
 
 /// The mappings in which old names may stand, with their paths and a dot.
@@ -346,22 +377,39 @@ mod tests {
     }
 
     #[test]
-    fn keys_of_the_optimisation_are_known_by_their_present_names() {
+    fn keys_beside_the_block_move_into_it() {
+        let name = "optimizer.min_improvement";
+        let to = "optimizer.optimization.min_improvement";
+        check(
+            "optimizer: {min_improvement: 3}",
+            Some((name, to, Action::Nest("optimization"))),
+        );
+        check(
+            "optimizer: {min_improvement: 3, optimization: {strategies: [auto]}}",
+            Some((name, to, Action::Append("optimization"))),
+        );
+        check(
+            "optimizer: {min_improvement: 3, optimization: {min_improvement: 4}}",
+            Some((name, to, Action::CommentOut)),
+        );
+    }
+
+    #[test]
+    fn keys_that_set_nothing_are_known_wherever_they_stand() {
         for path in [
-            "optimizer.optimization",
-            "optimization.x",
+            "optimizer.optimization.strategy_fallback",
             "optimizer.scoring_weights.clarity",
-            "min_improvement",
+            "enable_version_tracking",
         ] {
-            assert!(is_optimization_key(path), "{path}");
+            assert!(is_unsupported_key(path), "{path}");
         }
         for path in [
             "optimizer.storage",
-            "daemon.optimization",
+            "daemon.scoring_weights",
             "optimizer",
-            "optimizer.score_threshold",
+            "optimizer.min_improvement",
         ] {
-            assert!(!is_optimization_key(path), "{path}");
+            assert!(!is_unsupported_key(path), "{path}");
         }
     }
 }

@@ -120,7 +120,7 @@ fn the_present_name_wins_and_the_old_line_stays_as_a_comment() {
     check(
         "optimizer:\n  score_threshold: 70  # old\n  min_baseline_score: 80\n",
         "optimizer:\n  # superseded by `min_baseline_score` (promptctl config migrate):\n  # score_threshold: 70  # old\n  \
-         min_baseline_score: 80\n",
+         optimization:\n    min_baseline_score: 80\n",
     );
     check(
         "storage:\n  type: memory\n  backend: filesystem\n",
@@ -129,7 +129,7 @@ fn the_present_name_wins_and_the_old_line_stays_as_a_comment() {
     check(
         "x:\n  y: |\n    text\noptimizer: {score_threshold: 70, min_baseline_score: 80}\n",
         "x:\n  y: |\n    text\n# superseded by `min_baseline_score` (promptctl config migrate):\n# score_threshold: 70\n\
-         optimizer: {min_baseline_score: 80}\n",
+         optimizer: {optimization: {min_baseline_score: 80}}\n",
     );
     check(
         "storage: memory\nstorage_backend: filesystem\n",
@@ -207,6 +207,11 @@ fn changes_name_the_lines_of_the_old_file() {
             (5, "optimizer.storage_backend", "optimizer.storage.backend"),
             (7, "optimizer.storage_config", "optimizer.storage.config"),
             (8, "optimizer.improvement_threshold", "optimizer.min_improvement"),
+            (
+                8,
+                "optimizer.min_improvement",
+                "optimizer.optimization.min_improvement"
+            ),
         ]
     );
     assert!(changes.iter().any(|change| change.note.contains("percent")));
@@ -343,8 +348,11 @@ proptest! {
         let twice = migrate(&once.text).unwrap();
         prop_assert_eq!(&twice.text, &once.text);
         prop_assert!(twice.changes.is_empty());
-        prop_assert_eq!(scalars(&once.text), scalars(&old));
-        prop_assert_eq!(comments(&once.text), comments(&old));
+        // A value that stands in `optimizer` and in its block makes a comment of one; that has its own tests.
+        if once.changes.iter().all(|change| !change.note.starts_with("superseded")) {
+            prop_assert_eq!(scalars(&once.text), scalars(&old));
+            prop_assert_eq!(comments(&once.text), comments(&old));
+        }
     }
 
     #[test]

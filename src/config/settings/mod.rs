@@ -8,6 +8,8 @@ mod storage;
 
 use serde::{Deserialize, Serialize};
 
+use crate::optimizer::OptimizationSettings;
+
 pub use daemon::{ColorChoice, DaemonConfig, LimitsConfig, LogFormat, LogLevel, LoggingConfig};
 pub use storage::{
     ExternalEdit, FileStoreConfig, RestartConfig, RetentionConfig, ScrubConfig, StorageBackend,
@@ -15,7 +17,7 @@ pub use storage::{
 };
 
 /// Everything that can be configured: the shape of `promptd.yaml`.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// Where prompts are kept.
@@ -25,9 +27,11 @@ pub struct Config {
 }
 
 /// The section `optimizer`.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct OptimizerConfig {
     /// The version store.
     pub storage: StorageConfig,
+    /// What an optimisation may do and must reach.
+    pub optimization: OptimizationSettings,
 }

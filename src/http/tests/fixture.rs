@@ -17,6 +17,7 @@ use tokio::task::JoinHandle;
 
 use crate::http::{AppState, HttpLimits, serve, socket};
 use crate::jobs::{JobLimits, JobQueue, MemoryLedger};
+use crate::optimizer::OptimizationSettings;
 use crate::storage::VersionStorage;
 use crate::storage::memory::MemoryStorage;
 use crate::versions::VersionManager;
@@ -64,7 +65,7 @@ impl Server {
         let versions = VersionManager::new(storage);
         let ledger = Arc::new(MemoryLedger::default());
         let jobs = JobQueue::start(versions.clone(), ledger, JobLimits::default()).await;
-        let state = AppState::new(versions, jobs.unwrap(), limits);
+        let state = AppState::new(versions, jobs.unwrap(), limits, OptimizationSettings::default());
         let (stop, told) = oneshot::channel();
         let task = tokio::spawn(serve(state.clone(), listener, async {
             let _told = told.await;

@@ -7,6 +7,7 @@ mod labels;
 mod limits;
 mod prompts;
 mod refusals;
+mod rewrite;
 mod stop;
 mod times;
 mod trash;

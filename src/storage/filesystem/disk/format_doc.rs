@@ -203,7 +203,7 @@ fn the_words_of_the_lists_are_those_of_the_code() {
     check_words::<IssueSeverity>("`severity` is one of ", ". The `type` of an issue", 3);
     check_words::<IssueType>("`type` of an issue is one of ", ". The `type` of a suggestion", 7);
     check_words::<SuggestionType>("`type` of a suggestion is one of", ". `optimization_result`", 5);
-    check_words::<OptimizationStrategy>("| `strategy` | text | | one of ", " | |", 8);
+    check_words::<OptimizationStrategy>("| `strategy` | text | | one of ", " | |", 9);
     let reserved: BTreeSet<&str> = crate::storage::RESERVED_METADATA.into();
     let listed = words_between("Keys of `metadata` that promptd writes:", "A client that creates");
     assert!(reserved.iter().all(|key| listed.contains(key)), "{listed:?}");

@@ -12,6 +12,16 @@ fn trouble(disk: &FaultyDisk, failure: Failure) {
     disk.arm(fault.times(usize::MAX));
 }
 
+/// Lets the disk go on when a test ends, also when it fails: the runtime waits for threads that hang.
+struct Released(Arc<FaultyDisk>);
+
+impl Drop for Released {
+    fn drop(&mut self) {
+        self.0.disarm();
+        self.0.release();
+    }
+}
+
 fn spawn_put(
     storage: &Arc<FileSystemStorage>,
     prompt: String,
@@ -73,9 +83,10 @@ async fn a_write_beyond_its_deadline_is_interrupted_and_one_that_had_not_begun_n
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_disk_that_hangs_in_one_shard_is_named_and_the_others_are_served() {
     let mut store = Store::quiet();
-    store.options.write_timeout = Duration::from_millis(100);
+    store.options.write_timeout = Duration::from_millis(500);
     store.options.drain_timeout = Duration::from_millis(50);
     let (storage, disk) = store.open_faulty().await;
+    let _released = Released(Arc::clone(&disk));
     put(&storage, "p", "first").await.unwrap();
     trouble(&disk, Failure::Hang);
     for _ in 0..2 {
