@@ -27,6 +27,11 @@ ci:
 interleavings SIZE="short":
     PROMPTD_FAULTS={{SIZE}} cargo test --lib --features interleavings interleavings:: -- --nocapture
 
+# The promises of docs/durability.md: power failures, failing calls, kills, damage, changes by others, hostile input, orders
+# of events. SIZE is full (below 15 minutes) or short; PARTS picks some of them.
+crash SIZE="full" *PARTS:
+    tests/faults/run.sh {{SIZE}} {{PARTS}}
+
 # Criterion benches; NAME is storage, analysis or extraction. See CONTRIBUTING.md for the size of the store.
 bench NAME="storage":
     cargo bench --bench {{NAME}}
