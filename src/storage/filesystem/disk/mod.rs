@@ -6,6 +6,7 @@
 
 mod adopt;
 mod commit;
+mod depth;
 #[expect(
     clippy::module_inception,
     reason = "the seam is named after what it stands for: the disk"
