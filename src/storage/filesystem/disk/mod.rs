@@ -40,7 +40,7 @@ pub(super) use layout::{
     trashed_copy_of_file_name, version_of_file_name,
 };
 pub use manifest::{LabelRecord, Manifest};
-#[cfg(test)]
+#[cfg(all(test, not(feature = "interleavings")))]
 pub(super) use open::settle_metadata;
 pub(super) use open::{MAX_METADATA_BYTES, list_shards, read_metadata};
 pub use open::{OpenError, OpenedStore, StoreMetadata, open_store};
