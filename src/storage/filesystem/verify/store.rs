@@ -38,13 +38,26 @@ pub(super) fn load_hints(shared: &Shared) -> (Option<IndexHints>, Option<Problem
     }
 }
 
-/// Reports prompts that the index knows and the directories do not.
-pub(super) fn check_index_names(hints: &IndexHints, prompts: &[PromptId], problems: &mut Vec<Problem>) {
+/// Reports prompts that the index knows and the directories do not. A shard that cannot be listed says nothing of that.
+pub(super) fn check_index_names(
+    shared: &Shared,
+    hints: &IndexHints,
+    prompts: &[PromptId],
+    problems: &mut Vec<Problem>,
+) {
     let there: BTreeSet<&PromptId> = prompts.iter().collect();
-    for id in hints.ids().filter(|id| !there.contains(id)) {
+    let unreadable = unreadable(problems);
+    let may_be_there = |id: &PromptId| unreadable.contains(shared.layout.shard_of(id).as_str());
+    for id in hints.ids().filter(|id| !there.contains(id) && !may_be_there(id)) {
         let message = format!("{OF_PROMPT}{id}: it has no directory");
         problems.push(Problem::new(Path::new(INDEX), "stale-index", message));
     }
+}
+
+/// Returns the places that are reported as ones that cannot be read; a shard is called as its directory is.
+fn unreadable(problems: &[Problem]) -> BTreeSet<String> {
+    let found = problems.iter().filter(|problem| problem.kind == "unreadable");
+    found.map(|problem| problem.path.clone()).collect()
 }
 
 /// Returns the prompts that findings about the index name.
@@ -98,6 +111,7 @@ pub(super) fn check_metadata(shared: &Shared, problems: &mut Vec<Problem>) {
 
 /// Reports temporary files that nobody is writing, and what recovery set aside.
 pub(super) fn check_leftovers(shared: &Shared, problems: &mut Vec<Problem>) {
+    let unreadable = unreadable(problems);
     for shard in shared.shards.all() {
         problems.extend(shard.disk.quarantined());
         problems.extend(shard.disk.obstruction());
@@ -108,6 +122,7 @@ pub(super) fn check_leftovers(shared: &Shared, problems: &mut Vec<Problem>) {
                 Problem::new(&dir.join(name), "leftover", message)
             })),
             Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+            Err(_) if unreadable.contains(shard.id.as_str()) => {}
             Err(e) => problems.push(Problem::new(&dir, "unreadable", e.to_string())),
         }
     }
