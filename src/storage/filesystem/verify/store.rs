@@ -7,7 +7,9 @@ use std::path::Path;
 use crate::model::PromptId;
 use crate::storage::Problem;
 use crate::storage::filesystem::actors::Shared;
-use crate::storage::filesystem::disk::{IndexHints, IndexSource, OpenError, load_index, read_metadata};
+use crate::storage::filesystem::disk::{
+    Foreign, IndexHints, IndexSource, OpenError, load_index, read_metadata,
+};
 
 const INDEX: &str = ".index.json";
 /// How a finding about one prompt in the index begins.
@@ -117,11 +119,16 @@ pub(super) fn check_leftovers(shared: &Shared, problems: &mut Vec<Problem>) {
         problems.extend(shard.disk.obstruction());
         let dir = shared.layout.tmp_dir(&shard.id);
         match shard.disk.leftovers() {
-            Ok(names) => problems.extend(names.into_iter().map(|name| {
-                let message = "a temporary file that nobody is writing: the next start settles it";
-                Problem::new(&dir.join(name), "leftover", message)
-            })),
-            Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+            Ok(names) => {
+                let mut left = Foreign::default();
+                for name in names {
+                    let message = "a temporary file that nobody is writing: the next start settles it";
+                    left.note(&dir.join(name), "leftover", message);
+                }
+                problems.extend(left.into_problems(&dir));
+            }
+            // What stands there instead is reported as itself.
+            Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {}
             Err(_) if unreadable.contains(shard.id.as_str()) => {}
             Err(e) => problems.push(Problem::new(&dir, "unreadable", e.to_string())),
         }
