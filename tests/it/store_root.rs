@@ -8,6 +8,9 @@ use promptd::versions::NewVersion;
 
 use crate::harness::{Daemon, Host, eventually, id};
 
+/// Puts something in the place of the store.
+type Make = fn(&Path);
+
 async fn write(daemon: &Daemon, text: &str) -> Result<(), String> {
     let made = daemon
         .client()
@@ -53,7 +56,7 @@ async fn a_store_that_is_missing_is_made_and_one_behind_a_symlink_is_used() {
 
 #[tokio::test]
 async fn what_is_no_directory_in_the_place_of_the_store_refuses_the_start_and_is_left_alone() {
-    let makes: [fn(&Path); 4] = [
+    let makes: [Make; 4] = [
         |path| std::fs::write(path, "precious").unwrap(),
         |path| symlink("nowhere", path).unwrap(),
         |path| symlink(path.file_name().unwrap(), path).unwrap(),
@@ -93,12 +96,12 @@ async fn check_displaced(host: &Host, daemon: &Daemon) {
 
 #[tokio::test]
 async fn a_store_that_is_moved_or_replaced_while_it_is_served_is_read_and_not_written_until_it_is_back() {
-    let makes: [(&str, fn(&Path)); 4] = [
+    let makes: [(&str, Make); 4] = [
         ("nothing", |_| {}),
         ("a file", |path| std::fs::write(path, "precious").unwrap()),
         ("a directory", |path| std::fs::create_dir(path).unwrap()),
         ("a symlink that leads nowhere", |path| {
-            symlink("nowhere", path).unwrap()
+            symlink("nowhere", path).unwrap();
         }),
     ];
     for (what, make) in makes {
@@ -111,7 +114,7 @@ async fn a_store_that_is_moved_or_replaced_while_it_is_served_is_read_and_not_wr
         match std::fs::symlink_metadata(host.store()) {
             Err(_) => {}
             Ok(found) if found.is_dir() => {
-                std::fs::remove_dir(host.store()).expect("nothing was written into it")
+                std::fs::remove_dir(host.store()).expect("nothing was written into it");
             }
             Ok(_) => std::fs::remove_file(host.store()).unwrap(),
         }
