@@ -28,6 +28,8 @@ mod lifecycle;
 mod load;
 mod outside;
 mod readme;
+mod store_root;
+mod unreadable;
 mod upkeep;
 mod workflow_export;
 mod workflows;

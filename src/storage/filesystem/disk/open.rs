@@ -15,7 +15,7 @@ use crate::model::{ShardDepth, ShardId, Timestamp, strict_json};
 use crate::storage::Problem;
 
 use super::depth::{find_contradiction, find_depth};
-use super::layout::{LOCK_FILE, METADATA_FILE, is_hidden};
+use super::layout::{LOCK_FILE, METADATA_FILE, TRASH_DIR, is_hidden};
 use super::real::StoreLock;
 use super::scan::Foreign;
 use super::{Disk, EntryKind, Layout, RealDisk};
@@ -142,7 +142,10 @@ pub fn open_store(path: &Path, depth: ShardDepth) -> Result<OpenedStore, OpenErr
     let layout = Layout {
         depth: metadata.shard_depth,
     };
-    let (shards, problems) = list_shards(&disk, layout).map_err(directory)?;
+    let (mut shards, problems) = list_shards(&disk, layout).map_err(directory)?;
+    shards.extend(shards_of_trash(&disk, layout));
+    shards.sort_unstable();
+    shards.dedup();
     Ok(OpenedStore {
         disk: Arc::new(disk),
         metadata,
@@ -367,6 +370,16 @@ pub(crate) fn list_shards(disk: &dyn Disk, layout: Layout) -> io::Result<(Vec<Sh
     }
     shards.sort_unstable();
     Ok((shards, foreign.into_problems(Path::new("."))))
+}
+
+/// Lists the shards that have a trash. Their directory may be gone; what was deleted in them is still known, as are the
+/// numbers.
+fn shards_of_trash(disk: &dyn Disk, layout: Layout) -> Vec<ShardId> {
+    // A trash that cannot be listed is told by every shard.
+    let entries = disk.list(Path::new(TRASH_DIR)).unwrap_or_default();
+    let dirs = entries.into_iter().filter(|(_, kind)| *kind == EntryKind::Dir);
+    dirs.filter_map(|(name, _)| layout.depth.shard_named(name.to_str()?))
+        .collect()
 }
 
 #[cfg(test)]

@@ -141,13 +141,13 @@ pub fn scan_prompt(
 
 /// What does not belong where it is. There may be any number of such names; only so many are reported one by one.
 #[derive(Default)]
-pub(super) struct Foreign {
+pub(in crate::storage::filesystem) struct Foreign {
     problems: Vec<Problem>,
     more: usize,
 }
 
 impl Foreign {
-    pub(super) fn note(&mut self, place: &Path, kind: &str, message: &str) {
+    pub(in crate::storage::filesystem) fn note(&mut self, place: &Path, kind: &str, message: &str) {
         if self.problems.len() < MAX_FOREIGN_NAMES {
             self.problems.push(Problem::new(place, kind, message));
         } else {
@@ -155,7 +155,7 @@ impl Foreign {
         }
     }
 
-    pub(super) fn into_problems(mut self, dir: &Path) -> Vec<Problem> {
+    pub(in crate::storage::filesystem) fn into_problems(mut self, dir: &Path) -> Vec<Problem> {
         if self.more > 0 {
             let message = format!("and {} more that do not belong here", self.more);
             let kind = self

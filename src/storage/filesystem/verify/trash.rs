@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 
 use crate::model::{Integrity, PromptId, ShardId, Version};
 use crate::storage::filesystem::actors::Shared;
-use crate::storage::filesystem::disk::{EntryKind, NoteState, ReadFailure, TrashName, read_version_at};
+use crate::storage::filesystem::disk::{
+    EntryKind, Foreign, NoteState, ReadFailure, TrashName, read_version_at,
+};
 use crate::storage::{Problem, VerifyScope};
 
 const TRASH: &str = ".trash";
@@ -25,6 +27,7 @@ pub(super) fn check(shared: &Shared, scope: &VerifyScope, problems: &mut Vec<Pro
             }
         };
         let mut versions: BTreeSet<(PromptId, Version)> = BTreeSet::new();
+        let mut foreign = Foreign::default();
         let mut notes: BTreeSet<(PromptId, Version)> = BTreeSet::new();
         for (name, kind) in entries {
             let place = dir.join(&name);
@@ -38,7 +41,7 @@ pub(super) fn check(shared: &Shared, scope: &VerifyScope, problems: &mut Vec<Pro
                 TrashName::Foreign if !scope.is_everything() => {}
                 TrashName::Foreign => {
                     let message = "not the name of a deleted version: left alone";
-                    problems.push(Problem::new(&place, "foreign-name", message));
+                    foreign.note(&place, "foreign-name", message);
                 }
                 TrashName::Hidden | TrashName::Copy(..) => {}
                 _ if kind != EntryKind::File => {
@@ -49,6 +52,7 @@ pub(super) fn check(shared: &Shared, scope: &VerifyScope, problems: &mut Vec<Pro
                 TrashName::Note(id, version) => drop(notes.insert((id, version))),
             }
         }
+        problems.extend(foreign.into_problems(&dir));
         check_versions(shared, &versions, problems);
         check_notes(shared, &versions, &notes, problems);
     }
