@@ -250,13 +250,13 @@ impl WatcherState {
     /// Events were lost: directories made meanwhile are not watched, so watches are set again before all is looked at.
     async fn recover_lost(&mut self, myself: &ActorRef<WatcherMessage>) {
         self.status(|status| status.overflows += 1);
-        if self
-            .last_rescan
-            .is_some_and(|last| last.elapsed() < MIN_RESCAN_PAUSE)
-        {
+        let pause = self.last_rescan.map_or(Duration::ZERO, |last| {
+            MIN_RESCAN_PAUSE.saturating_sub(last.elapsed())
+        });
+        if !pause.is_zero() {
             // A storm: wait for its end instead of scanning once per wave.
             self.inbox.lose();
-            drop(myself.send_after(MIN_RESCAN_PAUSE, || WatcherMessage::Drain));
+            drop(myself.send_after(pause, || WatcherMessage::Drain));
             return;
         }
         self.rearm(myself).await;

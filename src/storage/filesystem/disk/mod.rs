@@ -47,7 +47,7 @@ pub use open::{OpenError, OpenedStore, StoreMetadata, open_store};
 pub use overlap::overlap;
 pub use real::{RealDisk, StoreLock, inotify_limit};
 pub use recover::{RecoveredShard, recover_shard};
-pub(super) use scan::{Foreign, MAX_MANIFEST_BYTES, read_manifest};
+pub(super) use scan::{Foreign, MAX_MANIFEST_BYTES, clock_nanos, list_prompt, read_manifest};
 pub use scan::{Slot, scan_prompt, scan_shard_names};
 pub(crate) use shard_disk::STORE_MOVED;
 pub use shard_disk::{DiskLimits, Prepared, Run, ShardDisk};
