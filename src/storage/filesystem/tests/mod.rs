@@ -2,6 +2,7 @@
 
 mod actor_ends;
 mod backup;
+mod choices;
 pub(crate) mod crash;
 mod damage;
 mod fault_table;
