@@ -3,6 +3,7 @@
 mod actor_ends;
 mod backup;
 mod choices;
+mod choices;
 pub(crate) mod crash;
 mod damage;
 mod fault_table;
@@ -19,6 +20,7 @@ mod steps;
 mod stopping;
 mod strange_stores;
 mod swapped;
+mod trash_notes;
 mod verifying;
 mod watching;
 
