@@ -9,13 +9,13 @@ use super::*;
 use crate::storage::{BackupReport, BackupRequest, Progress, RestoreReport, RestoreRequest, RestoreScope};
 
 /// Two directories beside one another: a store, and where its backups go.
-struct Pair {
+pub(super) struct Pair {
     dir: tempfile::TempDir,
-    store: Store,
+    pub(super) store: Store,
 }
 
 impl Pair {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let dir = tempfile::tempdir_in("/dev/shm")
             .or_else(|_| tempfile::tempdir())
             .unwrap();
@@ -36,12 +36,12 @@ impl Pair {
         store
     }
 
-    fn path(&self, below: &str) -> PathBuf {
+    pub(super) fn path(&self, below: &str) -> PathBuf {
         self.dir.path().join(below)
     }
 }
 
-async fn back_up(storage: &FileSystemStorage, target: &str) -> Result<BackupReport, StorageError> {
+pub(super) async fn back_up(storage: &FileSystemStorage, target: &str) -> Result<BackupReport, StorageError> {
     let request = BackupRequest {
         target: Some(target.to_owned()),
         job: "job_1".into(),
@@ -93,7 +93,7 @@ async fn delete(storage: &FileSystemStorage, prompt: &str, number: &str) {
 }
 
 /// A prompt with two live versions, a label, a deleted version and a purged one; another with one version.
-async fn fill(storage: &FileSystemStorage) {
+pub(super) async fn fill(storage: &FileSystemStorage) {
     for text in ["one", "two", "three", "four"] {
         put(storage, "p", text).await.unwrap();
     }
@@ -126,7 +126,7 @@ fn files(root: &Path) -> std::collections::BTreeMap<PathBuf, Vec<u8>> {
     found
 }
 
-fn hidden_names(dir: &Path) -> Vec<String> {
+pub(super) fn hidden_names(dir: &Path) -> Vec<String> {
     let mut names: Vec<String> = std::fs::read_dir(dir)
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())

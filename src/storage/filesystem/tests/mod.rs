@@ -2,7 +2,7 @@
 
 mod actor_ends;
 mod backup;
-mod choices;
+mod backup_busy;
 mod choices;
 pub(crate) mod crash;
 mod damage;
