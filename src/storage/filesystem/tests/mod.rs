@@ -3,6 +3,7 @@
 mod actor_ends;
 mod backup;
 mod backup_busy;
+mod backup_faults;
 mod choices;
 pub(crate) mod crash;
 mod damage;
