@@ -82,10 +82,11 @@ fn file_system_options(files: &FileStoreConfig, limits: &LimitsConfig) -> FileSy
             enabled: files.scrub.enabled,
             bytes_per_second: files.scrub.bytes_per_second.get(),
             pause: Duration::from_secs(files.scrub.pause_hours * 3600),
-            ..defaults.scrub
+            first_pause: Duration::from_secs(files.scrub.first_pause_seconds),
         },
         trash_max_age_days: files.trash_max_age_days,
         backup_dir: files.backup_dir.clone(),
+        backup_memory_bytes: files.backup_memory_bytes.get(),
         watch: watch_options(&files.watch),
         restart: restart_policy(&files.restart),
         drain_timeout: Duration::from_millis(limits.drain_timeout_ms),

@@ -112,6 +112,18 @@ pub trait VersionStorage: Send + Sync + std::fmt::Debug + 'static {
         author: &Author,
     ) -> Result<Vec<Version>, StorageError>;
 
+    /// Moves versions to the trash that were chosen when the prompt was as `seen`, if the choice still holds
+    /// ([`retention::check_choice`]): it is looked at in the same step, when nobody else changes the prompt.
+    ///
+    /// # Errors
+    /// As [`Self::delete`] without `force`; `PreconditionFailed` when it does not hold any more.
+    async fn delete_chosen(
+        &self,
+        seen: &PromptEntry,
+        versions: &[Version],
+        author: &Author,
+    ) -> Result<Vec<Version>, StorageError>;
+
     /// Brings a version back from the trash.
     ///
     /// # Errors

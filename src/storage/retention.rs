@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::{PromptId, Timestamp, Version};
 
-use super::PromptEntry;
+use super::{PromptEntry, StorageError};
 
 /// Which versions stay. The latest, those with a label and the parents of what stays by these rules stay in any case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -133,6 +133,38 @@ pub fn surplus(
     Ok(entry.versions.iter().filter(goes).cloned().collect())
 }
 
+/// Checks that what was chosen when a prompt was as `seen` may still go: what was there must be there with the same labels,
+/// and nothing that came since may be made from what goes. `parent` tells what a version was made from; `None` when that is
+/// not known.
+///
+/// # Errors
+/// [`StorageError::PreconditionFailed`].
+pub fn check_choice(
+    seen: &PromptEntry,
+    now: &PromptEntry,
+    chosen: &[Version],
+    parent: impl Fn(&Version) -> Option<Option<Version>>,
+) -> Result<(), StorageError> {
+    let changed = |what: &str| {
+        let id = &seen.id;
+        let message = format!("prompt {id} changed since its versions were chosen: {what}; choose again");
+        Err(StorageError::PreconditionFailed(message))
+    };
+    if let Some(gone) = seen.versions.iter().find(|version| !now.has(version)) {
+        return changed(&format!("version {gone} is gone"));
+    }
+    if seen.labels != now.labels {
+        return changed("its labels are others");
+    }
+    for new in now.versions.iter().filter(|version| !seen.has(version)) {
+        match parent(new) {
+            Some(parent) if parent.as_ref().is_none_or(|parent| !chosen.contains(parent)) => {}
+            _ => return changed(&format!("version {new} is new and may be made from one of them")),
+        }
+    }
+    Ok(())
+}
+
 /// Tells whether something happened longer ago than a limit; what has no time did not.
 #[must_use]
 pub fn is_older(at: Option<&Timestamp>, limit: Duration, now: jiff::Timestamp) -> bool {
@@ -235,6 +267,35 @@ mod tests {
             keep_newer_than: None,
         };
         assert_eq!(surplus(&entry, &facts, rule, now()), Err(number(1)));
+    }
+
+    #[test]
+    fn a_choice_holds_as_long_as_nothing_it_was_made_by_changed() {
+        let alone = [(None, 3), (None, 2), (None, 1)];
+        let (seen, _) = history(&alone, &[1]);
+        let check = |now: &PromptEntry, parent: Option<Option<u64>>| {
+            check_choice(&seen, now, &[number(0)], |_| {
+                parent.map(|parent| parent.map(number))
+            })
+            .is_ok()
+        };
+        assert!(check(&seen, None));
+        let mut shorter = seen.clone();
+        shorter.versions.pop();
+        assert!(
+            !check(&shorter, None),
+            "the latest is gone: another one is the latest now"
+        );
+        let (labelled, _) = history(&alone, &[0, 1]);
+        assert!(!check(&labelled, None));
+        let (unlabelled, _) = history(&alone, &[]);
+        assert!(!check(&unlabelled, None));
+        let mut longer = seen.clone();
+        longer.versions.push(number(3));
+        assert!(check(&longer, Some(Some(2))));
+        assert!(check(&longer, Some(None)));
+        assert!(!check(&longer, Some(Some(0))), "made from what goes");
+        assert!(!check(&longer, None), "nobody knows what it was made from");
     }
 
     #[test]

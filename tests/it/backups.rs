@@ -1,11 +1,13 @@
 //! Backups of a daemon that serves, restored into another one.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use promptd::client::{Client, LabelGuard};
+use promptd::http::wire::JobState;
 use promptd::model::{Integrity, Label, Version, VersionSelector};
 use promptd::versions::NewVersion;
 use serde_json::{Map, Value, json};
@@ -261,5 +263,82 @@ async fn the_verbs_refuse_what_is_not_beneath_the_backup_directory_and_never_ove
     host.ctl(&["rm", "--yes", "greet@1.0.0"]).success();
     assert_eq!(host.ctl(&["restore", "greet@1.0.0"]).success(), "greet@1.0.0\n");
     assert_eq!(version("1.0.0"), Version::FIRST);
+    assert!(daemon.stop().success());
+}
+
+#[tokio::test]
+async fn a_second_backup_links_what_did_not_change() {
+    let host = Host::new();
+    let daemon = host.start().await;
+    for n in 0..3 {
+        let text = format!("Text {n}.");
+        host.ctl_with(&["put", "greet", "-"], &text, &[]).success();
+    }
+    let back_up =
+        || -> Value { serde_json::from_str(&host.ctl(&["backup", "daily", "--json"]).success()).unwrap() };
+    let first = back_up();
+    assert_eq!(first["linked"], 0, "{first}");
+    host.ctl_with(&["put", "greet", "-"], "One more.", &[]).success();
+    let second = back_up();
+    assert_eq!(second["linked"], first["copied"], "{second}");
+    assert_eq!(second["copied"], 1, "{second}");
+    let place = host.version_file("greet", "1.0.0");
+    let place = place.strip_prefix(host.store()).unwrap();
+    let found = |report: &Value| {
+        let root = Path::new(report["full_path"].as_str().unwrap());
+        std::fs::metadata(root.join(place)).unwrap()
+    };
+    assert_eq!(
+        (found(&first).nlink(), found(&first).ino()),
+        (2, found(&second).ino())
+    );
+    assert_eq!(std::fs::metadata(host.store().join(place)).unwrap().nlink(), 1);
+    assert_eq!(host.ctl(&["backup", "verify", "daily"]).code, 0);
+    assert!(daemon.stop().success());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_backup_that_is_cancelled_ends_as_cancelled_and_leaves_nothing() {
+    let host = Host::new();
+    let daemon = host.start().await;
+    let client = daemon.client();
+    for n in 0..MANY {
+        let new = NewVersion::of_text(format!("Text number {n}."));
+        client
+            .create_version(&id(&format!("many_{}", n % 100)), &new)
+            .await
+            .unwrap();
+    }
+    let mut cancelled = 0;
+    for _ in 0..20 {
+        let params = Map::from_iter([("target".to_owned(), json!("many"))]);
+        let job = client.submit_job("backup", params).await.unwrap().job_id;
+        let is_over = async || {
+            client
+                .job(&job, std::time::Duration::ZERO)
+                .await
+                .unwrap()
+                .state
+                .is_final()
+        };
+        eventually("it is under way", async || {
+            !unfinished(&host).is_empty() || is_over().await
+        })
+        .await;
+        client.cancel_job(&job).await.unwrap();
+        let ended = client.wait_for_job(&job, |_| ()).await.unwrap();
+        assert_eq!(unfinished(&host), Vec::<PathBuf>::new());
+        if ended.state == JobState::Cancelled {
+            assert_eq!((ended.error, ended.result), (None, None));
+            cancelled += 1;
+            break;
+        }
+        assert_eq!(ended.state, JobState::Succeeded, "{:?}", ended.error);
+    }
+    assert_eq!(cancelled, 1, "no backup was cancelled in the middle");
+    let listed = host.ctl(&["backup", "list"]).success();
+    for path in listed.lines().filter_map(|line| line.split('\t').next()) {
+        assert_eq!(host.ctl(&["backup", "verify", path]).code, 0, "{path}");
+    }
     assert!(daemon.stop().success());
 }

@@ -1,13 +1,12 @@
 //! Keeping a store in order through the real binaries: verify and repair, disk space, collecting what is old.
 
 use std::path::Path;
-use std::process::Command;
 
 use promptd::client::Client;
 use promptd::versions::NewVersion;
 use serde_json::Value;
 
-use crate::harness::{Daemon, Host, eventually, id};
+use crate::harness::{Daemon, Host, SmallDisk, eventually, id};
 
 async fn fill(daemon: &Daemon, prompt: &str, count: usize) {
     for n in 0..count {
@@ -164,29 +163,6 @@ async fn a_collection_is_planned_first_and_never_takes_what_is_in_use() {
     assert!(host.version_file("greet", "1.0.2").exists() && host.version_file("greet", "1.0.1").exists());
 }
 
-/// A small file system of its own, unmounted at the end.
-struct SmallDisk<'a>(&'a Path);
-
-impl<'a> SmallDisk<'a> {
-    /// Mounts one; nothing where that is not allowed.
-    fn mount(path: &'a Path, size: &str) -> Option<Self> {
-        std::fs::create_dir_all(path).unwrap();
-        let mount = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", &format!("size={size}"), "promptd-test"])
-            .arg(path)
-            .output();
-        let mounted = mount.is_ok_and(|output| output.status.success());
-        mounted.then_some(Self(path))
-    }
-}
-
-impl Drop for SmallDisk<'_> {
-    fn drop(&mut self) {
-        let unmounted = Command::new("umount").arg("-l").arg(self.0).status();
-        assert!(unmounted.is_ok_and(|status| status.success()) || std::thread::panicking());
-    }
-}
-
 #[tokio::test]
 async fn a_full_disk_refuses_writes_serves_the_rest_and_takes_writes_again_by_itself() {
     let mut host = Host::new();
@@ -233,5 +209,49 @@ async fn a_full_disk_refuses_writes_serves_the_rest_and_takes_writes_again_by_it
     let log = daemon.read_log();
     assert_eq!(log.matches("the disk is nearly full").count(), 1, "{log}");
     assert_eq!(log.matches("there is room on the disk again").count(), 1, "{log}");
+    assert!(daemon.stop().success());
+}
+
+#[tokio::test]
+async fn a_collection_that_is_killed_is_done_again_and_loses_nothing() {
+    const PROMPTS: usize = 60;
+    let host = Host::new();
+    let mut daemon = host.start().await;
+    for n in 0..PROMPTS {
+        fill(&daemon, &format!("c_{n}"), 4).await;
+    }
+    let gone = || {
+        let first = |n: &usize| !host.version_file(&format!("c_{n}"), "1.0.0").exists();
+        (0..PROMPTS).filter(first).count()
+    };
+    let params = serde_json::json!({"keep_last": 1, "apply": true});
+    let Value::Object(params) = params else {
+        unreachable!()
+    };
+    let job = daemon
+        .client()
+        .submit_job("collect", params)
+        .await
+        .unwrap()
+        .job_id;
+    eventually("a part is done", async || gone() > 3).await;
+    daemon.kill();
+    let done_before = gone();
+    daemon = host.start().await;
+    let ended = daemon.client().wait_for_job(&job, |_| ()).await.unwrap();
+    assert_eq!(ended.error, None);
+    assert_eq!(ended.result.unwrap()["skipped"], serde_json::json!([]));
+    eprintln!("covered: collect: killed after {done_before} of {PROMPTS} prompts, done again");
+    assert!(done_before < PROMPTS, "it was not killed in the middle");
+    // The latest, and the version that it was made from; the others lie in the trash.
+    for n in 0..PROMPTS {
+        let there = ["1.0.0", "1.0.1", "1.0.2", "1.0.3"]
+            .map(|number| host.version_file(&format!("c_{n}"), number).exists());
+        assert_eq!(there, [false, false, true, true], "c_{n}");
+    }
+    let trash = host.ctl(&["trash"]).success();
+    assert_eq!(trash.lines().count(), 2 * PROMPTS);
+    assert_eq!(host.ctl(&["verify"]).success(), "");
+    host.ctl(&["restore", "c_0@1.0.1"]).success();
     assert!(daemon.stop().success());
 }

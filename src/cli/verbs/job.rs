@@ -44,7 +44,10 @@ enum Action {
         #[arg(long)]
         json: bool,
     },
-    /// Submit a job that needs no parameters, and print its id
+    /// Submit a job with no parameters, and print its id
+    ///
+    /// The other kinds need parameters and have verbs of their own: import, collect, restore and verify_backup
+    /// (promptctl import, collect, restore and backup verify).
     Submit {
         /// What to do: verify, rebuild_index or backup
         kind: String,
@@ -316,6 +319,7 @@ fn progress(job: &JobView) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::jobs::JobKind;
     use serde_json::json;
 
     fn job(state: &str) -> JobView {
@@ -340,6 +344,16 @@ mod tests {
                     "prompts": 10
                   }
         "#);
+    }
+
+    #[test]
+    fn the_help_of_submit_names_every_kind() {
+        let command = JobArgs::augment_args(clap::Command::new("job"));
+        let submit = command.find_subcommand("submit").unwrap();
+        let help = submit.clone().render_long_help().to_string();
+        for kind in JobKind::ALL {
+            assert!(help.contains(kind.as_str()), "{} is not in {help}", kind.as_str());
+        }
     }
 
     #[test]

@@ -62,6 +62,12 @@ pub(super) const KEYS: &[Key] = &[
                 not lie in it, nor it in the store.",
     },
     Key {
+        path: "optimizer.storage.config.backup_memory_bytes",
+        kind: Size { min: 0, max: TIB },
+        about: "How many bytes of one prompt a backup keeps in memory until it is certain that they belong together; \
+                what is more waits in the backup directory. Lower it where memory is short.",
+    },
+    Key {
         path: "optimizer.storage.config.use_index",
         kind: Flag,
         about: "Keep .index.json, a summary of the store for other programs. It can be rebuilt at any time; turn \
@@ -205,6 +211,11 @@ pub(super) const KEYS: &[Key] = &[
         kind: Count { min: 1, max: 8_760 },
         about: "Hours of rest after the scrubber has read everything once. Lower it to find damage sooner, at the \
                 price of more reading.",
+    },
+    Key {
+        path: "optimizer.storage.config.scrub.first_pause_seconds",
+        kind: Count { min: 0, max: 86_400 },
+        about: "Seconds after a start before the scrubber begins. Raise it where the start is busy enough already.",
     },
     Key {
         path: "optimizer.storage.config.watch.mode",

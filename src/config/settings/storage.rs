@@ -48,6 +48,8 @@ pub struct FileStoreConfig {
     pub storage_dir: Option<PathBuf>,
     /// The directory beneath which backups lie; `None` is `backups` beside the store.
     pub backup_dir: Option<PathBuf>,
+    /// The most bytes of one prompt that a backup keeps in memory; what is more waits in the backup directory.
+    pub backup_memory_bytes: ByteSize,
     /// Whether `.index.json` is kept on disk.
     pub use_index: bool,
     /// Whether version documents are cached in memory.
@@ -115,6 +117,7 @@ impl Default for FileStoreConfig {
         Self {
             storage_dir: None,
             backup_dir: None,
+            backup_memory_bytes: ByteSize::mib(64),
             use_index: true,
             use_cache: true,
             cache_size: 10_000,
@@ -171,6 +174,8 @@ pub struct ScrubConfig {
     pub bytes_per_second: ByteSize,
     /// Hours between the end of one reading of everything and the next.
     pub pause_hours: u64,
+    /// Seconds between the start of the daemon and the first reading.
+    pub first_pause_seconds: u64,
 }
 
 impl Default for ScrubConfig {
@@ -179,6 +184,7 @@ impl Default for ScrubConfig {
             enabled: true,
             bytes_per_second: ByteSize::kib(256),
             pause_hours: 24,
+            first_pause_seconds: 60,
         }
     }
 }

@@ -182,6 +182,14 @@ impl VersionStorage for Troubled {
     ) -> Result<Vec<Version>, StorageError> {
         self.0.delete(id, versions, force, author).await
     }
+    async fn delete_chosen(
+        &self,
+        seen: &PromptEntry,
+        versions: &[Version],
+        author: &Author,
+    ) -> Result<Vec<Version>, StorageError> {
+        self.0.delete_chosen(seen, versions, author).await
+    }
     async fn restore(&self, id: &PromptId, version: &Version, author: &Author) -> Result<(), StorageError> {
         self.0.restore(id, version, author).await
     }

@@ -138,6 +138,7 @@ impl Collection<'_> {
                     let prompt_id = entry.id.clone();
                     self.report.skipped.push(SkippedCollection { prompt_id, reason });
                 }
+                self.check_cancelled()?;
                 self.context.progress.advance(1);
             }
             let Some(last) = entries.last().filter(|_| entries.len() == PAGE) else {
@@ -166,15 +167,21 @@ impl Collection<'_> {
                 return Ok(());
             }
             let some: Vec<Version> = chosen.iter().take(MAX_AT_ONCE).cloned().collect();
-            if some.is_empty() {
+            if some.is_empty() || self.context.progress.is_cancelled() {
                 return Ok(());
             }
-            match storage.delete(id, &some, false, &self.context.author).await {
-                Ok(moved) => self.note_all(id, &moved, &facts),
-                // A label came, or somebody deleted one of them: the rules are held against what is there now.
-                Err(StorageError::Labelled { .. } | StorageError::VersionNotFound { .. })
-                    if contradictions < MAX_CONTRADICTIONS =>
-                {
+            match storage.delete_chosen(&entry, &some, &self.context.author).await {
+                Ok(moved) => {
+                    contradictions = 0;
+                    self.note_all(id, &moved, &facts);
+                }
+                // Somebody changed the prompt meanwhile: the rules are held against what is there now.
+                Err(
+                    StorageError::PreconditionFailed(_)
+                    | StorageError::PromptNotFound(_)
+                    | StorageError::Labelled { .. }
+                    | StorageError::VersionNotFound { .. },
+                ) if contradictions < MAX_CONTRADICTIONS => {
                     contradictions += 1;
                 }
                 Err(error) => {

@@ -2,6 +2,7 @@
 //! everybody waits, so no test does.
 
 mod cancel;
+mod collect;
 mod crash;
 mod damage;
 mod disk;

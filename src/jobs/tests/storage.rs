@@ -43,7 +43,11 @@ pub(super) struct ScriptedStorage {
     pub(super) open_for_puts: watch::Sender<bool>,
     /// How many puts are waiting or being done now.
     pub(super) puts: watch::Sender<usize>,
-    /// The most there ever were.
+    /// While false, deletions of chosen versions wait.
+    pub(super) open_for_choices: watch::Sender<bool>,
+    /// How many of them there were.
+    pub(super) choices: watch::Sender<usize>,
+    /// The most puts there ever were.
     pub(super) most_puts: AtomicUsize,
 }
 
@@ -56,6 +60,8 @@ impl ScriptedStorage {
             refused: Mutex::default(),
             open_for_puts: watch::Sender::new(true),
             puts: watch::Sender::new(0),
+            open_for_choices: watch::Sender::new(true),
+            choices: watch::Sender::new(0),
             most_puts: AtomicUsize::new(0),
         })
     }
@@ -123,6 +129,18 @@ impl VersionStorage for ScriptedStorage {
         author: &Author,
     ) -> Result<Vec<Version>, StorageError> {
         self.inner.delete(id, versions, force, author).await
+    }
+
+    async fn delete_chosen(
+        &self,
+        seen: &PromptEntry,
+        versions: &[Version],
+        author: &Author,
+    ) -> Result<Vec<Version>, StorageError> {
+        self.choices.send_modify(|now| *now += 1);
+        let mut open = self.open_for_choices.subscribe();
+        open.wait_for(|open| *open).await.unwrap();
+        self.inner.delete_chosen(seen, versions, author).await
     }
 
     async fn restore(&self, id: &PromptId, version: &Version, author: &Author) -> Result<(), StorageError> {

@@ -110,7 +110,11 @@ impl FileSystemStorage {
             .await
             .map_err(|e| directory(real.path(), std::io::Error::other(e)))?;
         tracing::debug!(?source, "index");
+        let is_read_only = opened.lock.file.is_none();
         let shared = Arc::new(Self::assemble(opened, disk, options, hints, &source));
+        if is_read_only {
+            shared.saw_read_only();
+        }
         let spawned = Actor::spawn(None, Supervisor, Arc::clone(&shared)).await;
         let (supervisor, _) = spawned.map_err(|e| directory(real.path(), std::io::Error::other(e)))?;
         let supervisor = runtime::address(&supervisor);

@@ -92,6 +92,8 @@ pub struct FileSystemOptions {
     pub trash_max_age_days: u32,
     /// The directory beneath which backups lie; `None` is `backups` beside the store.
     pub backup_dir: Option<PathBuf>,
+    /// The most bytes of one prompt that a backup keeps in memory.
+    pub backup_memory_bytes: u64,
     /// Watching.
     pub watch: WatchOptions,
     /// Restarts.
@@ -123,6 +125,7 @@ impl Default for FileSystemOptions {
             scrub: ScrubOptions::default(),
             trash_max_age_days: 0,
             backup_dir: None,
+            backup_memory_bytes: 64 << 20,
             watch: WatchOptions {
                 mode: WatchMode::Auto,
                 scan_interval: Duration::from_secs(30),

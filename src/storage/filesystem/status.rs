@@ -122,8 +122,7 @@ impl FileSystemStorage {
             return Err("the store is closed".into());
         }
         let mut complaints = Vec::new();
-        let space = *self.shared.space.lock().unwrap_or_else(PoisonError::into_inner);
-        if space.is_some_and(|space| space.read_only) {
+        if self.shared.is_read_only() {
             complaints.push("the store is on a read-only file system".to_owned());
         }
         if !self.shared.disk.is_in_place() {

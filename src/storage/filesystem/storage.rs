@@ -95,6 +95,23 @@ impl VersionStorage for FileSystemStorage {
         }
     }
 
+    async fn delete_chosen(
+        &self,
+        seen: &PromptEntry,
+        versions: &[Version],
+        author: &Author,
+    ) -> Result<Vec<Version>, StorageError> {
+        let op = WriteOp::DeleteChosen {
+            seen: Box::new(seen.clone()),
+            versions: versions.to_vec(),
+            author: author.clone(),
+        };
+        match self.write_existing(&seen.id, op).await? {
+            WriteDone::Deleted(versions) => Ok(versions),
+            other => Err(unexpected(&other)),
+        }
+    }
+
     async fn restore(&self, id: &PromptId, version: &Version, _author: &Author) -> Result<(), StorageError> {
         self.check_trashed(id, version)?;
         self.write(id, WriteOp::Restore(version.clone())).await.map(drop)

@@ -16,6 +16,7 @@ use crate::versions::numbering::next_version_after;
 
 use prompt::MemoryPrompt;
 
+use super::retention::check_choice;
 use super::{
     LabelEntry, LabelMove, Numbering, Progress, PromptEntry, PromptPage, PutOutcome, PutVersion, Revision,
     Sameness, SetLabel, StorageError, StoredVersion, TrashedVersion, VerifyReport, VerifyScope,
@@ -198,50 +199,24 @@ impl VersionStorage for MemoryStorage {
         force: bool,
         author: &Author,
     ) -> Result<Vec<Version>, StorageError> {
+        self.change(id, |prompt| prompt.move_to_trash(id, versions, force, author))
+    }
+
+    async fn delete_chosen(
+        &self,
+        seen: &PromptEntry,
+        versions: &[Version],
+        author: &Author,
+    ) -> Result<Vec<Version>, StorageError> {
+        let id = &seen.id;
         self.change(id, |prompt| {
-            let mut doomed: Vec<Version> = if versions.is_empty() {
-                prompt.versions.keys().cloned().collect()
-            } else {
-                versions.to_vec()
-            };
-            doomed.sort_unstable();
-            doomed.dedup();
-            if doomed.is_empty() {
-                return Err(StorageError::PromptNotFound(id.clone()));
+            check_choice(seen, &prompt.entry(id), versions, |version| {
+                prompt.parent_of(version)
+            })?;
+            match versions {
+                [] => Ok(Vec::new()),
+                _ => prompt.move_to_trash(id, versions, false, author),
             }
-            let entry = prompt.entry(id);
-            if let Some(version) = doomed.iter().find(|version| !entry.has(version)) {
-                let (id, version) = (id.clone(), version.clone());
-                return Err(StorageError::VersionNotFound { id, version });
-            }
-            let label_on = |version: &Version| Some((version.clone(), entry.label_on(version)?.clone()));
-            if let Some((version, label)) = doomed.iter().find_map(label_on).filter(|_| !force) {
-                let id = id.clone();
-                return Err(StorageError::Labelled { id, version, label });
-            }
-            prompt.note_used();
-            let labels = prompt.labels.iter();
-            let freed: Vec<Label> = labels
-                .filter(|(_, target)| doomed.contains(&target.version))
-                .map(|(label, _)| label.clone())
-                .collect();
-            for label in &freed {
-                prompt.move_label(label, None, author);
-            }
-            for version in &doomed {
-                if let Some(stored) = prompt.versions.remove(version) {
-                    let note = TrashedVersion {
-                        prompt_id: id.clone(),
-                        version: version.clone(),
-                        deleted_at: Some(Timestamp::now()),
-                        deleted_by: Some(author.clone()),
-                        deleted_from: "memory".into(),
-                        size_bytes: Some(stored.bytes.len() as u64),
-                    };
-                    prompt.trash.insert(version.clone(), (stored, note));
-                }
-            }
-            Ok(doomed)
         })
     }
 

@@ -118,6 +118,15 @@ impl VersionStorage for Fickle {
         self.memory.delete(id, versions, force, author).await
     }
 
+    async fn delete_chosen(
+        &self,
+        seen: &PromptEntry,
+        versions: &[Version],
+        author: &Author,
+    ) -> Result<Vec<Version>, StorageError> {
+        self.memory.delete_chosen(seen, versions, author).await
+    }
+
     async fn restore(&self, id: &PromptId, version: &Version, author: &Author) -> Result<(), StorageError> {
         self.memory.restore(id, version, author).await
     }

@@ -3,6 +3,7 @@
 mod ctl;
 mod data;
 mod dice;
+mod mount;
 mod nobody;
 
 use std::fs::File;
@@ -16,6 +17,7 @@ use serde_json::json;
 
 pub use data::shared_data;
 pub use dice::Dice;
+pub use mount::SmallDisk;
 
 /// Nothing in these tests may take longer.
 pub const PATIENCE: Duration = Duration::from_secs(60);

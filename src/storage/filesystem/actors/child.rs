@@ -160,6 +160,12 @@ impl Shared {
         seen.read_only = true;
     }
 
+    /// Tells whether the file system was read-only when that was last looked at.
+    pub(crate) fn is_read_only(&self) -> bool {
+        let space = self.space.lock().unwrap_or_else(PoisonError::into_inner);
+        space.is_some_and(|space| space.read_only)
+    }
+
     /// Returns a share of the lock on the store, to be held while something is written; `None` when the storage is closed
     /// and nothing may be written any more.
     pub(crate) fn hold(&self) -> Option<Arc<StoreLock>> {

@@ -19,8 +19,8 @@ use super::shard_handle::ShardHandle;
 const TICK: Duration = Duration::from_secs(1);
 /// Time between rounds.
 const ROUND: Duration = Duration::from_secs(60);
-/// Time between looks at the room while there is none.
-const FULL_LOOK: Duration = Duration::from_secs(2);
+/// Time between looks at the room while there is none, or nothing may be written.
+const SHORT_LOOK: Duration = Duration::from_secs(2);
 /// Written and removed again where only a write can tell whether the disk takes one.
 const PROBE_FILE: &str = ".space-probe.tmp";
 /// How much is written then.
@@ -96,8 +96,8 @@ impl Actor for Janitor {
             JanitorMessage::Panic => panic!("told to"),
         }
         let now = Instant::now();
-        let is_full = state.shared.room.full().is_some();
-        if now >= state.next_look || (is_full && now + ROUND >= state.next_look + FULL_LOOK) {
+        let is_short = state.shared.room.full().is_some() || state.shared.is_read_only();
+        if now >= state.next_look || (is_short && now + ROUND >= state.next_look + SHORT_LOOK) {
             state.next_look = now + ROUND;
             look_at_space(&state.shared).await;
         }
@@ -146,10 +146,13 @@ impl JanitorState {
 async fn look_at_space(shared: &Arc<Shared>) {
     let owned = Arc::clone(shared);
     let looked = tokio::task::spawn_blocking(move || {
-        let space = owned.disk.space()?;
-        if owned.room.see(space) && owned.hold().is_some_and(|_hold| takes_a_write(&*owned.disk)) {
+        let mut space = owned.disk.space()?;
+        let takes_a_write = || owned.hold().is_some_and(|_hold| takes_a_write(&*owned.disk));
+        if owned.room.see(space) && takes_a_write() {
             owned.room.wrote();
         }
+        // After an error the kernel may let nothing be written and not say so here.
+        space.read_only = space.read_only || (owned.is_read_only() && !takes_a_write());
         Ok::<_, std::io::Error>(space)
     });
     if let Ok(Ok(space)) = looked.await {

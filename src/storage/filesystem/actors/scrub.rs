@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::model::{Integrity, PromptId, Timestamp, Version};
+use crate::storage::filesystem::ExternalEdit;
 use crate::storage::filesystem::disk::{ReadFailure, read_version};
 use crate::storage::filesystem::work::Look;
 
@@ -35,6 +36,8 @@ struct Finding {
 #[derive(Debug, Default)]
 pub(crate) struct ScrubStatus {
     enabled: bool,
+    /// Whether versions that were changed outside are served: then they are no damage.
+    serves_edits: bool,
     findings: BTreeMap<(PromptId, Version), Finding>,
     last_finding: Option<(PromptId, Version)>,
     /// The shard it is in, how many are done, how many there are; nothing while it rests.
@@ -68,7 +71,8 @@ impl ScrubStatus {
             .and_then(|key| self.findings.get_key_value(key));
         json!({
             "enabled": self.enabled,
-            "found": self.findings.len(),
+            "found": self.damage().count(),
+            "edited": self.findings.len() - self.damage().count(),
             "last_finding": last.map(|((id, version), finding)| json!({
                 "prompt_id": id, "version": version, "kind": finding.kind, "message": finding.message,
                 "found_at": finding.found_at,
@@ -84,15 +88,25 @@ impl ScrubStatus {
 
     /// Returns what to say of what was found; `None` when all is well.
     pub(crate) fn concern(&self) -> Option<String> {
-        let ((id, version), _) = self
-            .last_finding
-            .as_ref()
-            .and_then(|key| self.findings.get_key_value(key))
-            .or_else(|| self.findings.last_key_value())?;
-        let count = self.findings.len();
+        let is_last = |key: &&(PromptId, Version)| self.last_finding.as_ref() == Some(*key);
+        let (id, version) = self.damage().find(is_last).or_else(|| self.damage().last())?;
+        let count = self.damage().count();
         Some(format!(
             "{count} versions are not as they were written, such as {id}@{version}: run 'promptctl verify'"
         ))
+    }
+
+    /// Returns what was found and is damage.
+    fn damage(&self) -> impl Iterator<Item = &(PromptId, Version)> {
+        let damaged = self
+            .findings
+            .iter()
+            .filter(|(_, finding)| !self.is_note(finding.kind));
+        damaged.map(|(key, _)| key)
+    }
+
+    fn is_note(&self, kind: &str) -> bool {
+        self.serves_edits && kind == "edited"
     }
 
     /// Notes what a version turned out to be; tells the log once of each finding.
@@ -106,7 +120,11 @@ impl ScrubStatus {
         if is_known || self.findings.len() >= MAX_FINDINGS {
             return;
         }
-        tracing::warn!(prompt_id = %id, %version, kind, message, "the scrubber found a version that is not as it was written");
+        if self.is_note(kind) {
+            tracing::info!(prompt_id = %id, %version, "the scrubber found a version that was changed outside promptd: it is served");
+        } else {
+            tracing::warn!(prompt_id = %id, %version, kind, message, "the scrubber found a version that is not as it was written");
+        }
         let found_at = Timestamp::now();
         let finding = Finding {
             kind,
@@ -124,6 +142,7 @@ impl Scrub {
         let now = Instant::now();
         let mut status = shared.scrub.lock().unwrap_or_else(PoisonError::into_inner);
         status.enabled = shared.options.scrub.enabled;
+        status.serves_edits = shared.options.on_external_edit == ExternalEdit::Serve;
         Self {
             rests_until: now + shared.options.scrub.first_pause,
             shards: VecDeque::new(),

@@ -158,7 +158,11 @@ fn fill(work: &Work, target: &Target, progress: &Progress) -> Result<(Inventory,
             disk: Arc::clone(&work.shared.disk),
             layout: work.shared.layout,
             max_file_bytes: work.shared.options.disk.max_file_bytes,
-            stage: Stage::new(Arc::clone(&work.root.disk), &target.stage),
+            stage: Stage::new(
+                Arc::clone(&work.root.disk),
+                &target.stage,
+                work.shared.options.backup_memory_bytes,
+            ),
         })),
         sink: sink.map_err(|e| io_error("making", partial, &e))?,
         inventory: Inventory {

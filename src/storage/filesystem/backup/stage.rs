@@ -6,9 +6,6 @@ use std::sync::Arc;
 
 use crate::storage::filesystem::disk::Disk;
 
-/// The most bytes of one prompt that wait in memory; what is more waits on disk.
-const MAX_BYTES_IN_MEMORY: u64 = 64 << 20;
-
 /// Keeps the files of one prompt, in memory as long as they are few.
 #[derive(Debug)]
 pub(super) struct Stage {
@@ -29,23 +26,17 @@ pub(super) enum Staged {
 }
 
 impl Stage {
-    /// Makes a stage that uses a directory, if need be; its parent must be there.
+    /// Makes a stage that keeps at most `budget` bytes in memory, and what is more in a directory, whose parent must be
+    /// there.
     #[must_use]
-    pub(super) fn new(disk: Arc<dyn Disk>, dir: &Path) -> Self {
+    pub(super) fn new(disk: Arc<dyn Disk>, dir: &Path, budget: u64) -> Self {
         Self {
             disk,
             dir: dir.to_owned(),
-            budget: MAX_BYTES_IN_MEMORY,
+            budget,
             in_memory: 0,
             on_disk: 0,
         }
-    }
-
-    /// Keeps so much in memory and no more.
-    #[cfg(test)]
-    pub(super) fn with_budget(mut self, budget: u64) -> Self {
-        self.budget = budget;
-        self
     }
 
     /// Forgets everything.
@@ -104,7 +95,7 @@ mod tests {
     fn what_does_not_fit_into_memory_waits_on_disk_and_goes_again() {
         let dir = tempfile::tempdir().unwrap();
         let disk: Arc<dyn Disk> = Arc::new(RealDisk::open(dir.path()).unwrap());
-        let mut stage = Stage::new(disk, Path::new("stage")).with_budget(10);
+        let mut stage = Stage::new(disk, Path::new("stage"), 10);
         let kept: Vec<Staged> = [b"12345678", b"abcdefgh", b"ABCDEFGH"]
             .into_iter()
             .map(|bytes| stage.keep(bytes.to_vec()).unwrap())

@@ -1,6 +1,7 @@
 //! Opening a store: one daemon, a known format, a known layout.
 
 use std::ffi::OsStr;
+use std::fs::File;
 use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -194,7 +195,15 @@ pub(in crate::storage::filesystem) fn settle_metadata(
             sweep_metadata_tmp(disk);
             Ok(metadata)
         }
-        None => make_metadata(disk, find_depth(disk, depth).map_err(directory)?).map_err(directory),
+        None => {
+            let metadata = new_metadata(find_depth(disk, depth).map_err(directory)?);
+            match write_metadata(disk, &metadata) {
+                // It is found again at each start, until it can be written down.
+                Err(e) if e.kind() == io::ErrorKind::ReadOnlyFilesystem => {}
+                written => written.map_err(directory)?,
+            }
+            Ok(metadata)
+        }
     }
 }
 
@@ -225,17 +234,15 @@ fn take_lock(disk: &RealDisk, path: &Path) -> Result<StoreLock, OpenError> {
     let lock_path = Path::new(LOCK_FILE);
     match disk.lock(lock_path) {
         Ok(mut lock) => {
-            // For people who wonder who holds it; the lock itself is what counts. A file that has other names is somebody
-            // else's too: it is locked and not written.
-            let note = lock.file.metadata().and_then(|found| match found.nlink() {
-                0 | 1 => lock
-                    .file
-                    .set_len(0)
-                    .and_then(|()| writeln!(lock.file, "{}", std::process::id())),
-                _ => Err(io::Error::other("it has other names")),
-            });
-            if let Err(e) = note {
-                tracing::debug!(error = %e, "the pid could not be written into the lock file");
+            match &mut lock.file {
+                Some(file) => {
+                    if let Err(e) = note_pid(file) {
+                        tracing::debug!(error = %e, "the pid could not be written into the lock file");
+                    }
+                }
+                None => {
+                    tracing::warn!(path = %path.display(), "the store is on a read-only file system: it is only read");
+                }
             }
             Ok(lock)
         }
@@ -263,6 +270,16 @@ fn take_lock(disk: &RealDisk, path: &Path) -> Result<StoreLock, OpenError> {
             source,
         }),
     }
+}
+
+/// For people who wonder who holds the lock; the lock itself is what counts. A file that has other names is somebody else's
+/// too: it is locked and not written.
+fn note_pid(file: &mut File) -> io::Result<()> {
+    if file.metadata()?.nlink() > 1 {
+        return Err(io::Error::other("it has other names"));
+    }
+    file.set_len(0)?;
+    writeln!(file, "{}", std::process::id())
 }
 
 /// Tells whether opening for writing failed because of what stands there: a symlink, a directory, a socket, a FIFO, a device.
@@ -323,15 +340,18 @@ pub(in crate::storage::filesystem) fn read_metadata(
         .map_err(|e| damaged(e.to_string()))
 }
 
-fn make_metadata(disk: &dyn Disk, shard_depth: ShardDepth) -> io::Result<StoreMetadata> {
-    let metadata = StoreMetadata {
+fn new_metadata(shard_depth: ShardDepth) -> StoreMetadata {
+    StoreMetadata {
         format_version: FORMAT_VERSION,
         store_id: uuid::Uuid::new_v4().to_string(),
         shard_depth,
         created_at: Timestamp::now(),
         rest: Map::new(),
-    };
-    let mut bytes = serde_json::to_vec_pretty(&metadata)?;
+    }
+}
+
+fn write_metadata(disk: &dyn Disk, metadata: &StoreMetadata) -> io::Result<()> {
+    let mut bytes = serde_json::to_vec_pretty(metadata)?;
     bytes.push(b'\n');
     let (tmp, target) = (Path::new(METADATA_TMP_FILE), Path::new(METADATA_FILE));
     match disk.unlink(tmp) {
@@ -343,8 +363,7 @@ fn make_metadata(disk: &dyn Disk, shard_depth: ShardDepth) -> io::Result<StoreMe
     file.sync()?;
     drop(file);
     disk.rename_over(tmp, target)?;
-    disk.sync_dir(Path::new(""))?;
-    Ok(metadata)
+    disk.sync_dir(Path::new(""))
 }
 
 /// Lists the shards of a store and what is in the store itself but is no shard.

@@ -44,8 +44,8 @@ pub struct RealDisk {
 /// The lock on a store. Whoever has it is the only daemon on this store; it is given back when this is dropped.
 #[derive(Debug)]
 pub struct StoreLock {
-    /// The lock file; its content is for people.
-    pub file: File,
+    /// The lock file; its content is for people. A read-only file system has none: there the directory alone is locked.
+    pub file: Option<File>,
     _dir: OwnedFd,
 }
 
@@ -96,13 +96,21 @@ impl RealDisk {
             return Err(Errno::WOULDBLOCK.into());
         }
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
-        let fd = self.open_at(path, flags, FILE_MODE)?;
+        let fd = match self.open_at(path, flags, FILE_MODE) {
+            Err(e) if e.kind() == io::ErrorKind::ReadOnlyFilesystem => {
+                return Ok(StoreLock {
+                    file: None,
+                    _dir: dir,
+                });
+            }
+            opened => opened?,
+        };
         if kind_of(&rustix::fs::fstat(&fd)?) != EntryKind::File {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
         }
         rustix::fs::flock(&fd, FlockOperation::NonBlockingLockExclusive)?;
         Ok(StoreLock {
-            file: File::from(fd),
+            file: Some(File::from(fd)),
             _dir: dir,
         })
     }

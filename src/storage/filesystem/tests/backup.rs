@@ -2,20 +2,17 @@
 
 use std::os::unix::fs::MetadataExt;
 
-use rustix::io::Errno;
-
-use super::faulty_disk::{Call, Failure, Fault};
 use super::*;
 use crate::storage::{BackupReport, BackupRequest, Progress, RestoreReport, RestoreRequest, RestoreScope};
 
 /// Two directories beside one another: a store, and where its backups go.
-struct Pair {
+pub(super) struct Pair {
     dir: tempfile::TempDir,
-    store: Store,
+    pub(super) store: Store,
 }
 
 impl Pair {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let dir = tempfile::tempdir_in("/dev/shm")
             .or_else(|_| tempfile::tempdir())
             .unwrap();
@@ -26,7 +23,7 @@ impl Pair {
     }
 
     /// Another store with the same backup directory.
-    fn other(&self) -> Store {
+    pub(super) fn other(&self) -> Store {
         Self::store_of(self.dir.path())
     }
 
@@ -36,12 +33,12 @@ impl Pair {
         store
     }
 
-    fn path(&self, below: &str) -> PathBuf {
+    pub(super) fn path(&self, below: &str) -> PathBuf {
         self.dir.path().join(below)
     }
 }
 
-async fn back_up(storage: &FileSystemStorage, target: &str) -> Result<BackupReport, StorageError> {
+pub(super) async fn back_up(storage: &FileSystemStorage, target: &str) -> Result<BackupReport, StorageError> {
     let request = BackupRequest {
         target: Some(target.to_owned()),
         job: "job_1".into(),
@@ -49,7 +46,7 @@ async fn back_up(storage: &FileSystemStorage, target: &str) -> Result<BackupRepo
     storage.backup(request, &Progress::default()).await
 }
 
-fn restoring(source: &str, prompts: &[&str]) -> RestoreRequest {
+pub(super) fn restoring(source: &str, prompts: &[&str]) -> RestoreRequest {
     RestoreRequest {
         source: source.to_owned(),
         scope: if prompts.is_empty() {
@@ -64,7 +61,7 @@ fn restoring(source: &str, prompts: &[&str]) -> RestoreRequest {
     }
 }
 
-async fn restore(
+pub(super) async fn restore(
     storage: &FileSystemStorage,
     source: &str,
     prompts: &[&str],
@@ -93,7 +90,7 @@ async fn delete(storage: &FileSystemStorage, prompt: &str, number: &str) {
 }
 
 /// A prompt with two live versions, a label, a deleted version and a purged one; another with one version.
-async fn fill(storage: &FileSystemStorage) {
+pub(super) async fn fill(storage: &FileSystemStorage) {
     for text in ["one", "two", "three", "four"] {
         put(storage, "p", text).await.unwrap();
     }
@@ -105,7 +102,7 @@ async fn fill(storage: &FileSystemStorage) {
 }
 
 /// Every file of a store or snapshot but what is not in a backup, with its bytes.
-fn files(root: &Path) -> std::collections::BTreeMap<PathBuf, Vec<u8>> {
+pub(super) fn files(root: &Path) -> std::collections::BTreeMap<PathBuf, Vec<u8>> {
     fn walk(root: &Path, dir: &Path, found: &mut std::collections::BTreeMap<PathBuf, Vec<u8>>) {
         for entry in std::fs::read_dir(dir).unwrap() {
             let path = entry.unwrap().path();
@@ -126,7 +123,7 @@ fn files(root: &Path) -> std::collections::BTreeMap<PathBuf, Vec<u8>> {
     found
 }
 
-fn hidden_names(dir: &Path) -> Vec<String> {
+pub(super) fn hidden_names(dir: &Path) -> Vec<String> {
     let mut names: Vec<String> = std::fs::read_dir(dir)
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
@@ -440,127 +437,6 @@ async fn an_archive_is_never_replaced_and_a_snapshot_is_no_target() {
     assert!(back_up(&storage, "way_out/x").await.is_err());
     let mode = std::fs::metadata(pair.path("daily")).unwrap().mode();
     assert_eq!(mode & 0o027, 0, "{mode:o}");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_failing_backup_disk_leaves_nothing_and_the_next_backup_succeeds() {
-    for target in ["daily", "x.tar.zst"] {
-        let pair = Pair::new();
-        let storage = pair.store.open().await;
-        fill(&storage).await;
-        let real = Arc::new(RealDisk::open(pair.dir.path()).unwrap());
-        let disk = FaultyDisk::over(real);
-        *storage.backup_disk.lock().unwrap() = Some(Arc::clone(&disk) as Arc<dyn Disk>);
-        let calls = [
-            Call::Create,
-            Call::Write,
-            Call::SyncFile,
-            Call::SyncDir,
-            Call::RenameNew,
-            Call::MakeDir,
-        ];
-        let (mut failures, errno) = (0, [Errno::NOSPC, Errno::IO]);
-        for call in calls {
-            for nth in 1.. {
-                disk.arm(Fault::new(&[call], nth, Failure::Short(errno[nth % 2])));
-                let made = back_up(&storage, target).await;
-                let hit = disk.disarm();
-                assert_eq!(hidden_names(pair.dir.path()), [""; 0], "{target} {call:?} {nth}");
-                if hit.is_none() {
-                    made.unwrap();
-                    // The next kind of call fails from a fresh start.
-                    let _there = std::fs::remove_file(pair.path("x.tar.zst"));
-                    let _there = std::fs::remove_dir_all(pair.path("daily"));
-                    break;
-                }
-                let error = made.unwrap_err();
-                failures += 1;
-                if errno[nth % 2] == Errno::NOSPC {
-                    assert!(
-                        error.to_string().contains("no room in the backup directory"),
-                        "{error}"
-                    );
-                }
-                for backup in storage.backups().await.unwrap() {
-                    // A failed sync of the directory after the naming: it is whole, only its name may not be durable.
-                    let check = storage.verify_backup(&backup.path, &Progress::default()).await;
-                    assert_eq!(check.unwrap().problems, [], "{target} {call:?} {nth}");
-                    assert_eq!(call, Call::SyncDir);
-                    let _there = std::fs::remove_file(pair.path("x.tar.zst"));
-                    let _there = std::fs::remove_dir_all(pair.path("daily"));
-                }
-            }
-        }
-        eprintln!("covered: backup: {failures} failures of the backup disk ({target})");
-        assert!(failures >= 5);
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_restoring_that_fails_anywhere_is_done_again_and_ends_the_same() {
-    let pair = Pair::new();
-    let source = pair.store.open().await;
-    fill(&source).await;
-    back_up(&source, "daily").await.unwrap();
-    let expected = files(pair.store.dir.path());
-    let mut failures = 0;
-    for call in [
-        Call::Create,
-        Call::Write,
-        Call::SyncFile,
-        Call::SyncDir,
-        Call::RenameNew,
-        Call::RenameOver,
-    ] {
-        for nth in 1.. {
-            let other = pair.other();
-            let (storage, disk) = other.open_faulty().await;
-            disk.arm(
-                Fault::new(&[call], nth, Failure::Errno(Errno::NOSPC))
-                    .on("")
-                    .times(1),
-            );
-            let first = restore(&storage, "daily", &[]).await;
-            if disk.disarm().is_none() {
-                first.unwrap();
-                break;
-            }
-            failures += 1;
-            // A crash here: whatever the actors know is gone.
-            storage.close().await;
-            drop(storage);
-            let again = other.open().await;
-            let report = restore(&again, "daily", &[]).await.unwrap();
-            assert_eq!(report.conflicts, [], "{call:?} {nth}");
-            assert_eq!(files(other.dir.path()), expected, "{call:?} {nth}");
-            again.close().await;
-        }
-    }
-    eprintln!("covered: restore: {failures} failures of the store's disk, each done again");
-    assert!(failures > 10);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_cancelled_backup_or_restoring_leaves_nothing_behind() {
-    let pair = Pair::new();
-    let storage = pair.store.open().await;
-    fill(&storage).await;
-    back_up(&storage, "x.tar.zst").await.unwrap();
-    let progress = Progress::default();
-    progress.cancel();
-    for target in ["daily", "y.tar.zst"] {
-        let request = BackupRequest {
-            target: Some(target.into()),
-            job: "job_3".into(),
-        };
-        // Asked to stop before it began, or in the middle: the work looks at every prompt.
-        let _ended = storage.backup(request, &progress).await;
-        assert_eq!(hidden_names(pair.dir.path()), [""; 0]);
-    }
-    let other = pair.other();
-    let empty = other.open().await;
-    let _ended = empty.restore_backup(restoring("x.tar.zst", &[]), &progress).await;
-    assert_eq!(hidden_names(pair.dir.path()), [""; 0]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

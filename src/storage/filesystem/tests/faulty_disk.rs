@@ -66,6 +66,10 @@ struct State {
     hit: Option<(Call, PathBuf)>,
     journal: Vec<(Call, PathBuf)>,
     hanging: usize,
+    /// How many calls ever hung.
+    hung: usize,
+    /// How many calls that hang may go on, one each.
+    let_go: usize,
     released: bool,
     space: Option<Space>,
 }
@@ -120,6 +124,7 @@ impl FaultyDisk {
         state.fault = Some((fault, 0));
         state.hit = None;
         state.released = false;
+        (state.hung, state.let_go) = (0, 0);
         state.journal.clear();
     }
 
@@ -139,6 +144,17 @@ impl FaultyDisk {
     pub(super) fn release(&self) {
         self.state().released = true;
         self.state.1.notify_all();
+    }
+
+    /// Lets one call that hangs go on; the next one hangs again.
+    pub(super) fn release_one(&self) {
+        self.state().let_go += 1;
+        self.state.1.notify_all();
+    }
+
+    /// Returns how many calls hung since the disk was armed.
+    pub(super) fn hung(&self) -> usize {
+        self.state().hung
     }
 
     /// Returns how many calls hang.
@@ -194,9 +210,11 @@ fn pass(shared: &(Mutex<State>, Condvar), call: Call, path: &Path) -> Result<(),
         }
         Failure::Hang => {
             state.hanging += 1;
-            while !state.released {
+            state.hung += 1;
+            while !state.released && state.let_go == 0 {
                 state = shared.1.wait(state).unwrap_or_else(PoisonError::into_inner);
             }
+            state.let_go = state.let_go.saturating_sub(1);
             state.hanging -= 1;
             Ok(())
         }

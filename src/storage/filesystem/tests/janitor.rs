@@ -56,6 +56,7 @@ async fn a_disk_that_says_itself_that_it_is_full_is_tried_with_a_small_file_unti
 #[tokio::test]
 async fn the_scrubber_finds_damage_that_nobody_reads_and_sees_when_it_is_mended() {
     let mut store = Store::quiet();
+    store.options.on_external_edit = ExternalEdit::Refuse;
     store.options.scrub.first_pause = Duration::ZERO;
     store.options.scrub.pause = Duration::from_millis(1);
     let storage = store.open().await;
@@ -88,4 +89,28 @@ async fn the_scrubber_finds_damage_that_nobody_reads_and_sees_when_it_is_mended(
     std::fs::write(&path, good).unwrap();
     eventually("that it is mended", async || scrub().await["found"] == 0).await;
     assert!(storage.concerns().is_empty());
+}
+
+#[tokio::test]
+async fn the_scrubber_only_notes_versions_that_were_edited_and_are_served() {
+    let mut store = Store::quiet();
+    store.options.scrub.first_pause = Duration::ZERO;
+    let storage = store.open().await;
+    for text in ["a", "b"] {
+        put(&storage, "p", text).await.unwrap();
+    }
+    storage.close().await;
+    let path = store.path("p", "1.0.0.json");
+    let good = std::fs::read(&path).unwrap();
+    std::fs::write(&path, String::from_utf8_lossy(&good).replace("\"a\"", "\"A\"")).unwrap();
+    let storage = store.open().await;
+    let scrub = async || storage.status().await["scrub"].clone();
+    eventually("the note", async || scrub().await["edited"] == 1).await;
+    assert_eq!(scrub().await["found"], 0);
+    assert_eq!(scrub().await["last_finding"]["kind"], "edited");
+    assert!(storage.concerns().is_empty(), "{:?}", storage.concerns());
+    std::fs::write(&path, "torn {").unwrap();
+    eventually("that it is damaged now", async || scrub().await["found"] == 1).await;
+    assert_eq!(scrub().await["edited"], 0);
+    assert!(storage.concerns()[0].contains("p@1.0.0"));
 }

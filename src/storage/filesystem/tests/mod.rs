@@ -2,6 +2,9 @@
 
 mod actor_ends;
 mod backup;
+mod backup_busy;
+mod backup_faults;
+mod choices;
 pub(crate) mod crash;
 mod damage;
 mod fault_table;
@@ -18,6 +21,7 @@ mod steps;
 mod stopping;
 mod strange_stores;
 mod swapped;
+mod trash_notes;
 mod verifying;
 mod watching;
 

@@ -124,9 +124,9 @@ async fn each_kind_of_damage_has_its_word_and_its_place() {
     std::fs::write(trash.join("c@1.0.1.deleted"), "torn").unwrap();
     std::fs::write(trash.join("readme"), "hi").unwrap();
     let storage = store.open().await;
-    // A start would have removed it, as what a crash left.
-    std::fs::write(trash.join("c@7.0.0.deleted"), "{}").unwrap();
+    // A start would settle these two.
     std::fs::write(store.dir.path().join(shard_of("a")).join(".tmp/left.tmp"), "{").unwrap();
+    std::fs::write(trash.join("c@7.0.0.deleted"), "{}").unwrap();
     let found = kinds(&verify(&storage).await);
     let (a, b, c) = (shard_of("a"), shard_of("b"), shard_of("c"));
     for expected in [

@@ -3,8 +3,11 @@
 use std::sync::Arc;
 
 use crate::model::{Author, PromptId, Version};
-use crate::storage::StorageError;
-use crate::storage::filesystem::disk::{DiskFault, Manifest, ReadFailure, Slot, read_version_at};
+use crate::storage::filesystem::disk::{
+    DiskFault, Manifest, ReadFailure, Slot, read_version, read_version_at,
+};
+use crate::storage::retention::check_choice;
+use crate::storage::{PromptEntry, StorageError};
 
 use super::{Effects, WorkContext, WriteDone, look};
 
@@ -56,6 +59,26 @@ impl ChangeOf<'_> {
         trash.dedup();
         self.look_again(trash, None);
         Ok(WriteDone::Deleted(doomed))
+    }
+
+    pub(super) fn delete_chosen(
+        &mut self,
+        seen: &PromptEntry,
+        versions: Vec<Version>,
+        author: &Author,
+    ) -> Result<WriteDone, StorageError> {
+        let disk = Arc::clone(&self.context.disk);
+        let parent = |version: &Version| {
+            let max_bytes = disk.limits.max_file_bytes;
+            let read = read_version(&*disk.disk, disk.layout, self.id, version, max_bytes);
+            read.ok().map(|(stored, _)| stored.parent_version)
+        };
+        check_choice(seen, &self.slot.entry, &versions, parent)?;
+        // To a deletion, none named means all.
+        if versions.is_empty() {
+            return Ok(WriteDone::Deleted(versions));
+        }
+        self.delete(versions, false, author)
     }
 
     pub(super) fn restore(&mut self, version: &Version) -> Result<WriteDone, StorageError> {

@@ -15,7 +15,9 @@ mod write;
 use std::sync::Arc;
 
 use crate::model::{Author, Label, PromptId, Version};
-use crate::storage::{LabelEntry, Problem, PutOutcome, PutVersion, RepairStep, SetLabel, StorageError};
+use crate::storage::{
+    LabelEntry, Problem, PromptEntry, PutOutcome, PutVersion, RepairStep, SetLabel, StorageError,
+};
 
 use super::cache::{CacheKey, CachedVersion, VersionCache};
 use super::catalog::{Change, ShardCatalog};
@@ -37,6 +39,15 @@ pub(super) enum WriteOp {
         versions: Vec<Version>,
         /// Also when labels point at them.
         force: bool,
+        /// Who.
+        author: Author,
+    },
+    /// Move versions to the trash, if what they were chosen by still holds.
+    DeleteChosen {
+        /// The prompt as it was when they were chosen.
+        seen: Box<PromptEntry>,
+        /// Which.
+        versions: Vec<Version>,
         /// Who.
         author: Author,
     },

@@ -48,6 +48,11 @@ pub(crate) fn write_one(
             force,
             author,
         } => change.delete(versions, force, &author),
+        WriteOp::DeleteChosen {
+            seen,
+            versions,
+            author,
+        } => change.delete_chosen(&seen, versions, &author),
         WriteOp::Restore(version) => change.restore(&version),
         WriteOp::Purge { force } => change.purge(force),
         WriteOp::PurgeTrashed(versions) => change.purge_trashed(&versions),
