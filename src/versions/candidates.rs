@@ -276,7 +276,13 @@ fn is_release_of(there: &PromptVersion, candidate: &Version) -> bool {
     from.is_some_and(|from| from == candidate.to_string())
 }
 
-/// Tells whether a job made a candidate.
+/// Tells whether a version is a candidate that was refused.
+pub(super) fn is_refused(version: &StoredVersion) -> bool {
+    let accepted = |document: PromptVersion| document.metadata.get(CANDIDATE)?.get("accepted")?.as_bool();
+    version.version.is_prerelease() && version.document().ok().and_then(accepted) == Some(false)
+}
+
+/// Tells whether a job made a version.
 pub(crate) fn is_made_by(version: &StoredVersion, job_id: &str) -> bool {
     let Ok(document) = version.document() else {
         return false;

@@ -170,6 +170,30 @@ async fn what_is_no_candidate_or_refused_or_out_of_date_is_not_promoted_unless_f
 }
 
 #[tokio::test]
+async fn a_refused_candidate_is_not_the_best_version_however_it_scores() {
+    let manager = manager();
+    create(
+        &manager,
+        "Maybe do some of it, please, if you could possibly try to, etc.",
+    )
+    .await;
+    let mut refused = candidate("Summarise {{text}} in three bullets.", "1.0.0", "auto", 6.0);
+    let accepted = refused.clone();
+    refused.refusals.push("a reference is gone".to_owned());
+    keep(&manager, refused).await;
+    let best = async || {
+        manager
+            .resolve(&p(), &selector("best"))
+            .await
+            .unwrap()
+            .to_string()
+    };
+    assert_eq!(best().await, "1.0.0");
+    keep(&manager, accepted).await;
+    assert_eq!(best().await, "1.1.0-opt.2");
+}
+
+#[tokio::test]
 async fn the_base_of_a_text_is_the_latest_version_or_what_a_promotion_replaced() {
     let manager = manager();
     let base = async |text: &str| {

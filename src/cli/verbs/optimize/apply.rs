@@ -66,7 +66,7 @@ pub(super) async fn apply(
     match output {
         Some(output) => deliver::into_new(output, &patched.bytes, &mut session.console)?,
         None if patched.is_changed() => {
-            deliver::in_place(file, document, &patched.bytes, &mut session.console)?
+            deliver::in_place(file, document, &patched.bytes, &mut session.console)?;
         }
         None => {}
     }
