@@ -203,6 +203,57 @@ async fn a_body_that_means_two_things_or_breaks_its_reader_is_refused() {
 }
 
 #[tokio::test]
+async fn a_document_nested_as_deep_as_one_may_be_is_read_in_every_way_and_a_deeper_one_refused() {
+    let (host, daemon) = start().await;
+    let mut deepest = 99;
+    for depth in 100..=130 {
+        let value = format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+        let body = format!(r#"{{"prompt": {{"text": "Level {depth}."}}, "metadata": {{"n": {value}}}}}"#);
+        let (status, said) = ask(&host, "POST", "/v1/prompts/deep/versions", &body);
+        if status == 201 {
+            assert_eq!(depth, deepest + 1, "no gap");
+            deepest = depth;
+        } else {
+            assert_eq!(status, 400, "{said}");
+        }
+    }
+    // A document has at most 128 levels, and these stand on the third.
+    assert!((120..=126).contains(&deepest), "{deepest}");
+    let text = format!("Level {deepest}.");
+    host.ctl(&["label", "deep@latest", "production"]).success();
+    let listed = host.ctl(&["list", "--label", "production", "--json"]).success();
+    assert!(listed.contains(&text), "{listed}");
+    assert!(
+        host.ctl(&["list", "--label", "production"])
+            .success()
+            .contains("deep")
+    );
+    assert!(host.ctl(&["get", "deep", "--json"]).success().contains(&text));
+    host.ctl(&["log", "deep"]).success();
+    assert!(host.ctl(&["diff", "deep@1.0.0", "deep"]).stdout.contains(&text));
+    let (status, page) = ask(
+        &host,
+        "GET",
+        "/v1/prompts/deep/versions?documents=true&order=desc&limit=2",
+        "",
+    );
+    assert!(status == 200 && page.contains(&text), "{status} {page}");
+    let exported = host.path().join("exported/");
+    host.ctl(&["export", exported.to_str().unwrap()]).success();
+    let other = Host::new();
+    let second = other.start().await;
+    other
+        .ctl(&["import", "dir", exported.to_str().unwrap()])
+        .success();
+    assert_eq!(other.ctl(&["get", "deep"]).success().trim_end(), text);
+    drop(second);
+    host.ctl(&["verify"]).success();
+    assert!(daemon.stop().success());
+    let _daemon = host.start().await;
+    assert_eq!(host.ctl(&["get", "deep"]).success().trim_end(), text);
+}
+
+#[tokio::test]
 async fn a_highest_number_at_the_limit_refuses_the_next_with_a_reason() {
     let (host, daemon) = start().await;
     assert!(daemon.stop().success());

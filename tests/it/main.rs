@@ -29,6 +29,8 @@ mod load;
 mod optimize;
 mod outside;
 mod readme;
+mod store_root;
+mod unreadable;
 mod upkeep;
 mod workflow_export;
 mod workflows;

@@ -168,6 +168,19 @@ impl ShardCatalog {
         problems
     }
 
+    /// Remembers when directories were listed and found as they were known. Readers see no change.
+    pub(super) fn note_listed(&self, listed: Vec<(PromptId, i64)>) {
+        if listed.is_empty() {
+            return;
+        }
+        let mut slots = self.slots.write().unwrap_or_else(PoisonError::into_inner);
+        for (id, listed_at) in listed {
+            if let Some(slot) = slots.get_mut(&id) {
+                slot.listed_at = listed_at;
+            }
+        }
+    }
+
     /// Replaces everything with what a recovery found. Numbers that were known to be used stay used: the directory does not
     /// remember those whose files were removed by hand.
     pub(super) fn replace(&self, mut found: BTreeMap<PromptId, Slot>, problems: Vec<Problem>) {

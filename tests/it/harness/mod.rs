@@ -3,6 +3,7 @@
 mod ctl;
 mod data;
 mod dice;
+mod nobody;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -31,6 +32,8 @@ pub struct Host {
     pub arguments: Vec<String>,
     /// More environment for the daemon.
     pub environment: Vec<(String, String)>,
+    /// Whether the daemon runs as a user whom modes bind.
+    is_nobody: bool,
 }
 
 /// A running daemon. It is killed when it is dropped.
@@ -47,6 +50,7 @@ impl Host {
             dir,
             arguments: Vec::new(),
             environment: Vec::new(),
+            is_nobody: false,
         }
     }
 
@@ -77,7 +81,13 @@ impl Host {
 
     /// Returns a command for the daemon in a clean environment.
     pub fn command(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_promptd"));
+        let mut command = if self.is_nobody {
+            nobody::command()
+        } else {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_promptd"));
+            command.stdin(Stdio::null());
+            command
+        };
         let log = File::options()
             .create(true)
             .append(true)
@@ -98,7 +108,6 @@ impl Host {
             .arg("--socket")
             .arg(self.socket())
             .args(&self.arguments)
-            .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log);
         command

@@ -6,9 +6,10 @@ use std::path::Path;
 use promptd::client::{Client, ClientError};
 use promptd::model::{Integrity, ShardDepth, Version, VersionSelector};
 use promptd::versions::Order;
+use serde_json::Value;
 
 use super::log::{Kept, Place, PromptLog};
-use crate::harness::id;
+use crate::harness::{Host, id};
 
 /// Compares a prompt and closes what was open. Content is read where something happened, or everywhere. Returns how many
 /// facts were compared.
@@ -64,7 +65,8 @@ pub async fn settle(client: &Client, store: &Path, log: &mut PromptLog, everythi
     compared
 }
 
-async fn live_versions(client: &Client, name: &str) -> BTreeSet<Version> {
+/// Returns the versions of a prompt that are served.
+pub async fn live_versions(client: &Client, name: &str) -> BTreeSet<Version> {
     match client.versions(&id(name), Order::Asc).all().await {
         Ok(found) => found.into_iter().map(|summary| summary.version).collect(),
         Err(ClientError::Refused(problem)) if problem.code == "not-found" => BTreeSet::new(),
@@ -154,7 +156,7 @@ async fn check_content(client: &Client, store: &Path, name: &str, version: &Vers
         let shard = ShardDepth::DEFAULT.shard_of(&id(name));
         let file = format!(".trash/{}/{name}@{version}.json", shard.as_str());
         let bytes = std::fs::read(store.join(&file)).unwrap();
-        let document: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
+        let document: Value = serde_json::from_slice(&bytes).unwrap();
         assert_eq!(document["prompt"]["text"], kept.text, "{file}");
     }
     if kept.may_be.contains(&Place::Live) {
@@ -170,6 +172,28 @@ pub async fn check_live(client: &Client, name: &str, version: &Version, text: &s
     let said = found.parse().unwrap().prompt.text;
     assert_eq!(said, text, "{name}@{version} has another content");
     assert_eq!(found.integrity, Some(integrity), "{name}@{version}");
+}
+
+/// Returns what `verify` finds beyond what others wrote and edited, and gaps where versions were forgotten for good.
+pub fn unexplained_problems(host: &Host) -> Vec<Value> {
+    let report = host.ctl(&["verify", "--json"]);
+    let parsed: Value = serde_json::from_str(&report.stdout).unwrap_or_else(|_| panic!("{report:?}"));
+    let problems = parsed["problems"]
+        .as_array()
+        .unwrap_or_else(|| panic!("{report:?}"));
+    let is_explained = |problem: &&Value| {
+        let path = problem["path"].as_str().unwrap();
+        match problem["kind"].as_str().unwrap() {
+            "edited" | "unsealed" => path.contains("/other_"),
+            "missing-parent" => path.contains("/other_") || path.contains("/own_"),
+            _ => false,
+        }
+    };
+    problems
+        .iter()
+        .filter(|problem| !is_explained(problem))
+        .cloned()
+        .collect()
 }
 
 /// What was put into prompts that all clients share.

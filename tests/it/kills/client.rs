@@ -4,7 +4,7 @@ use promptd::client::{Client, LabelGuard};
 use promptd::model::{Integrity, Label, Version, VersionSelector};
 use promptd::versions::NewVersion;
 
-use super::log::{Floating, Outcome, Place, PromptLog, outcome};
+use super::log::{Floating, Outcome, Place, PromptLog, Told, outcome};
 use crate::harness::{Dice, by_hand, id};
 
 const LABELS: [&str; 3] = ["production", "staging", "canary"];
@@ -22,10 +22,12 @@ pub struct Scribe {
     pub texts: usize,
     /// Counts answers.
     pub acknowledged: usize,
+    /// What all clients were told to be stored.
+    told: Told,
 }
 
 impl Scribe {
-    pub fn new(number: usize, dice: Dice) -> Self {
+    pub fn new(number: usize, dice: Dice, told: Told) -> Self {
         let prompts = (0..2).map(|n| PromptLog::new(format!("own_{number}_{n}")));
         Self {
             number,
@@ -35,7 +37,13 @@ impl Scribe {
             shared_floating: Vec::new(),
             texts: 0,
             acknowledged: 0,
+            told,
         }
+    }
+
+    fn told(&self, prompt: &str, version: &Version, text: &str) {
+        let fact = (prompt.to_owned(), version.clone(), text.to_owned());
+        self.told.lock().unwrap().push(fact);
     }
 
     pub fn text(&mut self) -> String {
@@ -85,6 +93,7 @@ impl Scribe {
             Outcome::Done(stored) => {
                 self.acknowledged += 1;
                 let version = stored.document.parse().unwrap().version;
+                self.told(&prompt, &version, &text);
                 self.shared.push((prompt, version, text));
             }
             Outcome::Unknown => self.shared_floating.push(text),
@@ -99,6 +108,7 @@ impl Scribe {
             Outcome::Done(stored) => {
                 let document = stored.document.parse().unwrap();
                 assert_eq!(document.prompt.text, text);
+                self.told(&prompt.name, &document.version, &text);
                 prompt.stored(document.version, text, Integrity::Sealed);
                 Outcome::Done(())
             }
@@ -118,7 +128,10 @@ impl Scribe {
         let document = by_hand(name, &minor, &text);
         let answer = client.put_version(&id(name), &minor, document, true).await;
         match outcome(answer.map(drop), &["version-conflict", "version-deleted"]) {
-            Outcome::Done(()) => prompt.stored(minor, text, Integrity::Sealed),
+            Outcome::Done(()) => {
+                self.told(&prompt.name, &minor, &text);
+                prompt.stored(minor, text, Integrity::Sealed);
+            }
             Outcome::Unknown => {
                 let version = Some(minor);
                 prompt.floating.push(Floating { version, text });

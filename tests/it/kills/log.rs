@@ -4,9 +4,13 @@
 //! was not done: both are possible until somebody looks.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
 
 use promptd::client::ClientError;
 use promptd::model::{Integrity, Version};
+
+/// What clients were told, in the order of the answers: prompt, number, text.
+pub type Told = Arc<Mutex<Vec<(String, Version, String)>>>;
 
 /// Where a version may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

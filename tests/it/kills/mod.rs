@@ -8,16 +8,18 @@ mod client;
 mod jobs;
 mod log;
 mod others;
+mod restoring;
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use promptd::client::Client;
+use promptd::model::Version;
 use serde_json::Value;
 
-use self::check::{SharedLog, settle};
+use self::check::{SharedLog, settle, unexplained_problems};
 use self::client::Scribe;
 use self::jobs::Submitter;
+use self::log::{Place, Told};
 use self::others::Other;
 use crate::harness::{Daemon, Dice, Host, faults_are_full};
 
@@ -38,6 +40,7 @@ struct World {
     other: Option<Other>,
     submitter: Option<Submitter>,
     shared: SharedLog,
+    told: Told,
     covered: Covered,
 }
 
@@ -53,19 +56,15 @@ struct Covered {
 impl World {
     fn new(mut dice: Dice) -> Self {
         let host = Host::new();
-        let scribes = (0..SCRIBES).map(|number| Scribe::new(number, dice.split()));
-        let submitter = |dice| Submitter {
-            dice,
-            target: host.path().join("backups"),
-            accepted: BTreeMap::new(),
-            count: 0,
-        };
+        let told = Told::default();
+        let scribes = (0..SCRIBES).map(|number| Scribe::new(number, dice.split(), Told::clone(&told)));
         Self {
             scribes: scribes.collect(),
             other: Some(Other::new(dice.split(), host.store())),
-            submitter: Some(submitter(dice.split())),
+            submitter: Some(Submitter::new(dice.split(), Told::clone(&told))),
             shared: SharedLog::default(),
             covered: Covered::default(),
+            told,
             dice,
             host,
         }
@@ -123,32 +122,35 @@ impl World {
             self.shared.seen.clear();
         }
         self.covered.compared += self.shared.settle(client).await;
-        self.check_verify();
+        assert_eq!(unexplained_problems(&self.host), Vec::<Value>::new());
     }
 
-    /// `verify` finds nothing but what others edited, and gaps where versions were forgotten for good.
-    fn check_verify(&self) {
-        let report = self.host.ctl(&["verify", "--json"]);
-        let parsed: Value = serde_json::from_str(&report.stdout).unwrap_or_else(|_| panic!("{report:?}"));
-        let problems = parsed["problems"]
-            .as_array()
-            .unwrap_or_else(|| panic!("{report:?}"));
-        for problem in problems {
-            let path = problem["path"].as_str().unwrap();
-            let is_explained = match problem["kind"].as_str().unwrap() {
-                "edited" => path.contains("/other_"),
-                "missing-parent" => path.contains("/other_") || path.contains("/own_"),
-                _ => false,
-            };
-            assert!(is_explained, "{problem}");
-        }
+    /// Everything that was acknowledged before the newest backup began, and was not forgotten since, is in it. Returns how
+    /// much that is.
+    async fn check_backup(&self) -> usize {
+        let submitter = self.submitter.as_ref().unwrap();
+        let newest = submitter.newest.as_ref().expect("no backup was made");
+        let mut kept = self.told.lock().unwrap()[..newest.told].to_vec();
+        kept.retain(|(prompt, version, text)| self.is_still_there(prompt, version, text));
+        restoring::compare(&self.host, &newest.path, &kept).await;
+        kept.len()
+    }
+
+    fn is_still_there(&self, prompt: &str, version: &Version, text: &str) -> bool {
+        let mut logs = self.scribes.iter().flat_map(|scribe| &scribe.prompts);
+        // Nobody deletes what all share.
+        let Some(log) = logs.find(|log| log.name == prompt) else {
+            return true;
+        };
+        let kept = log.versions.get(version);
+        kept.is_some_and(|kept| kept.text == text && !kept.may_be.contains(&Place::Gone))
     }
 
     fn acknowledged(&self) -> usize {
         self.scribes.iter().map(|scribe| scribe.acknowledged).sum()
     }
 
-    fn report(&self, seed: u64) {
+    fn report(&self, seed: u64, restored: usize) {
         let Covered {
             rounds,
             kills_at_start,
@@ -156,12 +158,17 @@ impl World {
             jobs,
         } = self.covered;
         let (acknowledged, changes) = (self.acknowledged(), self.other.as_ref().unwrap().changes);
+        let backups = self.submitter.as_ref().unwrap().backups;
         eprintln!(
             "covered: kills of the daemon: {rounds} under load, {kills_at_start} more during start and recovery, seed {seed}"
         );
         eprintln!(
             "covered: kills of the daemon: {acknowledged} acknowledged changes, {jobs} acknowledged jobs and {changes} \
              changes by another program, held against what is served in {compared} comparisons"
+        );
+        eprintln!(
+            "covered: kills of the daemon: {backups} backups under load, the newest verified and restored: {restored} \
+             versions acknowledged before it began are in it"
         );
     }
 }
@@ -170,10 +177,18 @@ impl World {
 async fn nothing_acknowledged_is_lost_however_often_the_daemon_is_killed() {
     let dice = Dice::from_variable("PROMPTD_KILL_SEED");
     let seed = dice.seed();
-    let rounds = if faults_are_full() { 60 } else { 5 };
+    let rounds: usize = if faults_are_full() { 60 } else { 5 };
     let mut world = World::new(dice);
     let mut daemon = world.host.start().await;
-    for _ in 0..rounds {
+    // A short run, too, has a backup.
+    let mut left = rounds;
+    while left > 0
+        || world
+            .submitter
+            .as_ref()
+            .is_some_and(|submitter| submitter.newest.is_none())
+    {
+        left = left.saturating_sub(1);
         world.live_and_die(daemon).await;
         daemon = world.start().await;
         world.check(&daemon.client(), false).await;
@@ -183,10 +198,11 @@ async fn nothing_acknowledged_is_lost_however_often_the_daemon_is_killed() {
     daemon = world.host.start().await;
     world.check(&daemon.client(), true).await;
     assert!(daemon.stop().success());
+    let restored = world.check_backup().await;
     let acknowledged = world.acknowledged();
     assert!(
         acknowledged > rounds * 5,
         "hardly anything was acknowledged: {acknowledged}"
     );
-    world.report(seed);
+    world.report(seed, restored);
 }

@@ -30,7 +30,7 @@ pub(crate) enum IndexMessage {
     /// Write now.
     Flush(oneshot::Sender<Result<u64, String>>),
     /// End with a panic, to test that it is survived.
-    #[cfg(test)]
+    #[cfg(all(test, not(feature = "interleavings")))]
     Panic,
 }
 
@@ -133,7 +133,7 @@ impl Actor for Index {
             IndexMessage::Flush(reply) => {
                 let _gone = reply.send(state.write().await);
             }
-            #[cfg(test)]
+            #[cfg(all(test, not(feature = "interleavings")))]
             IndexMessage::Panic => panic!("told to"),
         }
         Ok(())

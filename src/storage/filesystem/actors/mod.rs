@@ -31,7 +31,7 @@ pub(super) use supervisor::SupervisorState;
 pub(super) use supervisor::{Supervisor, SupervisorMessage};
 
 /// Makes a child panic, to test that it is survived.
-#[cfg(test)]
+#[cfg(all(test, not(feature = "interleavings")))]
 pub(super) fn panic_in(child: &ChildId, cell: &ractor::ActorCell) {
     // One that is gone already needs no panic.
     let _gone = match child {

@@ -335,6 +335,7 @@ impl ShardActorState {
             self.handle.catalog.apply(effects.changes);
             self.shared.index_changed();
         }
+        self.handle.catalog.note_listed(effects.listed);
         for (key, version) in effects.cached {
             self.shared.cache.insert(key, version);
         }

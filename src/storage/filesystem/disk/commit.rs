@@ -109,22 +109,23 @@ impl ShardDisk {
     }
 
     fn make_names_durable(&self, flights: &mut [InFlight<'_>], dirs_are_new: bool) {
+        if dirs_are_new && let Err(fault) = self.sync_dir(&self.layout.shard_dir(&self.shard)) {
+            // Those that were refused hear of it, too: when the directory is found there the next time, it is taken for
+            // durable.
+            for flight in flights {
+                flight.state = Err(fault.clone());
+            }
+            return;
+        }
         let mut synced: BTreeMap<&PromptId, Result<(), DiskFault>> = BTreeMap::new();
-        let parent = if dirs_are_new {
-            self.sync_dir(&self.layout.shard_dir(&self.shard))
-        } else {
-            Ok(())
-        };
         for flight in flights {
             if flight.state.is_err() {
                 continue;
             }
             let id = &flight.prepared.id;
-            let outcome = synced.entry(id).or_insert_with(|| {
-                parent
-                    .clone()
-                    .and_then(|()| self.sync_dir(&self.layout.prompt_dir(id)))
-            });
+            let outcome = synced
+                .entry(id)
+                .or_insert_with(|| self.sync_dir(&self.layout.prompt_dir(id)));
             if let Err(fault) = outcome {
                 flight.state = Err(fault.clone());
             }
@@ -161,5 +162,55 @@ impl ShardDisk {
         let ino = self.replace_file(&path, &bytes)?;
         self.sync_dir(&dir)?;
         self.check_in_place(&path, ino)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::super::{Disk, DiskLimits, Layout, Run};
+    use super::*;
+    use crate::model::{ShardDepth, Version};
+    use crate::storage::filesystem::tests::crash::memory_disk::MemoryDisk;
+    use crate::storage::filesystem::tests::crash::world::World;
+
+    const LAYOUT: Layout = Layout {
+        depth: ShardDepth::DEFAULT,
+    };
+
+    /// Stores 1.0.0 of `p` where somebody else has just put a file of that name, into a directory of their own.
+    fn store_where_somebody_was_faster(failing_dir_syncs: usize) -> DiskFault {
+        let memory = MemoryDisk::new(World::new());
+        let id = PromptId::new("p").unwrap();
+        let limits = DiskLimits {
+            max_file_bytes: 1 << 20,
+            min_free_bytes: 0,
+        };
+        let run = Run {
+            id: Arc::from("run"),
+            distrust: None,
+        };
+        let shard = LAYOUT.depth.shard_of(&id);
+        let shard = ShardDisk::new(Arc::new(memory.clone()), LAYOUT, shard, limits, run);
+        shard.get_ready().unwrap();
+        memory.make_dir(&LAYOUT.prompt_dir(&id)).unwrap();
+        let place = LAYOUT.version_file(&id, &Version::FIRST);
+        memory.create_new(&place).unwrap().write_all(b"foreign").unwrap();
+        memory.fail_dir_syncs(failing_dir_syncs);
+        let prepared = Prepared {
+            id,
+            version: Version::FIRST,
+            bytes: bytes::Bytes::from_static(b"ours"),
+            dir_is_durable: false,
+        };
+        shard.commit(&[prepared]).remove(0).unwrap_err()
+    }
+
+    #[test]
+    fn a_directory_that_could_not_be_made_durable_is_not_forgotten_because_the_number_was_taken() {
+        assert_eq!(store_where_somebody_was_faster(0), DiskFault::Exists);
+        let fault = store_where_somebody_was_faster(1);
+        assert!(fault.needs_recovery(), "{fault:?}");
     }
 }

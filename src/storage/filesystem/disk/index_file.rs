@@ -147,6 +147,8 @@ impl IndexHints {
         Some(Slot {
             entry: Arc::new(entry),
             dir: Some(dir),
+            // What changed shortly before the index was written was read again above.
+            listed_at: self.written_at,
             manifest,
             problems: Vec::new(),
             blocked: None,

@@ -6,6 +6,7 @@
 
 mod adopt;
 mod commit;
+mod depth;
 #[expect(
     clippy::module_inception,
     reason = "the seam is named after what it stands for: the disk"
@@ -39,14 +40,14 @@ pub(super) use layout::{
     trashed_copy_of_file_name, version_of_file_name,
 };
 pub use manifest::{LabelRecord, Manifest};
-#[cfg(test)]
+#[cfg(all(test, not(feature = "interleavings")))]
 pub(super) use open::settle_metadata;
 pub(super) use open::{MAX_METADATA_BYTES, list_shards, read_metadata};
 pub use open::{OpenError, OpenedStore, StoreMetadata, open_store};
 pub use overlap::overlap;
 pub use real::{RealDisk, StoreLock, inotify_limit};
 pub use recover::{RecoveredShard, recover_shard};
-pub(super) use scan::{MAX_MANIFEST_BYTES, read_manifest};
+pub(super) use scan::{Foreign, MAX_MANIFEST_BYTES, clock_nanos, list_prompt, read_manifest};
 pub use scan::{Slot, scan_prompt, scan_shard_names};
 pub(crate) use shard_disk::STORE_MOVED;
 pub use shard_disk::{DiskLimits, Prepared, Run, ShardDisk};

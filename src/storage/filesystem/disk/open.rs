@@ -1,6 +1,5 @@
 //! Opening a store: one daemon, a known format, a known layout.
 
-use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt;
@@ -11,11 +10,12 @@ use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::model::{PromptId, ShardDepth, ShardId, Timestamp, strict_json};
+use crate::model::{ShardDepth, ShardId, Timestamp, strict_json};
 
 use crate::storage::Problem;
 
-use super::layout::{LOCK_FILE, METADATA_FILE, is_hidden, version_of_file_name};
+use super::depth::{find_contradiction, find_depth};
+use super::layout::{LOCK_FILE, METADATA_FILE, TRASH_DIR, is_hidden};
 use super::real::StoreLock;
 use super::scan::Foreign;
 use super::{Disk, EntryKind, Layout, RealDisk};
@@ -98,6 +98,21 @@ pub enum OpenError {
         /// The store.
         store: PathBuf,
     },
+    /// The directories lie in another layout than the metadata says.
+    #[error(
+        "{path} says shard_depth {said}, but {example} and everything else lies as in a store of shard_depth {found}: nothing would be served; set shard_depth to {found} in that file, or move {example} out of the store when it does not belong there",
+        path = .path.display(), example = .example.display()
+    )]
+    WrongDepth {
+        /// The metadata file.
+        path: PathBuf,
+        /// What it says.
+        said: u8,
+        /// What the directories show.
+        found: u8,
+        /// One of them.
+        example: PathBuf,
+    },
     /// The metadata cannot be understood.
     #[error("{path} is damaged: {reason}; mend it (docs/format.md) or move it away to have the layout found again", path = .path.display())]
     Metadata {
@@ -120,14 +135,17 @@ pub fn open_store(path: &Path, depth: ShardDepth) -> Result<OpenedStore, OpenErr
         path: path.to_owned(),
         source,
     };
-    let disk = RealDisk::open(path).map_err(directory)?;
+    let disk = RealDisk::open(path).map_err(|error| directory(explain(error)))?;
     let lock = take_lock(&disk, path)?;
     let distrust = sync_what_is_there(&disk, path);
     let metadata = settle_metadata(&disk, path, depth)?;
     let layout = Layout {
         depth: metadata.shard_depth,
     };
-    let (shards, problems) = list_shards(&disk, layout).map_err(directory)?;
+    let (mut shards, problems) = list_shards(&disk, layout).map_err(directory)?;
+    shards.extend(shards_of_trash(&disk, layout));
+    shards.sort_unstable();
+    shards.dedup();
     Ok(OpenedStore {
         disk: Arc::new(disk),
         metadata,
@@ -136,6 +154,17 @@ pub fn open_store(path: &Path, depth: ShardDepth) -> Result<OpenedStore, OpenErr
         lock,
         distrust,
     })
+}
+
+/// Says what stands in the way of the store's directory, where the system only says that something does.
+fn explain(error: io::Error) -> io::Error {
+    match error.kind() {
+        io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => io::Error::new(
+            error.kind(),
+            "something that is no directory stands there or above it, or a symlink that leads nowhere: move it away, or choose another --store",
+        ),
+        _ => error,
+    }
 }
 
 /// Reads what the store is; one that has no metadata yet gets it, with the layout that its directories show.
@@ -153,6 +182,15 @@ pub(in crate::storage::filesystem) fn settle_metadata(
     };
     match read_metadata(disk, path)? {
         Some(metadata) => {
+            let said = metadata.shard_depth;
+            if let Some((found, example)) = find_contradiction(disk, said).map_err(directory)? {
+                return Err(OpenError::WrongDepth {
+                    path: path.join(METADATA_FILE),
+                    said: u8::from(said),
+                    found: u8::from(found),
+                    example: path.join(example),
+                });
+            }
             sweep_metadata_tmp(disk);
             Ok(metadata)
         }
@@ -309,47 +347,6 @@ fn make_metadata(disk: &dyn Disk, shard_depth: ShardDepth) -> io::Result<StoreMe
     Ok(metadata)
 }
 
-/// Tells the layout of a directory without metadata: each directory that holds version files, or whose children hash to
-/// its name, is a vote; without any vote the store is new.
-fn find_depth(disk: &dyn Disk, default: ShardDepth) -> io::Result<ShardDepth> {
-    let mut votes: BTreeMap<ShardDepth, usize> = BTreeMap::new();
-    for (name, kind) in disk.list(Path::new(""))? {
-        if kind != EntryKind::Dir || is_hidden(&name) {
-            continue;
-        }
-        // A directory that cannot be read has no vote; the scan reports it.
-        let children = disk.list(Path::new(&name)).unwrap_or_default();
-        if let Some(depth) = vote(&name, &children) {
-            *votes.entry(depth).or_default() += 1;
-        }
-    }
-    Ok(votes
-        .into_iter()
-        .max_by_key(|(depth, count)| (*count, std::cmp::Reverse(*depth)))
-        .map_or(default, |(depth, _)| depth))
-}
-
-fn vote(name: &OsStr, children: &[(std::ffi::OsString, EntryKind)]) -> Option<ShardDepth> {
-    let holds_versions = children
-        .iter()
-        .any(|(child, kind)| *kind == EntryKind::File && version_of_file_name(child).is_some());
-    if holds_versions {
-        return Some(ShardDepth::FLAT);
-    }
-    let depth = ShardDepth::new(u8::try_from(name.len()).ok()?).ok()?;
-    let shard = depth.shard_named(name.to_str()?)?;
-    let ids = children.iter().filter(|(_, kind)| *kind == EntryKind::Dir);
-    let agrees = |child: &OsStr| {
-        child
-            .to_str()
-            .and_then(|text| PromptId::new(text).ok())
-            .is_some_and(|id| depth.shard_of(&id) == shard)
-    };
-    ids.map(|(child, _)| child)
-        .any(|child| agrees(child))
-        .then_some(depth)
-}
-
 /// Lists the shards of a store and what is in the store itself but is no shard.
 ///
 /// # Errors
@@ -375,32 +372,19 @@ pub(crate) fn list_shards(disk: &dyn Disk, layout: Layout) -> io::Result<(Vec<Sh
     Ok((shards, foreign.into_problems(Path::new("."))))
 }
 
+/// Lists the shards that have a trash. Their directory may be gone; what was deleted in them is still known, as are the
+/// numbers.
+fn shards_of_trash(disk: &dyn Disk, layout: Layout) -> Vec<ShardId> {
+    // A trash that cannot be listed is told by every shard.
+    let entries = disk.list(Path::new(TRASH_DIR)).unwrap_or_default();
+    let dirs = entries.into_iter().filter(|(_, kind)| *kind == EntryKind::Dir);
+    dirs.filter_map(|(name, _)| layout.depth.shard_named(name.to_str()?))
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn check_depth(files: &[&str], expected: u8) {
-        let dir = tempfile::tempdir().unwrap();
-        for file in files {
-            let path = dir.path().join(file);
-            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(path, "{}").unwrap();
-        }
-        let opened = open_store(dir.path(), ShardDepth::DEFAULT).unwrap();
-        assert_eq!(u8::from(opened.metadata.shard_depth), expected, "{files:?}");
-    }
-
-    #[test]
-    fn the_layout_of_a_foreign_store_is_found() {
-        check_depth(&[], 2);
-        check_depth(&["wf_001_llm_1/1.0.0.json"], 0);
-        check_depth(&["69/wf_001_llm_1/1.0.0.json"], 2);
-        check_depth(&["6/wf_001_llm_1/1.0.0.json"], 1);
-        // A prompt called `69` in a flat store is no shard.
-        check_depth(&["69/1.0.0.json"], 0);
-        // A directory that only looks like a shard: `b` does not hash to 69.
-        check_depth(&["69/b/1.0.0.json", "prompt_001/1.0.0.json"], 0);
-    }
 
     #[test]
     fn a_second_opening_is_refused_and_names_the_first() {

@@ -14,6 +14,11 @@ use super::{Disk, EntryKind, Layout, Manifest, ReadFailure, Stamp, read_version}
 
 /// The most foreign names that are reported of one directory, one by one.
 const MAX_FOREIGN_NAMES: usize = 100;
+/// A change so shortly before a listing may be followed by one that leaves the same time, in nanoseconds: the clock that
+/// stamps directories ticks every few milliseconds.
+const CLOCK_TICK: i64 = 20_000_000;
+/// The same where a time has no fraction: there are file systems that keep whole seconds, or two.
+const COARSE_TICK: i64 = 2_000_000_000;
 /// The largest manifest that is read and written, in bytes.
 pub(in crate::storage::filesystem) const MAX_MANIFEST_BYTES: u64 = 16 << 20;
 
@@ -24,6 +29,8 @@ pub struct Slot {
     pub entry: Arc<PromptEntry>,
     /// The state of the directory when it was listed.
     pub dir: Option<Stamp>,
+    /// When that listing began, in nanoseconds since 1970; 0 when there was none.
+    pub listed_at: i64,
     /// The state of the manifest when it was read; `None` when there is none.
     pub manifest: Option<Stamp>,
     /// What is wrong in it.
@@ -39,10 +46,28 @@ impl Slot {
         Self {
             entry: Arc::new(PromptEntry::empty(id)),
             dir: None,
+            listed_at: 0,
             manifest: None,
             problems: Vec::new(),
             blocked: None,
         }
+    }
+
+    /// Tells whether every change since the listing shows in the state of the directory.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.dir.is_some_and(|dir| {
+            let is_coarse = dir.ctime % 1_000_000_000 == 0;
+            let tick = if is_coarse { COARSE_TICK } else { CLOCK_TICK };
+            dir.ctime.saturating_add(tick) <= self.listed_at
+        })
+    }
+
+    /// Tells whether two slots say the same of a prompt, though they say it of different times.
+    #[must_use]
+    pub fn agrees_with(&self, other: &Self) -> bool {
+        (&self.entry, &self.dir, &self.manifest) == (&other.entry, &other.dir, &other.manifest)
+            && (&self.problems, &self.blocked) == (&other.problems, &other.blocked)
     }
 
     /// Refuses changes of a prompt of which not all is known.
@@ -101,30 +126,20 @@ pub fn scan_prompt(
     max_bytes: u64,
 ) -> Result<Slot, ReadFailure> {
     let path = layout.prompt_dir(id);
+    let listed_at = clock_nanos();
     // The state is taken before the listing: a change in between makes the stamp stale, and so is seen.
     let dir = match disk.stat(&path).map_err(|e| ReadFailure::of(&e))? {
         Some((EntryKind::Dir, stamp)) => Some(stamp),
         _ => return Err(ReadFailure::Absent),
     };
+    let listing = list_prompt(disk, &path).map_err(|e| ReadFailure::of(&e))?;
     let mut entry = PromptEntry {
         trash,
+        versions: listing.versions,
         ..PromptEntry::empty(id.clone())
     };
-    let (mut problems, mut foreign) = (Vec::new(), Foreign::default());
-    let mut has_manifest = false;
-    for (name, kind) in disk.list(&path).map_err(|e| ReadFailure::of(&e))? {
-        let place = path.join(&name);
-        match (version_of_file_name(&name), kind) {
-            (Some(version), EntryKind::File) => entry.versions.push(version),
-            (Some(_), _) => foreign.note(&place, "not-a-file", "only regular files are served"),
-            (None, _) if name == OsStr::new(MANIFEST_FILE) => has_manifest = true,
-            (None, _) if is_hidden(&name) || looks_temporary(&name) => {}
-            (None, _) => foreign.note(&place, "foreign-name", "not the name of a version: not served"),
-        }
-    }
-    problems.extend(foreign.into_problems(&path));
-    entry.versions.sort_unstable();
-    let (manifest, blocked) = if has_manifest {
+    let mut problems = listing.problems;
+    let (manifest, blocked) = if listing.has_manifest {
         read_manifest_into(disk, layout, &mut entry, &mut problems)?
     } else {
         (None, None)
@@ -133,21 +148,74 @@ pub fn scan_prompt(
     Ok(Slot {
         entry: Arc::new(entry),
         dir,
+        listed_at,
         manifest,
         problems,
         blocked,
     })
 }
 
+/// Returns the time as the stamps of files count it.
+pub(in crate::storage::filesystem) fn clock_nanos() -> i64 {
+    i64::try_from(jiff::Timestamp::now().as_nanosecond()).unwrap_or(i64::MAX)
+}
+
+/// The names in a prompt directory.
+#[derive(Debug)]
+pub(in crate::storage::filesystem) struct Listing {
+    /// Files with the name of a version, in order.
+    versions: Vec<Version>,
+    has_manifest: bool,
+    /// What does not belong there.
+    problems: Vec<Problem>,
+}
+
+impl Listing {
+    /// Tells whether the names are those that are known of a prompt with which nothing is wrong.
+    #[must_use]
+    pub(in crate::storage::filesystem) fn confirms(&self, slot: &Slot) -> bool {
+        self.versions == slot.entry.versions
+            && self.has_manifest == slot.manifest.is_some()
+            && self.problems.is_empty()
+    }
+}
+
+/// Lists a prompt directory and reads nothing in it.
+///
+/// # Errors
+/// What listing the directory says.
+pub(in crate::storage::filesystem) fn list_prompt(disk: &dyn Disk, path: &Path) -> io::Result<Listing> {
+    let (mut versions, mut has_manifest, mut foreign) = (Vec::new(), false, Foreign::default());
+    for (name, kind) in disk.list(path)? {
+        match (version_of_file_name(&name), kind) {
+            (Some(version), EntryKind::File) => versions.push(version),
+            (Some(_), _) => foreign.note(&path.join(&name), "not-a-file", "only regular files are served"),
+            (None, _) if name == OsStr::new(MANIFEST_FILE) => has_manifest = true,
+            (None, _) if is_hidden(&name) || looks_temporary(&name) => {}
+            (None, _) => foreign.note(
+                &path.join(&name),
+                "foreign-name",
+                "not the name of a version: not served",
+            ),
+        }
+    }
+    versions.sort_unstable();
+    Ok(Listing {
+        versions,
+        has_manifest,
+        problems: foreign.into_problems(path),
+    })
+}
+
 /// What does not belong where it is. There may be any number of such names; only so many are reported one by one.
 #[derive(Default)]
-pub(super) struct Foreign {
+pub(in crate::storage::filesystem) struct Foreign {
     problems: Vec<Problem>,
     more: usize,
 }
 
 impl Foreign {
-    pub(super) fn note(&mut self, place: &Path, kind: &str, message: &str) {
+    pub(in crate::storage::filesystem) fn note(&mut self, place: &Path, kind: &str, message: &str) {
         if self.problems.len() < MAX_FOREIGN_NAMES {
             self.problems.push(Problem::new(place, kind, message));
         } else {
@@ -155,7 +223,7 @@ impl Foreign {
         }
     }
 
-    pub(super) fn into_problems(mut self, dir: &Path) -> Vec<Problem> {
+    pub(in crate::storage::filesystem) fn into_problems(mut self, dir: &Path) -> Vec<Problem> {
         if self.more > 0 {
             let message = format!("and {} more that do not belong here", self.more);
             let kind = self
@@ -307,4 +375,40 @@ fn looks_temporary(name: &OsStr) -> bool {
         || text.ends_with(".bak")
         || text.contains(".tmp.")
         || text.ends_with(".tmp")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is_settled(ctime: i64, listed_at: i64) -> bool {
+        let dir = Stamp {
+            ino: 1,
+            size: 0,
+            mtime: 0,
+            ctime,
+        };
+        let empty = Slot::empty(PromptId::new("p").unwrap());
+        Slot {
+            dir: Some(dir),
+            listed_at,
+            ..empty
+        }
+        .is_settled()
+    }
+
+    #[test]
+    fn a_directory_is_settled_when_it_was_listed_a_tick_after_its_last_change() {
+        let changed = 5_000_000_001;
+        assert!(!is_settled(changed, 0), "never listed");
+        assert!(!is_settled(changed, changed + CLOCK_TICK - 1), "in the same tick");
+        assert!(is_settled(changed, changed + CLOCK_TICK));
+    }
+
+    #[test]
+    fn a_time_of_whole_seconds_settles_later() {
+        let changed = 5_000_000_000;
+        assert!(!is_settled(changed, changed + COARSE_TICK - 1));
+        assert!(is_settled(changed, changed + COARSE_TICK));
+    }
 }

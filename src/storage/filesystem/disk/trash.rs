@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use rustix::io::Errno;
 use serde_json::{Value, json};
 
-use crate::model::{Author, PromptId, Timestamp, Version, render};
+use crate::model::{Author, PromptId, Timestamp, Version, render, strict_json};
 use crate::storage::{Problem, TrashedVersion};
 
 use super::layout::{belongs_to_trashed, trashed_of_file_name};
@@ -394,7 +394,7 @@ impl ShardDisk {
             .disk
             .read(&path, MAX_NOTE_BYTES)
             .ok()
-            .and_then(|content| serde_json::from_slice(&content.bytes).ok())
+            .and_then(|content| strict_json::parse(&content.bytes).ok())
             .unwrap_or_default();
         let field = |key: &str| note.get(key).cloned().unwrap_or_default();
         TrashedVersion {

@@ -37,13 +37,13 @@ async fn close_under_writers(kills: bool) {
 #[test]
 fn closing_serves_or_refuses_every_writer_and_leaves_none_waiting() {
     check("closing under writers", 240, async || {
-        close_under_writers(false).await
+        close_under_writers(false).await;
     });
 }
 
 #[test]
 fn closing_leaves_nobody_waiting_for_an_actor_that_was_killed() {
     check("closing after a kill", 240, async || {
-        close_under_writers(true).await
+        close_under_writers(true).await;
     });
 }

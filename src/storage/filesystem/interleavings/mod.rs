@@ -74,6 +74,7 @@ impl World {
                 opened_in_ms: 0,
             },
             closed: AtomicBool::new(false),
+            backup_disk: Mutex::default(),
         });
         Arc::new(Self {
             storage,

@@ -122,9 +122,10 @@ async fn each_kind_of_damage_has_its_word_and_its_place() {
     let trash = store.dir.path().join(".trash").join(shard_of("c"));
     std::fs::write(trash.join("c@1.0.0.json"), "torn").unwrap();
     std::fs::write(trash.join("c@1.0.1.deleted"), "torn").unwrap();
-    std::fs::write(trash.join("c@7.0.0.deleted"), "{}").unwrap();
     std::fs::write(trash.join("readme"), "hi").unwrap();
     let storage = store.open().await;
+    // A start would have removed it, as what a crash left.
+    std::fs::write(trash.join("c@7.0.0.deleted"), "{}").unwrap();
     std::fs::write(store.dir.path().join(shard_of("a")).join(".tmp/left.tmp"), "{").unwrap();
     let found = kinds(&verify(&storage).await);
     let (a, b, c) = (shard_of("a"), shard_of("b"), shard_of("c"));
@@ -134,6 +135,7 @@ async fn each_kind_of_damage_has_its_word_and_its_place() {
         format!("not-a-file {a}/a/1.0.8.json"),
         format!("leftover {a}/.tmp/left.tmp"),
         format!("corrupt-version {b}/b/1.0.9.json"),
+        format!("shared-file {b}/b/1.0.0.json"),
         format!("foreign-name {b}/b/notes.txt"),
         format!("corrupt-manifest {b}/b/.manifest.json"),
         format!("corrupt-trash .trash/{c}/c@1.0.0.json"),
@@ -145,7 +147,7 @@ async fn each_kind_of_damage_has_its_word_and_its_place() {
     }
     assert_eq!(
         found.len(),
-        11,
+        12,
         "nothing else: the parent 1.0.1 of 1.0.2 is there, if damaged: {found:#?}"
     );
 }
@@ -167,6 +169,11 @@ async fn a_missing_parent_is_a_note_and_one_file_with_two_names_is_a_problem() {
     let shard = shard_of("p");
     assert!(
         found.contains(&format!("corrupt-version {shard}/{other}/1.0.1.json")),
+        "{found:?}"
+    );
+    assert!(
+        found.contains(&format!("shared-file {shard}/p/1.0.1.json"))
+            || found.contains(&format!("shared-file {shard}/{other}/1.0.1.json")),
         "{found:?}"
     );
 }

@@ -1,5 +1,8 @@
 //! Changes made outside the daemon are noticed.
 
+use std::time::Instant;
+
+use super::faulty_disk::{Call, Failure, Fault};
 use super::*;
 use crate::model::Integrity;
 use crate::storage::filesystem::actors::ChildId;
@@ -371,4 +374,87 @@ async fn a_damaged_file_that_is_mended_is_served_again_though_nobody_watches() {
     std::fs::write(store.path("p", "1.0.0.json"), good).unwrap();
     eventually_text(&storage, "p", "1.0.0", "a").await;
     assert_eq!(storage.status().await["problems"]["count"], 0);
+}
+
+/// Looks at everything, as it is done when events were lost.
+async fn look_everywhere(storage: &FileSystemStorage) {
+    for shard in storage.shared.shards.all() {
+        let looked = shard.look_and_wait(work::Look::everything(), Duration::from_secs(10));
+        looked.await.unwrap();
+    }
+}
+
+/// Returns what a look at everything asks of the disk in the directories of some prompts.
+async fn calls_of_look(storage: &FileSystemStorage, disk: &FaultyDisk, prompts: &[String]) -> Vec<Call> {
+    disk.arm(Fault::new(&[Call::Space], usize::MAX, Failure::Panic));
+    look_everywhere(storage).await;
+    let is_inside = |path: &Path| {
+        prompts
+            .iter()
+            .any(|prompt| path.iter().any(|part| part == prompt.as_str()))
+    };
+    let journal = disk.journal().into_iter();
+    journal
+        .filter(|(_, path)| is_inside(path))
+        .map(|(call, _)| call)
+        .collect()
+}
+
+#[tokio::test]
+async fn a_look_at_all_of_a_store_that_was_just_written_soon_costs_two_stats_per_prompt() {
+    let mut store = Store::new();
+    store.options.watch.mode = WatchMode::Off;
+    let (storage, disk) = store.open_faulty().await;
+    let prompts: Vec<String> = (0..20).map(|n| format!("prompt{n}")).collect();
+    for prompt in &prompts {
+        put(&storage, prompt, "by the daemon").await.unwrap();
+        std::fs::write(
+            store.path(prompt, "1.2.0.json"),
+            by_hand(prompt, "1.2.0", "by hand"),
+        )
+        .unwrap();
+    }
+    look_everywhere(&storage).await;
+    assert_eq!(storage.totals(), (20, 40));
+    storage.shared.cache.remove_where(|_| true);
+    let (revision, begun) = (storage.revision(), Instant::now());
+    loop {
+        let calls = calls_of_look(&storage, &disk, &prompts).await;
+        assert!(
+            !calls.contains(&Call::Read),
+            "what did not change is not read: {calls:?}"
+        );
+        if !calls.contains(&Call::List) {
+            assert_eq!(calls, vec![Call::Stat; 2 * prompts.len()]);
+            break;
+        }
+        assert!(
+            begun.elapsed() < Duration::from_secs(10),
+            "still listed: {calls:?}"
+        );
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!(storage.revision(), revision, "nothing was published");
+}
+
+#[tokio::test]
+async fn a_change_that_left_no_trace_in_the_state_of_its_directory_is_found() {
+    let mut store = Store::new();
+    store.options.watch.mode = WatchMode::Off;
+    let storage = store.open().await;
+    put(&storage, "p", "a").await.unwrap();
+    put(&storage, "p", "b").await.unwrap();
+    look_everywhere(&storage).await;
+    // As if the second had come within the tick in which the directory was listed.
+    let catalog = storage
+        .shared
+        .catalog
+        .shard(&storage.shared.layout.shard_of(&id("p")));
+    let mut slot = catalog.slot(&id("p")).unwrap();
+    Arc::make_mut(&mut slot.entry).versions.truncate(1);
+    slot.listed_at = slot.dir.unwrap().ctime;
+    catalog.apply(vec![(id("p"), Some(slot))]);
+    assert_eq!(versions(&storage, "p"), ["1.0.0"]);
+    look_everywhere(&storage).await;
+    assert_eq!(versions(&storage, "p"), ["1.0.0", "1.0.1"]);
 }

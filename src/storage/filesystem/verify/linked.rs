@@ -3,10 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use crate::model::PromptId;
+use crate::model::{PromptId, Version};
 use crate::storage::Problem;
 use crate::storage::filesystem::actors::Shared;
-use crate::storage::filesystem::disk::scan_prompt;
+use crate::storage::filesystem::disk::{EntryKind, scan_prompt};
+
+use super::prompt::damaged_version;
 
 /// Returns the prompts that have an inode twice, among all that were seen.
 pub(super) fn suspects(mut inodes: Vec<(u64, u32)>, prompts: &[PromptId]) -> BTreeSet<PromptId> {
@@ -30,9 +32,11 @@ pub(super) fn check(shared: &Shared, suspects: &BTreeSet<PromptId>) -> Vec<Probl
         let Ok(slot) = scan_prompt(disk, layout, id, Vec::new(), max_bytes) else {
             continue;
         };
-        for version in &slot.entry.versions {
+        let damaged = slot.problems.iter().filter_map(damaged_version);
+        let versions: BTreeSet<Version> = slot.entry.versions.iter().cloned().chain(damaged).collect();
+        for version in &versions {
             let path = layout.version_file(id, version);
-            if let Ok(Some((_, stamp))) = disk.stat(&path) {
+            if let Ok(Some((EntryKind::File, stamp))) = disk.stat(&path) {
                 names.entry(stamp.ino).or_default().push(path);
             }
         }

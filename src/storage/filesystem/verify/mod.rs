@@ -178,7 +178,7 @@ fn check_rest(
         store::check_metadata(shared, problems);
         store::check_leftovers(shared, problems);
         if let Some(hints) = hints {
-            store::check_index_names(hints, prompts, problems);
+            store::check_index_names(shared, hints, prompts, problems);
         }
     }
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::model::{Integrity, PromptId, Version};
 use crate::storage::filesystem::actors::Shared;
 use crate::storage::filesystem::disk::{
-    IndexHints, ReadFailure, Slot, read_version, scan_prompt, version_of_file_name,
+    EntryKind, IndexHints, ReadFailure, Slot, read_version, scan_prompt, version_of_file_name,
 };
 use crate::storage::{Problem, VerifyReport};
 
@@ -48,6 +48,12 @@ pub(super) fn check_prompt(
     report.prompts += 1;
     report.problems.extend(slot.problems.iter().cloned());
     let read = read_all(shared, id, &slot, report, note_inode);
+    for version in &read.damaged {
+        // One of two names for one file is always the wrong one.
+        if let Ok(Some((EntryKind::File, stamp))) = disk.stat(&layout.version_file(id, version)) {
+            note_inode(stamp.ino);
+        }
+    }
     check_parents(shared, id, &slot, &read, &mut report.problems);
     if read.unsealed > 0 {
         let message = format!(
@@ -140,7 +146,7 @@ fn check_parents(shared: &Shared, id: &PromptId, slot: &Slot, read: &Read, probl
 }
 
 /// Returns the version that a problem is about, when it is one of a version file.
-fn damaged_version(problem: &Problem) -> Option<Version> {
+pub(super) fn damaged_version(problem: &Problem) -> Option<Version> {
     let is_damage = ["corrupt-version", "not-a-file", "unreadable"].contains(&problem.kind.as_str());
     let name = Path::new(&problem.path).file_name().filter(|_| is_damage)?;
     version_of_file_name(name)

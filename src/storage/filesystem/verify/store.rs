@@ -7,7 +7,9 @@ use std::path::Path;
 use crate::model::PromptId;
 use crate::storage::Problem;
 use crate::storage::filesystem::actors::Shared;
-use crate::storage::filesystem::disk::{IndexHints, IndexSource, OpenError, load_index, read_metadata};
+use crate::storage::filesystem::disk::{
+    Foreign, IndexHints, IndexSource, OpenError, load_index, read_metadata,
+};
 
 const INDEX: &str = ".index.json";
 /// How a finding about one prompt in the index begins.
@@ -38,13 +40,26 @@ pub(super) fn load_hints(shared: &Shared) -> (Option<IndexHints>, Option<Problem
     }
 }
 
-/// Reports prompts that the index knows and the directories do not.
-pub(super) fn check_index_names(hints: &IndexHints, prompts: &[PromptId], problems: &mut Vec<Problem>) {
+/// Reports prompts that the index knows and the directories do not. A shard that cannot be listed says nothing of that.
+pub(super) fn check_index_names(
+    shared: &Shared,
+    hints: &IndexHints,
+    prompts: &[PromptId],
+    problems: &mut Vec<Problem>,
+) {
     let there: BTreeSet<&PromptId> = prompts.iter().collect();
-    for id in hints.ids().filter(|id| !there.contains(id)) {
+    let unreadable = unreadable(problems);
+    let may_be_there = |id: &PromptId| unreadable.contains(shared.layout.shard_of(id).as_str());
+    for id in hints.ids().filter(|id| !there.contains(id) && !may_be_there(id)) {
         let message = format!("{OF_PROMPT}{id}: it has no directory");
         problems.push(Problem::new(Path::new(INDEX), "stale-index", message));
     }
+}
+
+/// Returns the places that are reported as ones that cannot be read; a shard is called as its directory is.
+fn unreadable(problems: &[Problem]) -> BTreeSet<String> {
+    let found = problems.iter().filter(|problem| problem.kind == "unreadable");
+    found.map(|problem| problem.path.clone()).collect()
 }
 
 /// Returns the prompts that findings about the index name.
@@ -98,16 +113,23 @@ pub(super) fn check_metadata(shared: &Shared, problems: &mut Vec<Problem>) {
 
 /// Reports temporary files that nobody is writing, and what recovery set aside.
 pub(super) fn check_leftovers(shared: &Shared, problems: &mut Vec<Problem>) {
+    let unreadable = unreadable(problems);
     for shard in shared.shards.all() {
         problems.extend(shard.disk.quarantined());
         problems.extend(shard.disk.obstruction());
         let dir = shared.layout.tmp_dir(&shard.id);
         match shard.disk.leftovers() {
-            Ok(names) => problems.extend(names.into_iter().map(|name| {
-                let message = "a temporary file that nobody is writing: the next start settles it";
-                Problem::new(&dir.join(name), "leftover", message)
-            })),
-            Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+            Ok(names) => {
+                let mut left = Foreign::default();
+                for name in names {
+                    let message = "a temporary file that nobody is writing: the next start settles it";
+                    left.note(&dir.join(name), "leftover", message);
+                }
+                problems.extend(left.into_problems(&dir));
+            }
+            // What stands there instead is reported as itself.
+            Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {}
+            Err(_) if unreadable.contains(shard.id.as_str()) => {}
             Err(e) => problems.push(Problem::new(&dir, "unreadable", e.to_string())),
         }
     }

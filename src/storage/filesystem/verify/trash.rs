@@ -5,9 +5,11 @@ use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::model::{PromptId, ShardId, Version};
+use crate::model::{Integrity, PromptId, ShardId, Version};
 use crate::storage::filesystem::actors::Shared;
-use crate::storage::filesystem::disk::{EntryKind, NoteState, ReadFailure, TrashName, read_version_at};
+use crate::storage::filesystem::disk::{
+    EntryKind, Foreign, NoteState, ReadFailure, TrashName, read_version_at,
+};
 use crate::storage::{Problem, VerifyScope};
 
 const TRASH: &str = ".trash";
@@ -25,6 +27,7 @@ pub(super) fn check(shared: &Shared, scope: &VerifyScope, problems: &mut Vec<Pro
             }
         };
         let mut versions: BTreeSet<(PromptId, Version)> = BTreeSet::new();
+        let mut foreign = Foreign::default();
         let mut notes: BTreeSet<(PromptId, Version)> = BTreeSet::new();
         for (name, kind) in entries {
             let place = dir.join(&name);
@@ -38,7 +41,7 @@ pub(super) fn check(shared: &Shared, scope: &VerifyScope, problems: &mut Vec<Pro
                 TrashName::Foreign if !scope.is_everything() => {}
                 TrashName::Foreign => {
                     let message = "not the name of a deleted version: left alone";
-                    problems.push(Problem::new(&place, "foreign-name", message));
+                    foreign.note(&place, "foreign-name", message);
                 }
                 TrashName::Hidden | TrashName::Copy(..) => {}
                 _ if kind != EntryKind::File => {
@@ -49,8 +52,36 @@ pub(super) fn check(shared: &Shared, scope: &VerifyScope, problems: &mut Vec<Pro
                 TrashName::Note(id, version) => drop(notes.insert((id, version))),
             }
         }
+        problems.extend(foreign.into_problems(&dir));
         check_versions(shared, &versions, problems);
         check_notes(shared, &versions, &notes, problems);
+    }
+    check_known(shared, scope, problems);
+}
+
+/// Reports deleted versions that are served as such and are not in the trash any more.
+fn check_known(shared: &Shared, scope: &VerifyScope, problems: &mut Vec<Problem>) {
+    let (disk, layout) = (&*shared.disk, shared.layout);
+    // What stands in the place of a directory is reported as itself.
+    let is_obstructed = |dir: &Path| !matches!(disk.stat(dir), Ok(None | Some((EntryKind::Dir, _))));
+    if is_obstructed(Path::new(TRASH)) {
+        return;
+    }
+    let entries = shared.catalog.parts().into_iter().flat_map(|part| part.slots());
+    let in_scope = entries
+        .map(|slot| slot.entry)
+        .filter(|entry| scope.includes(&entry.id));
+    for entry in in_scope.filter(|entry| !entry.trash.is_empty()) {
+        if is_obstructed(&layout.trash_dir(&layout.shard_of(&entry.id))) {
+            continue;
+        }
+        for version in &entry.trash {
+            let place = layout.trash_file(&entry.id, version, 0);
+            if matches!(disk.stat(&place), Ok(None)) {
+                let message = "it was deleted and is not in the trash any more: it cannot be brought back";
+                problems.push(Problem::new(&place, "missing-trash", message));
+            }
+        }
     }
 }
 
@@ -96,6 +127,10 @@ fn check_versions(shared: &Shared, versions: &BTreeSet<(PromptId, Version)>, pro
     for (id, version) in versions {
         let place = layout.trash_file(id, version, 0);
         match read_version_at(disk, &place, id, version, shared.options.disk.max_file_bytes) {
+            Ok((stored, _)) if stored.integrity == Integrity::Edited => {
+                let message = "changed after it was sealed: it would be brought back as it now is";
+                problems.push(Problem::new(&place, "edited", message));
+            }
             // Restored or forgotten while we looked.
             Ok(_) | Err(ReadFailure::Absent) => {}
             Err(ReadFailure::Corrupt(reason)) => {

@@ -9,7 +9,8 @@ use std::sync::Arc;
 
 use crate::model::{PromptId, Version};
 use crate::storage::filesystem::disk::{
-    DiskFault, ReadFailure, Slot, Stamp, read_version, scan_prompt, scan_shard_names, version_of_file_name,
+    DiskFault, ReadFailure, Slot, Stamp, clock_nanos, list_prompt, read_version, scan_prompt,
+    scan_shard_names, version_of_file_name,
 };
 use crate::storage::{Problem, PromptEntry};
 
@@ -18,9 +19,6 @@ use super::{Effects, WorkContext};
 /// So many new or changed files in one directory are read at once; beyond that they are checked when they are read.
 const MAX_CHECKED_FILES: usize = 64;
 
-/// A directory that changed so recently is read although its state is the one recorded, in nanoseconds: the clock that stamps
-/// it is coarse, and a second change within one tick leaves no trace.
-const RECENT_NANOS: i64 = 60_000_000_000;
 /// So many places are remembered one by one.
 const MAX_PLACES: usize = 16_384;
 
@@ -156,6 +154,10 @@ fn look_at(
     if suspicion != Suspicion::Certain
         && changed.is_empty()
         && is_unchanged(context, id, files, before.as_ref())
+        && (!files.is_empty()
+            || before
+                .as_ref()
+                .is_some_and(|slot| is_confirmed(context, slot, effects)))
     {
         return false;
     }
@@ -231,15 +233,25 @@ fn is_unchanged(
     let Some(slot) = before else { return false };
     let now = context.disk.stamp(&context.disk.layout.prompt_dir(id));
     let names_manifest = files.is_empty() || files.iter().any(|name| version_of_file_name(name).is_none());
-    let is_quiet = || now.is_none_or(|now| now.ctime.saturating_add(RECENT_NANOS) < clock_nanos());
     same(slot.dir, now)
         && slot.blocked.is_none()
         && (!names_manifest || manifest_is_same(context, id, slot))
-        && (!files.is_empty() || (slot.problems.is_empty() && is_quiet()))
+        && (!files.is_empty() || slot.problems.is_empty())
 }
 
-fn clock_nanos() -> i64 {
-    i64::try_from(jiff::Timestamp::now().as_nanosecond()).unwrap_or(i64::MAX)
+/// Tells whether a directory with the state that is recorded has the names that are known. Its clock is coarse: a second
+/// change within one tick leaves no trace, so that it is listed once more when that tick is over, and then no more.
+fn is_confirmed(context: &WorkContext, slot: &Slot, effects: &mut Effects) -> bool {
+    if slot.is_settled() {
+        return true;
+    }
+    let (disk, id, listed_at) = (&context.disk, &slot.entry.id, clock_nanos());
+    let listing = list_prompt(&*disk.disk, &disk.layout.prompt_dir(id));
+    let is_confirmed = listing.is_ok_and(|listing| listing.confirms(slot));
+    if is_confirmed {
+        effects.listed.push((id.clone(), listed_at));
+    }
+    is_confirmed
 }
 
 /// Returns a prompt as the catalog knows it. One that could not be read whole is read once more: it may be all right by now.
@@ -325,7 +337,9 @@ fn publish(
             .cloned(),
     );
     check_files(context, &mut after, suspects.into_iter().take(MAX_CHECKED_FILES));
-    if *before != after {
+    if before.agrees_with(&after) {
+        effects.listed.push((id, after.listed_at));
+    } else {
         let gone = after.entry.is_gone() && after.manifest.is_none() && after.problems.is_empty();
         report(before, &after);
         effects.changes.push((id, (!gone).then_some(after)));

@@ -121,6 +121,8 @@ pub(super) struct WorkContext {
 pub(super) struct Effects {
     /// Changes of the catalog.
     pub changes: Vec<Change>,
+    /// Directories that were listed and found as they were known, each with the time.
+    pub listed: Vec<(PromptId, i64)>,
     /// Versions for the cache.
     pub cached: Vec<(CacheKey, CachedVersion)>,
     /// Versions that must leave the cache.

@@ -41,7 +41,7 @@ pub(crate) fn check(world: &World, oracle: &Oracle, wrap: Wrap) -> Result<Vec<Mo
     let disk = wrap(memory.clone());
     let (daemon, recovery) = Daemon::open(Arc::clone(&disk)).map_err(Violation::Closed)?;
     let moments = memory.moments();
-    let is_meant = |problem: &&Problem| oracle.has_rivals && problem.kind == "quarantined";
+    let is_meant = |problem: &&Problem| oracle.may_be_reported.contains(&*problem.kind);
     if let Some(problem) = recovery.problems.iter().find(|problem| !is_meant(problem)) {
         return Err(Violation::Damaged(format!("{problem:?}")));
     }
@@ -57,6 +57,7 @@ pub(crate) fn check(world: &World, oracle: &Oracle, wrap: Wrap) -> Result<Vec<Mo
         check_numbers(oracle, id, &found, &daemon.next_number(id))?;
     }
     check_orphans(&*disk, &pictures, &recovery.problems)?;
+    check_kept(&*disk, oracle)?;
     let (again, next) = Daemon::open(disk).map_err(Violation::Unsteady)?;
     if (next.replayed, next.discarded) != (0, 0) || next.problems.len() != recovery.problems.len() {
         return Err(Violation::Unsteady(format!(
@@ -115,6 +116,23 @@ fn check_numbers(oracle: &Oracle, id: &str, found: &Picture, next: &Version) -> 
         return Err(Violation::NumberAgain(format!("{next} of {id}, which is there")));
     }
     Ok(())
+}
+
+/// A damaged manifest is in its place or set aside.
+fn check_kept(disk: &dyn Disk, oracle: &Oracle) -> Result<(), Violation> {
+    let Some(kept) = &oracle.kept else {
+        return Ok(());
+    };
+    let quarantine = LAYOUT
+        .tmp_dir(&ShardDepth::DEFAULT.shard_of(&id("p")))
+        .join("quarantine");
+    let aside = disk.list(&quarantine).unwrap_or_default();
+    let mut places = aside.iter().map(|(name, _)| quarantine.join(name));
+    let holds = |place: &Path| disk.read(place, 1 << 20).is_ok_and(|found| found.bytes == *kept);
+    if holds(&LAYOUT.manifest_file(&id("p"))) || places.any(|place| holds(&place)) {
+        return Ok(());
+    }
+    Err(Violation::Lost("the damaged manifest".to_owned()))
 }
 
 /// Walks the whole store: each name must belong to something that is served or reported. A directory of a prompt may be

@@ -222,7 +222,7 @@ impl Daemon {
         Ok(pictures)
     }
 
-    /// Reads a version with the code that serves readers, which must find it sealed. The same bytes under the same name are
+    /// Reads a version with the code that serves readers, and says when it is not sealed. The same bytes under the same name are
     /// read only once by all tests together.
     fn text(&self, path: &Path, of: &PromptId, number: &Version) -> Result<String, String> {
         let content = self
@@ -235,10 +235,7 @@ impl Daemon {
         }
         let found = read_version_at(&*self.disk, path, of, number, 1 << 20);
         let (stored, _) = found.map_err(|failure| format!("{of}@{number}: {failure:?}"))?;
-        if stored.integrity != crate::model::Integrity::Sealed {
-            return Err(format!("{of}@{number} is {:?}", stored.integrity));
-        }
-        let text = stored.document().unwrap().prompt.text;
+        let text = by_hand::marked(&stored.document().unwrap().prompt.text, stored.integrity);
         READ.lock().unwrap().insert(key, text.clone());
         Ok(text)
     }
@@ -282,5 +279,8 @@ fn write_op(op: &Op) -> WriteOp {
             expected: None,
             author,
         },
+        Op::TakeIn { id } => WriteOp::Adopt(Box::new(restoring::request(id))),
+        Op::Seal { accepted, .. } => WriteOp::Seal(accepted.as_deref().map(version)),
+        Op::MendManifest { .. } => WriteOp::MendManifest,
     }
 }

@@ -4,10 +4,12 @@
 //! `survivors` says what a power failure may leave of it; `check` opens that and compares it with what `oracle` says was
 //! promised by then. Recovery runs over the same disk, so that the power can fail while it is at work.
 
+mod by_hand;
 mod check;
 mod daemon;
 pub(crate) mod memory_disk;
 mod oracle;
+mod restoring;
 mod sabotage;
 mod scenarios;
 mod suite;

@@ -45,6 +45,19 @@ pub(crate) enum Op {
         id: String,
         label: String,
     },
+    /// The files of a backup are taken in.
+    TakeIn {
+        id: String,
+    },
+    /// Versions without a checksum get one, or one that was edited.
+    Seal {
+        id: String,
+        accepted: Option<String>,
+    },
+    /// The manifest is written anew.
+    MendManifest {
+        id: String,
+    },
 }
 
 /// What a prompt is: the texts of its versions, those in the trash, its labels.
@@ -61,6 +74,8 @@ pub(crate) struct Promised {
     pub(crate) picture: Picture,
     /// Numbers that were given out.
     pub(crate) used: BTreeSet<Version>,
+    /// Labels in a damaged manifest, which come back when it is mended.
+    pub(crate) hidden_labels: BTreeMap<String, Version>,
 }
 
 /// Everything that was promised, and everything that is on its way.
@@ -68,8 +83,11 @@ pub(crate) struct Promised {
 pub(crate) struct Oracle {
     pub(crate) prompts: BTreeMap<String, Promised>,
     pub(crate) open: Vec<Op>,
-    /// Whether somebody else takes numbers. Then a version that was on its way to one may be set aside, and is reported.
-    pub(crate) has_rivals: bool,
+    /// Kinds of problems that may be there: where somebody else takes numbers, a version that was on its way to one may be
+    /// set aside.
+    pub(crate) may_be_reported: BTreeSet<&'static str>,
+    /// The bytes of a damaged manifest of `p`, which are never thrown away.
+    pub(crate) kept: Option<Vec<u8>>,
 }
 
 impl Op {
@@ -82,7 +100,10 @@ impl Op {
             | Self::Forget { id, .. }
             | Self::Purge { id }
             | Self::SetLabel { id, .. }
-            | Self::RemoveLabel { id, .. } => id,
+            | Self::RemoveLabel { id, .. }
+            | Self::TakeIn { id }
+            | Self::Seal { id, .. }
+            | Self::MendManifest { id } => id,
         }
     }
 }
@@ -129,6 +150,12 @@ impl Promised {
                 ..
             } => drop(labels.insert(label.clone(), version(number))),
             Op::RemoveLabel { label, .. } => drop(labels.remove(label)),
+            Op::TakeIn { .. } => restoring::take_in(&mut after),
+            Op::Seal { accepted, .. } => {
+                let chosen = unsealed(versions, accepted.as_deref());
+                after.picture = self.with_sealed(&chosen.iter().collect::<Vec<_>>());
+            }
+            Op::MendManifest { .. } => labels.extend(std::mem::take(&mut after.hidden_labels)),
         }
         after
     }
@@ -162,8 +189,24 @@ impl Promised {
                     })
                     .collect()
             }
+            Op::TakeIn { .. } => restoring::cut_off(&self.picture),
+            // One after the other.
+            Op::Seal { accepted, .. } => {
+                let chosen = unsealed(&self.picture.versions, accepted.as_deref());
+                subsets(&chosen).map(|some| self.with_sealed(&some)).collect()
+            }
             _ => Vec::new(),
         }
+    }
+
+    /// The prompt with some of its versions sealed.
+    fn with_sealed(&self, some: &[&Version]) -> Picture {
+        let mut picture = self.picture.clone();
+        for number in some {
+            let text = picture.versions.get_mut(number).unwrap();
+            *text = by_hand::sealed(text).unwrap();
+        }
+        picture
     }
 
     /// Every state that a crash may leave while some operations are on their way: none done, each cut off, each done and
@@ -179,7 +222,17 @@ impl Promised {
     }
 }
 
-fn subsets<T>(all: &[T]) -> impl Iterator<Item = Vec<&T>> {
+/// The versions that sealing is about.
+fn unsealed(versions: &BTreeMap<Version, String>, accepted: Option<&str>) -> Vec<Version> {
+    let is_meant = |number: &Version, text: &str| match accepted {
+        Some(accepted) => *number == version(accepted),
+        None => text.ends_with("(Unsealed)"),
+    };
+    let meant = versions.iter().filter(|(number, text)| is_meant(number, text));
+    meant.map(|(number, _)| number.clone()).collect()
+}
+
+pub(super) fn subsets<T>(all: &[T]) -> impl Iterator<Item = Vec<&T>> {
     (0..1_usize << all.len()).map(|members| {
         let is_in = |place: &usize| members & (1 << place) != 0;
         (0..all.len()).filter(is_in).map(|place| &all[place]).collect()
@@ -200,7 +253,6 @@ impl Oracle {
 
     /// Somebody else put a version into the store.
     pub(crate) fn add_foreign(&mut self, id: &str, number: &str, text: &str) {
-        self.has_rivals = true;
         let promised = self.prompts.entry(id.to_owned()).or_default();
         promised.used.insert(version(number));
         promised.picture.versions.insert(version(number), text.to_owned());

@@ -1,5 +1,6 @@
 //! What is going on when the power fails.
 
+use super::by_hand::Deed;
 use super::oracle::Op;
 use super::*;
 
@@ -14,6 +15,8 @@ pub(crate) enum Step {
     FailSync,
     /// There is no room for the next name of a version.
     FailRename,
+    /// A person changes files.
+    ByHand(Deed),
     /// The index is written.
     WriteIndex,
     /// The daemon is started again.
@@ -54,6 +57,10 @@ fn set_label(label: &str, version: &str) -> Op {
         label: label.into(),
         version: version.into(),
     }
+}
+
+fn take_in(id: &str) -> Op {
+    Op::TakeIn { id: id.to_owned() }
 }
 
 fn trashed(version: &str) -> (String, String) {
@@ -112,13 +119,16 @@ fn changes() -> Vec<(&'static str, Vec<Op>)> {
             }],
         ),
         ("purge", vec![Op::Purge { id: "p".into() }]),
+        ("restore from a backup", vec![take_in("p")]),
+        ("mend the manifest", vec![Op::MendManifest { id: "p".into() }]),
     ]
 }
 
 /// Tells whether one change can come after another: a label that went cannot go again, and nothing but a put follows a
 /// purge.
 fn fit(first: &str, second: &str) -> bool {
-    let needs_p = !second.starts_with("put") && second != "save under a number";
+    let makes_p = ["save under a number", "restore from a backup"];
+    let needs_p = !second.starts_with("put") && !makes_p.contains(&second);
     let only_once = !second.starts_with("put") && second != "set a label";
     !(first == "purge" && needs_p || first == second && only_once)
 }
@@ -158,9 +168,49 @@ pub(crate) fn singles() -> Vec<Scenario> {
         usual(),
         vec![ask(delete("p", &["1.0.0", "1.0.2", "1.0.3"]))],
     ));
+    all.push(scenario(
+        "restore a new prompt from a backup",
+        usual(),
+        vec![ask(take_in(&neighbour(0)))],
+    ));
+    all.push(scenario(
+        "restore into a new shard from a backup",
+        usual(),
+        vec![ask(take_in(STRANGER))],
+    ));
+    all.extend(mendings());
     all.push(scenario("write the index", usual(), vec![Step::WriteIndex]));
     all.push(scenario("start again", usual(), vec![Step::Restart]));
     all
+}
+
+/// Each repair, of what a person did before.
+fn mendings() -> Vec<Scenario> {
+    let seal = |accepted: Option<&str>| Op::Seal {
+        id: "p".into(),
+        accepted: accepted.map(str::to_owned),
+    };
+    let mend = Op::MendManifest { id: "p".into() };
+    let repairs = [
+        (
+            "seal two versions",
+            vec![Deed::Wrote("1.0.5"), Deed::Wrote("1.0.7")],
+            seal(None),
+        ),
+        ("accept an edit", vec![Deed::Edited("1.0.6")], seal(Some("1.0.6"))),
+        ("mend a damaged manifest", vec![Deed::BrokeManifest], mend.clone()),
+        (
+            "mend a manifest that lags behind",
+            vec![Deed::Wrote("1.0.9")],
+            mend,
+        ),
+    ];
+    let scenarios = repairs.into_iter().map(|(name, deeds, op)| {
+        let mut before = usual();
+        before.extend(deeds.into_iter().map(Step::ByHand).chain([Step::Restart]));
+        scenario(name, before, vec![ask(op)])
+    });
+    scenarios.collect()
 }
 
 /// Two clients of one shard: whatever they ask for, the shard does one after the other.
@@ -236,6 +286,16 @@ pub(crate) fn histories() -> Vec<Scenario> {
             "put, write the index, start again, put",
             usual(),
             vec![new(), Step::WriteIndex, Step::Restart, new()],
+        ),
+        scenario(
+            "restore from a backup, delete, forget, restore again",
+            usual(),
+            vec![
+                ask(take_in("p")),
+                ask(delete("p", &["1.5.0"])),
+                forget("1.5.0"),
+                ask(take_in("p")),
+            ],
         ),
         scenario(
             "the first deletions of two shards",

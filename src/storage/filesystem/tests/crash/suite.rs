@@ -155,14 +155,22 @@ fn take(step: &Step, daemon: &mut Daemon, log: &Log, memory: &MemoryDisk, open: 
                 LAYOUT.version_file(&id(op.id()), &super::version(version)),
                 super::recovery::sealed(op.id(), version, text),
             );
-            let mark = log.note_for_later(|oracle| oracle.add_foreign(op.id(), version, text));
+            let mark = log.note_for_later(|oracle| {
+                oracle.add_foreign(op.id(), version, text);
+                oracle.may_be_reported.insert("quarantined");
+            });
             memory.plant(Plant { path, bytes, mark });
             drop(daemon.serve(log, std::slice::from_ref(op)));
         }
         Step::FailSync => memory.fail_syncs(1),
         Step::FailRename => {
             memory.fail_renames(1);
-            log.note(|oracle| oracle.has_rivals = true);
+            log.note(|oracle| {
+                oracle.may_be_reported.insert("quarantined");
+            });
+        }
+        Step::ByHand(deed) => {
+            log.note(|oracle| by_hand::act(*deed, memory, oracle));
         }
         Step::WriteIndex => daemon.write_index().unwrap(),
         Step::Restart => *daemon = open(),

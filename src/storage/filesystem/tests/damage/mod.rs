@@ -5,6 +5,7 @@
 //! and can be written, nothing that was damaged is removed or overwritten, and nobody waits for a FIFO.
 
 mod action;
+mod extremes;
 mod names;
 mod place;
 
