@@ -131,6 +131,7 @@ pub(crate) fn exit_of(error: &ClientError) -> Exit {
             "version-conflict"
             | "version-deleted"
             | "version-labelled"
+            | "not-promotable"
             | "edited-version"
             | "precondition-failed" => Exit::Conflict,
             "busy" | "unavailable" | "interrupted" => Exit::TryAgain,
@@ -144,6 +145,7 @@ fn hint_for(code: Option<&str>) -> Option<&'static str> {
     Some(match code? {
         "version-deleted" => "'promptctl restore NAME@VERSION' brings it back from the trash",
         "version-labelled" => "move the label to another version first, or use --force to remove it, too",
+        "not-promotable" => "'promptctl log NAME' shows the candidates; --force promotes one all the same",
         "precondition-failed" => "'promptctl label --list NAME' shows where the labels point now",
         "edited-version" => "the file was changed by hand; 'promptctl verify' lists such files",
         "corrupt-version" => "the file cannot be read; 'promptctl verify' says what is wrong with it",
@@ -184,6 +186,7 @@ mod tests {
             "version-conflict",
             "version-deleted",
             "version-labelled",
+            "not-promotable",
             "precondition-failed",
             "edited-version",
         ] {

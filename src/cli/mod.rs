@@ -10,6 +10,7 @@ mod age;
 mod color;
 mod confirm;
 mod console;
+mod deliver;
 mod editor;
 mod environment;
 mod exit;

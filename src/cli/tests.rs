@@ -29,6 +29,8 @@ fn the_help_shows_verbs_examples_and_options() {
       restore      Bring versions back, from the trash or from a backup
       analyze      Score a text, and say what is wrong with it and what would help
       rewrite      Rewrite a text by rules, and say what each candidate gains and why it is taken or not
+      optimize     Rewrite the prompts of Dify workflows by rules, and keep the candidates
+      promote      Make a release of a candidate that 'promptctl optimize' has kept
       import       Bring prompts in: from Dify workflows, or from a directory of version files
       export       Write versions into files: a directory, NDJSON, or back into a Dify workflow
       backup       Make a backup of the whole store, list backups, check one

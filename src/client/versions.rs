@@ -5,7 +5,7 @@ use hyper::header::IF_NONE_MATCH;
 use hyper::{Method, StatusCode};
 use serde_json::value::RawValue;
 
-use crate::http::wire::{RollbackRequest, VersionSummary};
+use crate::http::wire::{PromoteRequest, RollbackRequest, VersionSummary};
 use crate::model::{Checksum, PromptId, Version, VersionSelector};
 use crate::versions::compare::Comparison;
 use crate::versions::{NewVersion, Order};
@@ -118,6 +118,24 @@ impl Client {
     pub async fn rollback(&self, id: &PromptId, to: &VersionSelector) -> Result<Stored, ClientError> {
         let request = RollbackRequest { to: to.to_string() };
         let call = Call::new(Method::POST, &["v1", "prompts", id.as_str(), "rollback"]).json(&request)?;
+        Ok(stored(&self.call(call).await?))
+    }
+
+    /// Makes a release of a candidate; with `force` also of one that was refused or is out of date.
+    ///
+    /// # Errors
+    /// `not-promotable`, `not-found`, or why it could not be asked.
+    pub async fn promote(
+        &self,
+        id: &PromptId,
+        version: &Version,
+        force: bool,
+    ) -> Result<Stored, ClientError> {
+        let request = PromoteRequest {
+            version: version.to_string(),
+            force,
+        };
+        let call = Call::new(Method::POST, &["v1", "prompts", id.as_str(), "promote"]).json(&request)?;
         Ok(stored(&self.call(call).await?))
     }
 }

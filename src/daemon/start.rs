@@ -55,7 +55,7 @@ impl Daemon {
         let Opened { storage, ledger } = super::storage::open(config, paths).await?;
         let limits = &config.daemon.limits;
         let versions = VersionManager::new(Arc::clone(&storage));
-        let jobs = match JobQueue::start(versions.clone(), ledger, job_limits(limits)).await {
+        let jobs = match JobQueue::start(versions.clone(), ledger, job_limits(config)).await {
             Ok(jobs) => jobs,
             Err(error) => {
                 storage.close().await;
@@ -162,11 +162,13 @@ fn http_limits(limits: &LimitsConfig) -> HttpLimits {
     }
 }
 
-fn job_limits(limits: &LimitsConfig) -> JobLimits {
+fn job_limits(config: &Config) -> JobLimits {
+    let limits = &config.daemon.limits;
     let mut job_limits = JobLimits {
         max_jobs_queued: limits.max_jobs_queued,
         max_jobs_kept: limits.max_jobs_kept,
         max_job_seconds: limits.max_job_seconds,
+        optimization: config.optimizer.optimization.clone(),
         ..JobLimits::default()
     };
     let documents = &mut job_limits.extract.limits;

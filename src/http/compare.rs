@@ -1,4 +1,5 @@
-//! `/v1/prompts/{id}/compare` and `/rollback`: two versions side by side, and going back to one.
+//! `/v1/prompts/{id}/compare`, `/rollback` and `/promote`: two versions side by side, going back to one, and making a release
+//! of a candidate.
 
 use axum::Json;
 use axum::extract::{Extension, State};
@@ -8,7 +9,8 @@ use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::model::{PromptId, PromptVersion, VersionSelector};
+use crate::model::{PromptId, PromptVersion, Version, VersionSelector};
+use crate::versions::VersionError;
 use crate::versions::compare::Comparison;
 
 use super::AppState;
@@ -19,12 +21,13 @@ use super::problem::Problem;
 use super::query::{NoParameters, StrictQuery};
 use super::responses::{BodyProblems, CommonProblems, ConflictProblem, NotFoundProblem, WriteProblems};
 use super::versions::created_response;
-use super::wire::RollbackRequest;
+use super::wire::{PromoteRequest, RollbackRequest};
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(compare))
         .routes(routes!(rollback))
+        .routes(routes!(promote))
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -84,5 +87,40 @@ async fn rollback(
     let request: RollbackRequest = decode(&body)?;
     let to = reference(&request.to)?;
     let created = state.versions().rollback(&id, &to, &peer.author).await?;
+    Ok(created_response(&id, &created))
+}
+
+/// Make a release of a candidate
+///
+/// It has the text of the candidate and its record of the rewriting; its parent is the version that was rewritten. Promoting
+/// a candidate again is 200 and the release that was made of it.
+#[utoipa::path(
+    post, path = "/v1/prompts/{id}/promote", tag = "versions", operation_id = "promote",
+    params(("id" = PromptId, Path, description = "The prompt.")),
+    request_body = PromoteRequest,
+    responses(
+        (status = 201, description = "The release.", body = PromptVersion, headers(
+            ("Location" = String, description = "Where it can be read."),
+            ("ETag" = String, description = "Its checksum."),
+            ("Promptd-Integrity" = String, description = "`sealed`, `unsealed` or `edited`."))),
+        (status = 200, description = "The release that was made of it before.", body = PromptVersion, headers(
+            ("Location" = String, description = "Where it can be read."),
+            ("ETag" = String, description = "Its checksum."),
+            ("Promptd-Integrity" = String, description = "`sealed`, `unsealed` or `edited`."))),
+        CommonProblems, NotFoundProblem, ConflictProblem, BodyProblems, WriteProblems
+    )
+)]
+async fn promote(
+    State(state): State<AppState>,
+    Extension(peer): Extension<Peer>,
+    path: PathParts,
+    _: StrictQuery<NoParameters>,
+    JsonBody(body): JsonBody,
+) -> Result<Response, Problem> {
+    let id = path.prompt_id()?;
+    let request: PromoteRequest = decode(&body)?;
+    let version = Version::new(&request.version).map_err(VersionError::from)?;
+    let (versions, author) = (state.versions(), &peer.author);
+    let created = versions.promote(&id, &version, request.force, author).await?;
     Ok(created_response(&id, &created))
 }

@@ -33,6 +33,8 @@ pub enum Code {
     VersionDeleted,
     /// A label points at the version.
     VersionLabelled,
+    /// The version is no candidate, was refused, or was made from another release than the latest.
+    NotPromotable,
     /// The file was edited by hand, and the configuration says not to serve such files.
     EditedVersion,
     /// Something is not where the request says that it must be.
@@ -86,7 +88,7 @@ pub(super) struct Problem {
 
 impl Code {
     /// Every code, in the order of the statuses.
-    pub(super) const ALL: [Self; 21] = [
+    pub(super) const ALL: [Self; 22] = [
         Self::InvalidRequest,
         Self::InvalidPromptId,
         Self::InvalidVersion,
@@ -96,6 +98,7 @@ impl Code {
         Self::VersionConflict,
         Self::VersionDeleted,
         Self::VersionLabelled,
+        Self::NotPromotable,
         Self::EditedVersion,
         Self::PreconditionFailed,
         Self::PayloadTooLarge,
@@ -123,6 +126,7 @@ impl Code {
             Self::VersionConflict => "version-conflict",
             Self::VersionDeleted => "version-deleted",
             Self::VersionLabelled => "version-labelled",
+            Self::NotPromotable => "not-promotable",
             Self::EditedVersion => "edited-version",
             Self::PreconditionFailed => "precondition-failed",
             Self::PayloadTooLarge => "payload-too-large",
@@ -146,9 +150,11 @@ impl Code {
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
-            Self::VersionConflict | Self::VersionDeleted | Self::VersionLabelled | Self::EditedVersion => {
-                StatusCode::CONFLICT
-            }
+            Self::VersionConflict
+            | Self::VersionDeleted
+            | Self::VersionLabelled
+            | Self::NotPromotable
+            | Self::EditedVersion => StatusCode::CONFLICT,
             Self::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
             Self::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,

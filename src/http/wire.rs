@@ -84,6 +84,18 @@ pub struct RollbackRequest {
     pub to: String,
 }
 
+/// The body of `POST /v1/prompts/{id}/promote`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PromoteRequest {
+    /// The candidate.
+    #[schema(value_type = Version, example = "1.1.0-opt.1")]
+    pub version: String,
+    /// Also when it was refused, or was made from another release than the latest.
+    #[serde(default)]
+    pub force: bool,
+}
+
 /// The body of `PUT /v1/prompts/{id}/labels/{label}`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -177,19 +189,28 @@ impl RewriteRequest {
     /// Returns the settings of this request where it has some, and those of the daemon elsewhere.
     #[must_use]
     pub fn settings_over(&self, daemon: &OptimizationSettings) -> OptimizationSettings {
-        let RewriteSettings {
+        self.settings.over(self.strategies.clone(), daemon)
+    }
+}
+
+impl RewriteSettings {
+    /// Returns these settings where there are some, and those of the daemon elsewhere.
+    #[must_use]
+    pub fn over(
+        &self,
+        strategies: Option<Vec<OptimizationStrategy>>,
+        daemon: &OptimizationSettings,
+    ) -> OptimizationSettings {
+        let Self {
             min_improvement,
             min_confidence,
             max_iterations,
             scoring_profile,
             max_growth,
             max_shrink,
-        } = self.settings;
+        } = *self;
         OptimizationSettings {
-            strategies: self
-                .strategies
-                .clone()
-                .unwrap_or_else(|| daemon.strategies.clone()),
+            strategies: strategies.unwrap_or_else(|| daemon.strategies.clone()),
             min_improvement: min_improvement.unwrap_or(daemon.min_improvement),
             min_confidence: min_confidence.unwrap_or(daemon.min_confidence),
             max_iterations: max_iterations.unwrap_or(daemon.max_iterations),
@@ -245,7 +266,7 @@ pub struct JobProgress {
 pub struct JobView {
     /// Its id.
     pub job_id: String,
-    /// Its kind: `import`, `verify`, `rebuild_index`.
+    /// Its kind: `import`, `optimize`, `verify`, `rebuild_index` and others.
     pub kind: String,
     /// Its state.
     pub state: JobState,
@@ -273,10 +294,10 @@ pub struct JobView {
 #[derive(Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct JobRequest {
-    /// `import`, `verify` or `rebuild_index`.
+    /// What to do: `import`, `optimize`, `verify`, `rebuild_index` and others.
     #[schema(max_length = 64, example = "verify")]
     pub kind: String,
-    /// What the kind needs: for `import` `{name, content}`, one workflow document; nothing for the others.
+    /// What the kind needs: for `import` and `optimize` `{name, content}`, one workflow document.
     #[serde(default)]
     pub params: Map<String, Value>,
 }

@@ -99,7 +99,7 @@ mod tests {
         check(
             &JobError::unknown_kind("bake"),
             "invalid-request",
-            "use one of import, verify, rebuild_index, collect",
+            "use one of import, optimize, verify, rebuild_index, collect",
         );
         check(
             &JobError::InvalidDocument(DifyError::Empty),

@@ -47,7 +47,7 @@ fuzz_target!(
             Ok(order) => {
                 assert_eq!(order.kind().as_str(), kind);
                 // What is in it may be anything; it is refused with a reason, or planned.
-                drop(order.prepare(&crate::dify::ExtractOptions::default()));
+                drop(order.prepare(&crate::jobs::JobLimits::default()));
             }
             Err(error) => assert!(!error.to_string().is_empty()),
         }

@@ -1,9 +1,10 @@
 //! What jobs may cost.
 
 use crate::dify::ExtractOptions;
+use crate::optimizer::OptimizationSettings;
 
 /// Limits of the job queue.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct JobLimits {
     /// How many jobs may wait for their turn; one more is refused as `busy`.
     pub max_jobs_queued: usize,
@@ -13,6 +14,8 @@ pub struct JobLimits {
     pub max_job_seconds: u64,
     /// What a workflow document may cost, and which agent parameters hold prompt text.
     pub extract: ExtractOptions,
+    /// How prompts are optimised where a job does not say otherwise.
+    pub optimization: OptimizationSettings,
 }
 
 impl Default for JobLimits {
@@ -22,6 +25,7 @@ impl Default for JobLimits {
             max_jobs_kept: 1_000,
             max_job_seconds: 3_600,
             extract: ExtractOptions::default(),
+            optimization: OptimizationSettings::default(),
         }
     }
 }

@@ -31,7 +31,10 @@ pub use disk_ledger::DiskLedger;
 pub use error::JobError;
 pub use job_id::JobId;
 pub(crate) use kinds::MAX_LIST_ITEMS;
-pub use kinds::{FailedPrompt, ImportResult, ImportedVersion, JobKind, SkippedPlace};
+pub use kinds::{
+    CandidateReport, FailedPrompt, ImportResult, ImportedVersion, JobKind, OptimizeResult, OptimizedPrompt,
+    ScoreReport, SkippedPlace,
+};
 pub use ledger::{Ledger, LedgerContent, LedgerEntry, MemoryLedger};
 pub use limits::JobLimits;
 pub use queue::{JobCounts, JobQueue};

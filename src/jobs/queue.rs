@@ -231,9 +231,9 @@ impl JobQueue {
         let failed = || JobError::Unavailable("reading the job's parameters failed: see the log".into());
         let permit = Arc::clone(&self.shared.readings).acquire_owned().await;
         let permit = permit.map_err(|_| failed())?;
-        let options = self.shared.limits.extract.clone();
+        let limits = self.shared.limits.clone();
         let reading = tokio::task::spawn_blocking(move || {
-            let plan = order.prepare(&options);
+            let plan = order.prepare(&limits);
             // Not before: the thread works on when the client hangs up.
             drop(permit);
             plan

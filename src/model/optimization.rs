@@ -43,6 +43,12 @@ impl OptimizationStrategy {
         Self::Hybrid,
     ];
 
+    /// Reads a name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|strategy| strategy.as_str() == name)
+    }
+
     /// Returns the name, as it is written in files and requests.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::profile::ScoringProfile;
+use super::strategy::rules_of;
 use crate::model::{MAX_PROMPT_CHARS, OptimizationStrategy};
 
 /// The most rounds of one strategy.
@@ -82,9 +83,30 @@ pub enum InvalidSetting {
     /// One strategy twice.
     #[error("strategies names one strategy twice: remove the second one")]
     StrategyTwice,
+    /// A strategy that rules alone cannot do.
+    #[error(
+        "the strategy {} needs a language model: name conservative, clarity_focus, efficiency_focus, structure_focus or auto",
+        .0.as_str()
+    )]
+    NeedsModel(OptimizationStrategy),
 }
 
 impl OptimizationSettings {
+    /// Checks what the types cannot express, and that no strategy needs a language model.
+    ///
+    /// # Errors
+    /// [`InvalidSetting`] names the first setting that is not allowed.
+    pub fn validate_for_rules(&self) -> Result<(), InvalidSetting> {
+        self.validate()?;
+        let by_model = |strategy: &&OptimizationStrategy| {
+            **strategy != OptimizationStrategy::Auto && rules_of(**strategy).is_none()
+        };
+        match self.strategies.iter().find(by_model) {
+            Some(strategy) => Err(InvalidSetting::NeedsModel(*strategy)),
+            None => Ok(()),
+        }
+    }
+
     /// Checks what the types cannot express.
     ///
     /// # Errors

@@ -14,6 +14,8 @@ pub enum Numbering {
     /// The number after the highest one ever used; the first is 1.0.0. The parent, where the document names none, is the
     /// latest version.
     Next(Bump),
+    /// The same, but refused as stale unless this version is the latest.
+    NextAfter(Bump, Version),
 }
 
 /// When a new version counts as the same as the latest, so that none is made.

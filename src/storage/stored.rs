@@ -9,13 +9,15 @@ use crate::model::{
 };
 
 /// Keys of `metadata` that the daemon writes; clients cannot set them and they do not count as content.
-pub const RESERVED_METADATA: [&str; 6] = [
+pub const RESERVED_METADATA: [&str; 8] = [
     "author",
     "author_uid",
     "checksum",
     "rollback_from",
     "rollback_to",
     "import",
+    "candidate",
+    "promoted_from",
 ];
 
 /// A version as it is stored. Immutable; shared between the cache and all readers.

@@ -18,7 +18,7 @@ use super::numbering::bump_for_improvement;
 use super::{VersionError, VersionManager};
 
 /// How often a put is tried again because the latest version changed while it was compared.
-const MAX_STALE_RETRIES: usize = 32;
+pub(super) const MAX_STALE_RETRIES: usize = 32;
 
 /// A prompt text as a client sends it; ids and times are filled in.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -307,7 +307,7 @@ impl VersionManager {
         Err(StorageError::StaleLatest(id.clone()).into())
     }
 
-    async fn existing(&self, id: &PromptId, version: &Version) -> Result<Created, VersionError> {
+    pub(super) async fn existing(&self, id: &PromptId, version: &Version) -> Result<Created, VersionError> {
         Ok(Created {
             version: self.storage.read(id, version).await?,
             is_new: false,
@@ -325,7 +325,11 @@ impl VersionManager {
     }
 
     /// Reads the latest version for comparison, unless the writer knows its content already.
-    async fn latest_seen(&self, id: &PromptId, sameness: Sameness) -> Option<(Version, Fingerprint)> {
+    pub(super) async fn latest_seen(
+        &self,
+        id: &PromptId,
+        sameness: Sameness,
+    ) -> Option<(Version, Fingerprint)> {
         let entry = self.storage.prompt(id).filter(|_| sameness != Sameness::Never)?;
         let latest = entry.latest()?;
         if let Some((version, fingerprint)) = &entry.latest_fingerprint
@@ -339,17 +343,17 @@ impl VersionManager {
 }
 
 /// A version on its way to a number.
-struct Draft {
-    prompt: Prompt,
-    bump: Bump,
-    parent_version: Option<Version>,
-    optimization_result: Option<OptimizationResult>,
-    metadata: Map<String, Value>,
-    sameness: Sameness,
+pub(super) struct Draft {
+    pub(super) prompt: Prompt,
+    pub(super) bump: Bump,
+    pub(super) parent_version: Option<Version>,
+    pub(super) optimization_result: Option<OptimizationResult>,
+    pub(super) metadata: Map<String, Value>,
+    pub(super) sameness: Sameness,
 }
 
 impl Draft {
-    async fn into_document(
+    pub(super) async fn into_document(
         self,
         id: &PromptId,
         author: &Author,
@@ -408,7 +412,7 @@ pub(crate) fn refuse_overlong(text: &str) -> Result<(), VersionError> {
     Ok(())
 }
 
-fn is_reserved(key: &str) -> bool {
+pub(super) fn is_reserved(key: &str) -> bool {
     RESERVED_METADATA.contains(&key)
 }
 

@@ -1,7 +1,7 @@
 //! What can go wrong with versions, with the stable code of each.
 
 use crate::model::{
-    DocumentError, InvalidLabel, InvalidPromptId, InvalidVersion, InvalidVersionRef, PromptId,
+    DocumentError, InvalidLabel, InvalidPromptId, InvalidVersion, InvalidVersionRef, PromptId, Version,
     VersionSelector,
 };
 use crate::storage::StorageError;
@@ -26,6 +26,16 @@ pub enum VersionError {
     /// The request contradicts itself or names what it must not.
     #[error("{0}")]
     InvalidRequest(String),
+    /// The version cannot be made a release.
+    #[error("version {version} of prompt {id} cannot be promoted: {reason}")]
+    NotPromotable {
+        /// The prompt.
+        id: PromptId,
+        /// The version.
+        version: Version,
+        /// Why not, and what to do.
+        reason: String,
+    },
     /// The prompt id breaks a rule.
     #[error(transparent)]
     InvalidPromptId(#[from] InvalidPromptId),
@@ -47,6 +57,7 @@ impl VersionError {
         match self {
             Self::Storage(error) => error.code(),
             Self::NoMatch { .. } => "not-found",
+            Self::NotPromotable { .. } => "not-promotable",
             Self::InvalidDocument(_) | Self::InvalidRequest(_) => "invalid-document",
             Self::InvalidPromptId(_) => "invalid-prompt-id",
             Self::InvalidVersion(_) | Self::InvalidReference(_) | Self::InvalidLabel(_) => "invalid-version",

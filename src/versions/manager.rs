@@ -6,6 +6,7 @@ use crate::model::{PromptId, Version, VersionSelector};
 use crate::storage::{PromptEntry, PromptPage, StorageError, StoredVersion, VersionStorage};
 
 use super::VersionError;
+use super::candidates::is_refused;
 use super::compare::{Comparison, compare};
 
 /// How many damaged versions a computed reference (`latest`, a range) steps over before it gives up.
@@ -122,16 +123,18 @@ impl VersionManager {
             .map_err(|_| StorageError::Unavailable("the comparison failed".into()).into())
     }
 
-    /// The version with the highest overall score; of equals the lowest number. Reads every version, some at a time.
+    /// The version with the highest overall score; of equals the lowest number. Refused candidates take no part. Reads every
+    /// version, some at a time.
     async fn best(&self, id: &PromptId, entry: &PromptEntry) -> Result<Arc<StoredVersion>, VersionError> {
         let mut best: Option<Arc<StoredVersion>> = None;
         for some in entry.versions.chunks(VERSIONS_AT_A_TIME) {
             for read in self.storage.read_many(id, some).await {
                 match read {
                     Ok(version)
-                        if best
-                            .as_ref()
-                            .is_none_or(|best| version.overall_score > best.overall_score) =>
+                        if !is_refused(&version)
+                            && best
+                                .as_ref()
+                                .is_none_or(|best| version.overall_score > best.overall_score) =>
                     {
                         best = Some(version);
                     }

@@ -1,5 +1,6 @@
 //! What a prompt's history means: numbering, compare, rollback, best, labels. The only user of `storage`.
 
+mod candidates;
 pub mod compare;
 mod create;
 mod error;
@@ -9,6 +10,7 @@ mod manager;
 pub mod numbering;
 mod trash;
 
+pub(crate) use candidates::{NewCandidate, is_made_by};
 pub use create::{Created, NewPrompt, NewVersion};
 pub(crate) use create::{analyze, parse_new_version, refuse_overlong};
 pub use error::VersionError;

@@ -34,6 +34,33 @@ pub fn next_version_after<'a>(used: impl IntoIterator<Item = &'a Version>, bump:
     }
 }
 
+/// What the pre-release part of a candidate begins with.
+const CANDIDATE: &str = "-opt.";
+
+/// Returns the number of the next candidate: the release that it would become, and the first count that was never used
+/// with it, from 1. `None` at the end of the range.
+///
+/// ```
+/// use promptd::model::{Bump, Version};
+/// use promptd::versions::numbering::next_candidate_after;
+/// let used = ["1.0.0", "1.1.0-opt.2", "2.0.0-opt.7"].map(|text| Version::new(text).unwrap());
+/// assert_eq!(next_candidate_after(&used, Bump::Minor).unwrap().to_string(), "1.1.0-opt.3");
+/// assert_eq!(next_candidate_after(&used, Bump::Patch).unwrap().to_string(), "1.0.1-opt.1");
+/// ```
+#[must_use]
+pub fn next_candidate_after<'a>(
+    used: impl IntoIterator<Item = &'a Version> + Clone,
+    bump: Bump,
+) -> Option<Version> {
+    let announced = format!("{}{CANDIDATE}", next_version_after(used.clone(), bump)?);
+    let counts = used.into_iter().filter_map(|version| {
+        let text = version.to_string();
+        text.strip_prefix(&announced)?.parse::<u64>().ok()
+    });
+    let next = counts.max().unwrap_or(0).checked_add(1)?;
+    Version::new(&format!("{announced}{next}")).ok()
+}
+
 /// Returns which part of the number a gain in overall score raises: 15 points the major, 5 the minor, else (a loss and
 /// NaN too) the patch number.
 #[must_use]

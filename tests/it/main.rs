@@ -26,6 +26,7 @@ mod kills;
 mod layout;
 mod lifecycle;
 mod load;
+mod optimize;
 mod outside;
 mod read_only;
 mod readme;

@@ -21,6 +21,8 @@ mod latest;
 mod list;
 mod log;
 mod man;
+mod optimize;
+mod promote;
 mod put;
 mod restore;
 mod rewrite;
@@ -53,6 +55,8 @@ pub(super) enum Verb {
     Restore(restore::RestoreArgs),
     Analyze(analyze::AnalyzeArgs),
     Rewrite(rewrite::RewriteArgs),
+    Optimize(optimize::OptimizeArgs),
+    Promote(promote::PromoteArgs),
     Import(import::ImportArgs),
     Export(export::ExportArgs),
     Backup(backup::BackupArgs),
@@ -93,6 +97,8 @@ impl Verb {
             Self::Restore(args) => restore::run(args, session).await,
             Self::Analyze(args) => analyze::run(args, session).await,
             Self::Rewrite(args) => rewrite::run(args, session).await,
+            Self::Optimize(args) => optimize::run(args, session).await,
+            Self::Promote(args) => promote::run(args, session).await,
             Self::Import(args) => import::run(args, session).await,
             Self::Export(args) => export::run(args, session).await,
             Self::Backup(args) => backup::run(args, session).await,

@@ -67,14 +67,12 @@ pub(crate) struct RewriteArgs {
     json: bool,
 }
 
-fn strategy(name: &str) -> Result<OptimizationStrategy, String> {
-    let all = OptimizationStrategy::ALL;
-    all.into_iter()
-        .find(|strategy| strategy.as_str() == name)
-        .ok_or_else(|| {
-            let names: Vec<&str> = all.iter().map(|strategy| strategy.as_str()).collect();
-            format!("no strategy has this name; there are {}", names.join(", "))
-        })
+/// Reads the name of a strategy.
+pub(super) fn strategy(name: &str) -> Result<OptimizationStrategy, String> {
+    OptimizationStrategy::parse(name).ok_or_else(|| {
+        let names = OptimizationStrategy::ALL.map(OptimizationStrategy::as_str);
+        format!("no strategy has this name; there are {}", names.join(", "))
+    })
 }
 
 /// Rewrites it.

@@ -8,6 +8,9 @@ use utoipa::{PartialSchema, ToSchema};
 
 use crate::http::schema::{PROMPT_ID, text};
 use crate::jobs::{JobKind, MAX_LIST_ITEMS};
+use crate::model::OptimizationStrategy;
+use crate::optimizer::settings::{MAX_FACTOR, MAX_ITERATIONS};
+use crate::optimizer::strategy::RULE_STRATEGIES;
 
 /// A job as it is submitted: what `params` holds depends on `kind`.
 pub(in crate::http) struct JobSubmission;
@@ -37,6 +40,13 @@ fn submission(kind: JobKind) -> ObjectBuilder {
                 "Take the prompts out of a workflow document and store those that changed.",
             ))
             .property("params", import_params())
+            .required("params"),
+        JobKind::Optimize => submission
+            .description(Some(
+                "Rewrite the prompts of a workflow document by rules. Every candidate is kept as a pre-release with its \
+                 scores and whether it is accepted or why not; texts that no version has become versions first.",
+            ))
+            .property("params", optimize_params())
             .required("params"),
         JobKind::Verify => submission
             .description(Some(
@@ -122,6 +132,48 @@ fn import_params() -> ObjectBuilder {
         .property("workflow", text(PROMPT_ID, 1, 40, workflow))
         .required("name")
         .required("content")
+}
+
+fn optimize_params() -> ObjectBuilder {
+    let number = |min: f64, max: f64, description| {
+        ObjectBuilder::new()
+            .schema_type(Type::Number)
+            .minimum(Some(min))
+            .maximum(Some(max))
+            .description(Some(description))
+    };
+    let enumeration = |names: Vec<&'static str>| {
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .enum_values(Some(names))
+    };
+    let by_rules = RULE_STRATEGIES.iter().chain(&[OptimizationStrategy::Auto]);
+    let strategies = ArrayBuilder::new()
+        .items(enumeration(by_rules.map(|strategy| strategy.as_str()).collect()))
+        .max_items(Some(RULE_STRATEGIES.len() + 1))
+        .unique_items(true)
+        .description(Some("What is tried, in this order."));
+    let rounds = count(1, "The most rounds of each strategy.").maximum(Some(MAX_ITERATIONS as f64));
+    let least = "A prompt that scores at least this is left alone.";
+    let growth = "How many times as long as the original a candidate may be.";
+    let shrink = "How many times as long as a candidate the original may be.";
+    import_params()
+        .description(Some("Settings that are absent are as the daemon is configured."))
+        .property("strategies", strategies)
+        .property("profile", enumeration(vec!["reference", "balanced"]))
+        .property("min_baseline_score", number(0.0, 100.0, least))
+        .property(
+            "min_improvement",
+            number(0.0, 100.0, "The least gain that is accepted, in points."),
+        )
+        .property(
+            "min_confidence",
+            number(0.0, 1.0, "The least confidence that is accepted."),
+        )
+        .property("max_iterations", rounds)
+        .property("max_growth", number(1.0, MAX_FACTOR, growth))
+        .property("max_shrink", number(1.0, MAX_FACTOR, shrink))
+        .property("dry_run", flag("Store nothing; the result has the texts."))
 }
 
 fn verify_params() -> ObjectBuilder {

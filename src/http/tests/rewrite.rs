@@ -82,3 +82,34 @@ async fn an_analysis_is_made_by_the_profile_that_is_named() {
         .await
         .check_problem(422, "invalid-document");
 }
+
+#[tokio::test]
+async fn a_candidate_of_a_job_is_promoted_once() {
+    let server = Server::start().await;
+    let content = format!(
+        "app: {{mode: completion, name: Bot}}\nkind: app\nversion: '0.3.0'\nmodel_config: {{pre_prompt: {WORDY:?}}}\n"
+    );
+    let params = json!({"name": "bot.yml", "content": content, "min_baseline_score": 100, "min_improvement": 1,
+        "strategies": ["efficiency_focus"]});
+    let body = json!({"kind": "optimize", "params": params});
+    let job = server.post("/v1/jobs", &body).await.check_status(202).json();
+    let path = format!("/v1/jobs/{}?wait=60", job["job_id"].as_str().unwrap());
+    let done = server.get(&path).await.check_status(200).json();
+    let prompt = &done["result"]["prompts"][0];
+    let candidate = &prompt["candidates"][0]["version"];
+    let promote = format!("/v1/prompts/{}/promote", prompt["prompt_id"].as_str().unwrap());
+    server
+        .post(&promote, &json!({"version": "1.0.0"}))
+        .await
+        .check_problem(409, "not-promotable");
+    server
+        .post(&promote, &json!({"version": "latest"}))
+        .await
+        .check_problem(400, "invalid-version");
+    for status in [201, 200] {
+        let made = server.post(&promote, &json!({"version": candidate})).await;
+        let release = made.check_status(status).json();
+        assert_eq!(&release["metadata"]["promoted_from"], candidate);
+        assert_eq!(release["parent_version"], "1.0.0");
+    }
+}

@@ -7,17 +7,15 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use tokio::task::JoinSet;
 
+use super::each::each;
 use super::import_result::{FailedPrompt, ImportResult, ImportedVersion, SkippedPlace};
 use super::retry::Retries;
 use super::{Context, JobError, JobFailure, Params};
 use crate::dify::{self, DifyError, ExtractOptions};
 use crate::model::{Prompt, PromptId, Timestamp};
-use crate::versions::VersionError;
+use crate::versions::{Created, VersionError};
 
-/// How many prompts are stored at a time, so that those of one shard share a commit.
-const MAX_PROMPTS_AT_ONCE: usize = 16;
 /// The longest name of a file, in bytes.
 const MAX_NAME_BYTES: usize = 255;
 /// The longest name of a workflow, in bytes: prompt ids begin with it and need room for more.
@@ -33,19 +31,20 @@ pub(in crate::jobs) struct ImportOrder {
 /// What was found in a workflow document, as it stands in the ledger until the job ends.
 #[derive(Clone, Serialize, Deserialize)]
 pub(in crate::jobs) struct ImportPlan {
-    file: String,
-    workflow: String,
-    empty: u64,
-    skipped: Vec<SkippedPlace>,
-    prompts: Vec<FoundPrompt>,
+    pub(super) file: String,
+    pub(super) workflow: String,
+    pub(super) empty: u64,
+    pub(super) skipped: Vec<SkippedPlace>,
+    pub(super) prompts: Vec<FoundPrompt>,
 }
 
+/// A prompt of the document.
 #[derive(Clone, Serialize, Deserialize)]
-struct FoundPrompt {
-    prompt_id: PromptId,
-    pointer: String,
-    kind: String,
-    prompt: Prompt,
+pub(super) struct FoundPrompt {
+    pub(super) prompt_id: PromptId,
+    pub(super) pointer: String,
+    pub(super) kind: String,
+    pub(super) prompt: Prompt,
 }
 
 impl ImportOrder {
@@ -112,81 +111,65 @@ impl ImportPlan {
 /// # Errors
 /// The job was told to stop, or some prompts could not be stored; the result then says which.
 pub(super) async fn run(plan: ImportPlan, context: Context) -> Result<Value, JobFailure> {
-    let total = plan.prompts.len();
-    context.progress.set_total(total as u64);
-    let (file, mut waiting) = (plan.file, plan.prompts.into_iter().enumerate());
-    let (mut tasks, mut stored, mut failed) = (JoinSet::new(), Vec::new(), Vec::new());
-    loop {
-        while tasks.len() < MAX_PROMPTS_AT_ONCE && !context.progress.is_cancelled() {
-            let Some((position, found)) = waiting.next() else {
-                break;
-            };
-            let (context, file) = (context.clone(), file.clone());
-            tasks.spawn(async move { (position, store(found, &file, &context).await) });
+    let total = plan.prompts.len() as u64;
+    let file = plan.file;
+    let done = each(plan.prompts, &context, |found, context| {
+        let file = file.clone();
+        async move { imported(found, &file, &context).await }
+    })
+    .await;
+    let (mut versions, mut failed) = (Vec::new(), Vec::new());
+    for outcome in done {
+        match outcome {
+            Ok(version) => versions.push(version),
+            Err(prompt) => failed.push(prompt),
         }
-        match tasks.join_next().await {
-            Some(Ok((position, Ok(version)))) => stored.push((position, version)),
-            Some(Ok((position, Err(prompt)))) => failed.push((position, prompt)),
-            Some(Err(error)) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-            None | Some(Err(_)) => break,
-        }
-        context.progress.advance(1);
     }
+    let created = versions.iter().filter(|version| version.created).count() as u64;
     let result = ImportResult {
         workflow: plan.workflow,
-        prompts: total as u64,
-        created: stored.iter().filter(|(_, version)| version.created).count() as u64,
-        unchanged: stored.iter().filter(|(_, version)| !version.created).count() as u64,
+        prompts: total,
+        created,
+        unchanged: versions.len() as u64 - created,
         empty: plan.empty,
         skipped: plan.skipped,
-        versions: in_order(stored),
-        failed: in_order(failed),
+        versions,
+        failed,
     };
     result.judge()
 }
 
-async fn store(found: FoundPrompt, file: &str, context: &Context) -> Result<ImportedVersion, FailedPrompt> {
-    let FoundPrompt {
-        prompt_id,
-        pointer,
-        kind,
-        prompt,
-    } = found;
-    let source = json!({"file": file, "pointer": pointer, "job_id": context.job_id.as_str()});
-    let mut retries = Retries::default();
-    loop {
-        let (prompt, source) = (prompt.clone(), source.clone());
-        match context
-            .manager
-            .import(&prompt_id, prompt, source, &context.author)
-            .await
-        {
-            Ok(made) => {
-                return Ok(ImportedVersion {
-                    version: made.version.version.clone(),
-                    created: made.is_new,
-                    prompt_id,
-                    pointer,
-                    kind,
-                });
+async fn imported(
+    found: FoundPrompt,
+    file: &str,
+    context: &Context,
+) -> Result<ImportedVersion, FailedPrompt> {
+    match found.store(file, context).await {
+        Ok(made) => Ok(ImportedVersion {
+            version: made.version.version.clone(),
+            created: made.is_new,
+            prompt_id: found.prompt_id,
+            pointer: found.pointer,
+            kind: found.kind,
+        }),
+        Err(error) => Err(FailedPrompt::of(found.prompt_id, &error)),
+    }
+}
+
+impl FoundPrompt {
+    /// Stores the prompt, unless its text is that of the latest version.
+    pub(super) async fn store(&self, file: &str, context: &Context) -> Result<Created, VersionError> {
+        let source = json!({"file": file, "pointer": self.pointer, "job_id": context.job_id.as_str()});
+        let (manager, author) = (&context.manager, &context.author);
+        let mut retries = Retries::default();
+        loop {
+            let (prompt, source) = (self.prompt.clone(), source.clone());
+            match manager.import(&self.prompt_id, prompt, source, author).await {
+                Err(error) if retries.again_after(&error, &context.progress).await => {}
+                made => return made,
             }
-            Err(error) if retries.again_after(&error, &context.progress).await => {}
-            Err(error) => return Err(failure(prompt_id, &error)),
         }
     }
-}
-
-fn failure(prompt_id: PromptId, error: &VersionError) -> FailedPrompt {
-    FailedPrompt {
-        prompt_id,
-        code: error.code().to_owned(),
-        message: error.to_string(),
-    }
-}
-
-fn in_order<T>(mut items: Vec<(usize, T)>) -> Vec<T> {
-    items.sort_unstable_by_key(|(position, _)| *position);
-    items.into_iter().map(|(_, item)| item).collect()
 }
 
 fn refused(error: DifyError) -> JobError {

@@ -6,6 +6,7 @@ use serde_json::Value;
 use super::{JobFailure, to_value};
 use crate::dify;
 use crate::model::{PromptId, Version};
+use crate::versions::VersionError;
 
 /// What came of an import.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -64,6 +65,16 @@ pub struct FailedPrompt {
     pub code: String,
     /// What is wrong.
     pub message: String,
+}
+
+impl FailedPrompt {
+    pub(super) fn of(prompt_id: PromptId, error: &VersionError) -> Self {
+        Self {
+            prompt_id,
+            code: error.code().to_owned(),
+            message: error.to_string(),
+        }
+    }
 }
 
 impl ImportResult {

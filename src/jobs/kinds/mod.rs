@@ -5,8 +5,11 @@
 
 mod backup;
 mod collect;
+mod each;
 mod import;
 mod import_result;
+mod optimize;
+mod optimize_result;
 mod params;
 mod rebuild_index;
 mod retry;
@@ -18,19 +21,20 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::dify::ExtractOptions;
 use crate::http::wire::JobRequest;
 use crate::model::Author;
 use crate::storage::{Problem, Progress};
 use crate::versions::VersionManager;
 
 use super::schedule::Lane;
-use super::{JobError, JobId, Ledger};
+use super::{JobError, JobId, JobLimits, Ledger};
 
 use backup::{BackupPlan, RestorePlan, VerifyBackupPlan};
 use collect::CollectPlan;
 use import::{ImportOrder, ImportPlan};
 pub use import_result::{FailedPrompt, ImportResult, ImportedVersion, SkippedPlace};
+use optimize::{OptimizeOrder, OptimizePlan};
+pub use optimize_result::{CandidateReport, OptimizeResult, OptimizedPrompt, ScoreReport};
 pub(crate) use params::MAX_LIST_ITEMS;
 use params::Params;
 use verify::VerifyPlan;
@@ -40,6 +44,8 @@ use verify::VerifyPlan;
 pub enum JobKind {
     /// Takes the prompts out of a workflow document and stores those that changed.
     Import,
+    /// Rewrites the prompts of a workflow document and keeps the candidates.
+    Optimize,
     /// Reads everything and reports what is not as it should be.
     Verify,
     /// Looks at every directory again and writes the index anew.
@@ -56,8 +62,9 @@ pub enum JobKind {
 
 impl JobKind {
     /// Every kind.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Import,
+        Self::Optimize,
         Self::Verify,
         Self::RebuildIndex,
         Self::Collect,
@@ -71,6 +78,7 @@ impl JobKind {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Import => "import",
+            Self::Optimize => "optimize",
             Self::Verify => "verify",
             Self::RebuildIndex => "rebuild_index",
             Self::Backup => "backup",
@@ -87,11 +95,12 @@ impl JobKind {
     }
 
     /// Returns how many jobs of the kind run at a time. One import alone keeps the disk busy; a few let small workflows
-    /// share their commits. Two verifications would only read the same files twice.
+    /// share their commits. Optimisations share the processors. Two verifications would only read the same files twice.
     #[must_use]
     pub const fn max_running(self) -> usize {
         match self {
             Self::Import => 4,
+            Self::Optimize => 2,
             Self::Verify
             | Self::RebuildIndex
             | Self::Collect
@@ -105,7 +114,9 @@ impl JobKind {
     #[must_use]
     pub const fn unit(self) -> &'static str {
         match self {
-            Self::Import | Self::Verify | Self::Collect | Self::Backup | Self::Restore => "prompts",
+            Self::Import | Self::Optimize | Self::Verify | Self::Collect | Self::Backup | Self::Restore => {
+                "prompts"
+            }
             Self::VerifyBackup => "files",
             Self::RebuildIndex => "shards",
         }
@@ -120,6 +131,7 @@ impl JobKind {
 #[derive(Debug)]
 pub(super) enum Order {
     Import(ImportOrder),
+    Optimize(OptimizeOrder),
     Verify(VerifyPlan),
     RebuildIndex,
     Backup(BackupPlan),
@@ -133,6 +145,7 @@ pub(super) enum Order {
 #[serde(rename_all = "snake_case")]
 pub(super) enum Plan {
     Import(ImportPlan),
+    Optimize(OptimizePlan),
     /// All of it, without mending anything.
     Verify,
     /// As its parameters say.
@@ -177,6 +190,7 @@ impl Order {
         let mut params = Params::new(kind, request.params);
         let order = match kind {
             JobKind::Import => Self::Import(ImportOrder::read(&mut params)?),
+            JobKind::Optimize => Self::Optimize(OptimizeOrder::read(&mut params)?),
             JobKind::Verify => Self::Verify(VerifyPlan::read(&mut params)?),
             JobKind::RebuildIndex => Self::RebuildIndex,
             JobKind::Backup => Self::Backup(BackupPlan::read(&mut params)?),
@@ -192,6 +206,7 @@ impl Order {
     pub(super) const fn kind(&self) -> JobKind {
         match self {
             Self::Import(_) => JobKind::Import,
+            Self::Optimize(_) => JobKind::Optimize,
             Self::Verify(_) => JobKind::Verify,
             Self::RebuildIndex => JobKind::RebuildIndex,
             Self::Collect(_) => JobKind::Collect,
@@ -210,9 +225,10 @@ impl Order {
     }
 
     /// Reads what is to be read. Takes long for a large document: call it where blocking is allowed.
-    pub(super) fn prepare(self, options: &ExtractOptions) -> Result<Plan, JobError> {
+    pub(super) fn prepare(self, limits: &JobLimits) -> Result<Plan, JobError> {
         match self {
-            Self::Import(order) => order.prepare(options).map(Plan::Import),
+            Self::Import(order) => order.prepare(&limits.extract).map(Plan::Import),
+            Self::Optimize(order) => order.prepare(limits).map(Plan::Optimize),
             Self::Verify(plan) if plan == VerifyPlan::default() => Ok(Plan::Verify),
             Self::Verify(plan) => Ok(Plan::VerifyWith(plan)),
             Self::RebuildIndex => Ok(Plan::RebuildIndex),
@@ -229,6 +245,7 @@ impl Plan {
     pub(super) fn lane(&self) -> Lane {
         let (kind, key) = match self {
             Self::Import(plan) => (JobKind::Import, plan.workflow().to_owned()),
+            Self::Optimize(plan) => (JobKind::Optimize, plan.workflow().to_owned()),
             Self::Verify | Self::VerifyWith(_) => (JobKind::Verify, String::new()),
             Self::RebuildIndex => (JobKind::RebuildIndex, String::new()),
             Self::Backup(_) => (JobKind::Backup, String::new()),
@@ -242,13 +259,14 @@ impl Plan {
     /// Tells whether the job may run without being written down, where that is not possible: nothing is lost when it is
     /// forgotten in a crash, and it may be what makes room.
     pub(super) const fn may_run_unrecorded(&self) -> bool {
-        !matches!(self, Self::Import(_))
+        !matches!(self, Self::Import(_) | Self::Optimize(_))
     }
 
     /// Does the work. Stops at its next step when the progress says so.
     pub(super) async fn run(self, context: Context) -> Result<Value, JobFailure> {
         match self {
             Self::Import(plan) => import::run(plan, context).await,
+            Self::Optimize(plan) => optimize::run(plan, context).await,
             Self::Verify => verify::run(VerifyPlan::default(), &context).await,
             Self::VerifyWith(plan) => verify::run(plan, &context).await,
             Self::RebuildIndex => rebuild_index::run(&context).await,

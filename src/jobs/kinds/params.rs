@@ -4,7 +4,8 @@ use serde_json::{Map, Value};
 
 use super::{JobError, JobKind};
 use crate::jobs::error::cut;
-use crate::model::{PromptId, Version};
+use crate::model::{OptimizationStrategy, PromptId, Version};
+use crate::optimizer::ScoringProfile;
 
 /// The longest list in the parameters of a job.
 pub(crate) const MAX_LIST_ITEMS: usize = 1_000;
@@ -74,6 +75,39 @@ impl Params {
                 JobError::InvalidParams(format!("params.{key} must be a whole number from 0 on"))
             }),
         }
+    }
+
+    /// Takes a number that may be absent or null.
+    pub(super) fn number(&mut self, key: &'static str) -> Result<Option<f64>, JobError> {
+        self.known.push(key);
+        match self.rest.remove(key) {
+            None | Some(Value::Null) => Ok(None),
+            Some(value) => value
+                .as_f64()
+                .map(Some)
+                .ok_or_else(|| JobError::InvalidParams(format!("params.{key} must be a number"))),
+        }
+    }
+
+    /// Takes the name of a scoring profile that may be absent or null.
+    pub(super) fn profile(&mut self, key: &'static str) -> Result<Option<ScoringProfile>, JobError> {
+        let name = self.optional_text(key)?;
+        let profile = name.map(|name| serde_json::from_value(Value::String(name)));
+        profile
+            .transpose()
+            .map_err(|_| JobError::InvalidParams(format!("params.{key} must be reference or balanced")))
+    }
+
+    /// Takes a list of strategies; absent or null is an empty one.
+    pub(super) fn strategies(&mut self, key: &'static str) -> Result<Vec<OptimizationStrategy>, JobError> {
+        let names = OptimizationStrategy::ALL
+            .map(OptimizationStrategy::as_str)
+            .join(", ");
+        self.list(
+            key,
+            &format!("names of strategies: {names}"),
+            OptimizationStrategy::parse,
+        )
     }
 
     /// Takes a list of prompt ids; absent or null is an empty one.
@@ -184,6 +218,38 @@ mod tests {
             None,
         );
         check("import", &json!({"name": "a.yml", "content": content}), None);
+        let optimize = |more: Value| {
+            let mut params = json!({"name": "a.yml", "content": content});
+            params
+                .as_object_mut()
+                .unwrap()
+                .extend(more.as_object().unwrap().clone());
+            params
+        };
+        let all = json!({"workflow": "w", "strategies": ["auto"], "profile": "reference", "min_baseline_score": 90,
+            "min_improvement": 0.5, "min_confidence": null, "max_iterations": 2, "max_growth": 2, "max_shrink": 2,
+            "dry_run": true});
+        check("optimize", &optimize(all), None);
+        for (more, says) in [
+            (
+                json!({"strategies": ["sesame"]}),
+                "params.strategies must be a list of names of strategies: clarity_focus",
+            ),
+            (
+                json!({"profile": "sesame"}),
+                "params.profile must be reference or balanced",
+            ),
+            (
+                json!({"min_improvement": "sesame"}),
+                "params.min_improvement must be a number",
+            ),
+            (
+                json!({"apply": true}),
+                "takes name, content, workflow, strategies, profile",
+            ),
+        ] {
+            check("optimize", &optimize(more), Some(says));
+        }
         check(
             "import",
             &json!({"name": "a.yml", "content": content, "workflow": null}),
@@ -288,7 +354,7 @@ mod tests {
         check(
             "bake",
             &json!({}),
-            Some("use one of import, verify, rebuild_index, collect"),
+            Some("use one of import, optimize, verify, rebuild_index, collect"),
         );
         check("Import", &json!({}), Some("use one of"));
     }

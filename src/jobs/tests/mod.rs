@@ -9,6 +9,7 @@ mod disk;
 mod fixture;
 mod import;
 mod lifecycle;
+mod optimize;
 #[cfg(not(feature = "interleavings"))]
 mod power;
 mod secrets;

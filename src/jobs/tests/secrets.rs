@@ -101,7 +101,7 @@ async fn what_is_printed_for_developers_holds_neither_secrets_nor_prompts() {
     fixture.storage.open_for_puts.send_replace(false);
     let order = Order::read(import_request()).unwrap();
     let mut shown = format!("{order:?}");
-    let plan = order.prepare(&fixture.limits.extract).unwrap();
+    let plan = order.prepare(&fixture.limits).unwrap();
     shown += &format!("{plan:?}");
     let job = queue.submit(import_request(), author()).await.unwrap();
     let record = fixture.ledger.read(&JobId::parse(&job.job_id).unwrap()).unwrap();

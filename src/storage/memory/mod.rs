@@ -156,7 +156,10 @@ impl VersionStorage for MemoryStorage {
                 });
             }
             Numbering::Exact => {}
-            Numbering::Next(bump) => {
+            Numbering::NextAfter(_, latest) if entry.latest() != Some(&latest) => {
+                return Err(StorageError::StaleLatest(id.clone()));
+            }
+            Numbering::Next(bump) | Numbering::NextAfter(bump, _) => {
                 let latest = entry
                     .latest()
                     .and_then(|latest| prompts.get(id)?.versions.get(latest));

@@ -1,5 +1,6 @@
 //! The manager over a storage in memory, and over one that fails where a test wants it to.
 
+mod candidates;
 mod creating;
 mod fickle;
 mod finding;

@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use crate::cli::deliver;
 use crate::cli::exit::{CliError, Exit};
-use crate::cli::files::{self, Written};
-use crate::cli::replace;
+use crate::cli::files;
 use crate::cli::session::Session;
 use crate::cli::wording::counted;
 use crate::dify::{self, ExtractOptions, Extraction};
@@ -189,24 +189,9 @@ fn deliver(
 ) -> Result<(), CliError> {
     let console = &mut session.console;
     if let Some(output) = &args.output {
-        match replace::create(output, patched).map_err(|error| CliError::file("writing", output, &error))? {
-            Written::New | Written::Unchanged => console.say(format_args!("written to {}", output.display())),
-            Written::Refused => {
-                let message = format!("{} is there already with other content", output.display());
-                let hint = "choose another file, or use --in-place to replace the workflow itself";
-                return Err(CliError::new(Exit::Conflict, message).hint(hint));
-            }
-        }
+        deliver::into_new(output, patched, console)?;
     } else if args.in_place && is_changed {
-        let replaced = replace::replace(&args.file, document, patched)?;
-        if let Some(links) = replaced.other_links {
-            console.warn(format_args!(
-                "{} has {} that still lead to the old content",
-                replaced.path.display(),
-                counted(links, "further name")
-            ));
-        }
-        console.say(format_args!("{} is replaced", replaced.path.display()));
+        deliver::in_place(&args.file, document, patched, console)?;
     } else if args.in_place {
         console.say(format_args!("{} has these versions already", args.file.display()));
     } else if args.prints_document() {

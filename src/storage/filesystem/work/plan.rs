@@ -38,7 +38,10 @@ pub(super) fn plan_put(entry: &PromptEntry, request: PutVersion) -> Result<PutPl
                 Ok(PutPlan::Write(Box::new(document), fingerprint))
             }
         }
-        Numbering::Next(bump) => {
+        Numbering::NextAfter(_, latest) if entry.latest() != Some(&latest) => {
+            Err(StorageError::StaleLatest(id()))
+        }
+        Numbering::Next(bump) | Numbering::NextAfter(bump, _) => {
             if let Some(same) = same_as_latest(entry, &fingerprint, sameness, latest_seen.as_ref())? {
                 return Ok(PutPlan::Unchanged(same));
             }

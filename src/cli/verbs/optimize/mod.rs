@@ -1,0 +1,201 @@
+//! `promptctl optimize`: rewrite the prompts of Dify workflows.
+
+mod apply;
+mod files;
+mod report;
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::job;
+use crate::cli::exit::{CliError, Exit};
+use crate::cli::patience::patiently;
+use crate::cli::progress::Progress;
+use crate::cli::session::Session;
+use crate::client::Client;
+use crate::http::wire::JobState;
+use crate::jobs::OptimizeResult;
+use crate::model::OptimizationStrategy;
+use crate::optimizer::ScoringProfile;
+use apply::Applied;
+use report::Report;
+
+const EXAMPLES: &str = "\
+Examples:
+  promptctl optimize bot.yml --dry-run --diff            what would be made of it; nothing is stored
+  promptctl optimize bot.yml                             keep the candidates
+  promptctl optimize bot.yml --apply                     promote the best ones and put them into the file
+  promptctl optimize exports/ --strategy efficiency_focus --min-improvement 2
+  promptctl promote bot_1721117961155_system_0@1.1.0-opt.1
+
+Running it again on the same file makes nothing new.
+
+Exit codes: 0 done, also when nothing was accepted; 1 at least one file could not be done, the others are.";
+
+/// Rewrite the prompts of Dify workflows by rules, and keep the candidates
+///
+/// A text that scores well is left alone. Every rewriting is kept as a pre-release such as 1.1.0-opt.2, with its scores and
+/// why it was refused if it was; nothing else changes without --apply. Columns in a pipe: file, name, strategy, score before,
+/// score after, confidence, decision, version, note.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct OptimizeArgs {
+    /// Workflow files, YAML or JSON, or directories of them
+    #[arg(required = true, value_name = "FILE|DIR")]
+    paths: Vec<PathBuf>,
+
+    /// What to try; may be given again [default: as configured]
+    #[arg(long = "strategy", value_name = "NAME", value_parser = super::rewrite::strategy)]
+    strategies: Vec<OptimizationStrategy>,
+
+    /// What the scores are made by [default: as configured]
+    #[arg(long, value_name = "PROFILE", value_parser = super::analyze::profile)]
+    profile: Option<ScoringProfile>,
+
+    /// Leave texts alone that score at least this [default: as configured]
+    #[arg(long, value_name = "SCORE")]
+    min_baseline_score: Option<f64>,
+
+    /// The least gain that is accepted, in points [default: as configured]
+    #[arg(long, value_name = "POINTS")]
+    min_improvement: Option<f64>,
+
+    /// The least confidence that is accepted, 0 to 1 [default: as configured]
+    #[arg(long, value_name = "SHARE")]
+    min_confidence: Option<f64>,
+
+    /// The most rounds of each strategy, 1 to 10 [default: as configured]
+    #[arg(long, value_name = "N")]
+    max_iterations: Option<usize>,
+
+    /// Store nothing, only say what would be made
+    #[arg(long, conflicts_with_all = ["apply", "output"])]
+    dry_run: bool,
+
+    /// Promote the best accepted candidate of each prompt and put its text into the workflow file
+    #[arg(long)]
+    apply: bool,
+
+    /// With --apply: write the patched workflow into this new file instead; for one file only
+    #[arg(long, value_name = "FILE", requires = "apply")]
+    output: Option<PathBuf>,
+
+    /// Show every candidate word by word
+    #[arg(long, conflicts_with = "json")]
+    diff: bool,
+
+    /// Print one JSON object per file
+    #[arg(long)]
+    json: bool,
+
+    /// The workflow part of the names; for one file only
+    #[arg(long, value_name = "SLUG")]
+    workflow: Option<String>,
+}
+
+/// What came of one file.
+struct Done {
+    /// What the file holds.
+    document: Vec<u8>,
+    result: OptimizeResult,
+    /// What was promoted, in the order of the document.
+    applied: Vec<Applied>,
+}
+
+/// Optimises them, one after the other.
+pub(super) async fn run(args: OptimizeArgs, session: &mut Session) -> Result<Exit, CliError> {
+    let files = files::workflows(&args.paths)?;
+    if files.len() != 1 && (args.workflow.is_some() || args.output.is_some()) {
+        let message = format!(
+            "--workflow and --output are for one file, but there are {}",
+            files.len()
+        );
+        return Err(CliError::usage(message).hint("name one file"));
+    }
+    let client = session.client();
+    let progress = Progress::start(&session.console, "optimising", files.len() as u64);
+    let (mut report, mut failed) = (Report::default(), 0);
+    for file in &files {
+        let outcome = optimize(&client, file, &args, &progress, session).await;
+        progress.advance(1);
+        // Without a daemon the other files would fare no better.
+        if let Err(error) = &outcome
+            && error.exit == Exit::Unreachable
+        {
+            progress.finish();
+            return Err(error.clone());
+        }
+        let is_whole = outcome
+            .as_ref()
+            .is_ok_and(|done| done.applied.iter().all(Applied::is_done));
+        failed += usize::from(!is_whole);
+        if args.json {
+            session.console.json_line(&report::as_json(file, &outcome))?;
+        } else {
+            report
+                .add(file, outcome, args.diff.then_some(&client), session)
+                .await?;
+        }
+    }
+    progress.finish();
+    if !args.json {
+        report.show(&args, session)?;
+    }
+    Ok(if failed == 0 { Exit::Success } else { Exit::Failure })
+}
+
+async fn optimize(
+    client: &Client,
+    file: &Path,
+    args: &OptimizeArgs,
+    progress: &Progress,
+    session: &mut Session,
+) -> Result<Done, CliError> {
+    let document = crate::cli::files::read_text(file)?;
+    let params = params(file, document.clone(), args);
+    let job = patiently(|| client.submit_job("optimize", params.clone())).await?;
+    let name = files::name_of(file);
+    let told = |job: &crate::http::wire::JobView| {
+        progress.message(format!("{name} {}/{}", job.progress.done, job.progress.total));
+    };
+    let job = client.wait_for_job(&job.job_id, told).await?;
+    let (JobState::Succeeded, Some(result)) = (job.state, &job.result) else {
+        let ended = format!("the job {} {}", job.job_id, job::state_word(job.state));
+        return Err(CliError::failure(job.error.unwrap_or(ended)));
+    };
+    let result = OptimizeResult::deserialize(result).map_err(|error| {
+        CliError::failure(format!(
+            "the result is not understood ({error}): are promptctl and promptd of one version?"
+        ))
+    })?;
+    let document = document.into_bytes();
+    let applied = match args.apply {
+        true => apply::apply(client, file, &document, &result, args.output.as_deref(), session).await?,
+        false => Vec::new(),
+    };
+    Ok(Done {
+        document,
+        result,
+        applied,
+    })
+}
+
+fn params(file: &Path, content: String, args: &OptimizeArgs) -> Map<String, Value> {
+    let all = [
+        ("name", json!(files::name_of(file))),
+        ("content", Value::String(content)),
+        ("workflow", json!(args.workflow)),
+        ("strategies", json!(args.strategies)),
+        ("profile", json!(args.profile)),
+        ("min_baseline_score", json!(args.min_baseline_score)),
+        ("min_improvement", json!(args.min_improvement)),
+        ("min_confidence", json!(args.min_confidence)),
+        ("max_iterations", json!(args.max_iterations)),
+        ("dry_run", json!(args.dry_run)),
+    ];
+    let given = all.into_iter().filter(|(_, value)| !value.is_null());
+    given.map(|(key, value)| (key.to_owned(), value)).collect()
+}
