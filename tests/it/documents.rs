@@ -13,7 +13,10 @@ const USES: [(&str, &[&str]); 11] = [
     ("config", &["model", "optimizer::OptimizationSettings"]),
     ("storage", &["model", "versions::numbering"]),
     ("versions", &["model", "optimizer", "storage"]),
-    ("jobs", &["model", "dify", "storage", "versions", "http::wire"]),
+    (
+        "jobs",
+        &["model", "dify", "optimizer", "storage", "versions", "http::wire"],
+    ),
     ("http", &["model", "storage", "versions", "optimizer", "jobs"]),
     (
         "daemon",
