@@ -16,7 +16,9 @@ use crate::cli::visible::visible;
 use crate::cli::wording::counted;
 use crate::client::Client;
 use crate::dify::{self, ExtractOptions};
-use crate::jobs::{CandidateReport, OptimizeResult, OptimizedPrompt};
+use crate::jobs::CandidateReport;
+use crate::jobs::OptimizeResult;
+use crate::jobs::OptimizedPrompt;
 use crate::versions::compare::word_changes;
 
 /// Everything that is shown at the end.
