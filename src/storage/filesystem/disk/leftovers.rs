@@ -86,6 +86,23 @@ fn replay(shard: &ShardDisk, prepared: &Prepared) -> Result<(), DiskFault> {
     Ok(())
 }
 
+/// Where a rename is not one step on the disk, a power failure may leave a purged prompt both its names. Its place in the
+/// shard goes before its files do: otherwise another power failure would leave the prompt in its place with some of them.
+fn take_other_name(shard: &ShardDisk, purged: u64) -> Result<Option<PathBuf>, DiskFault> {
+    let home = shard.layout.shard_dir(&shard.shard);
+    let entries = shard.disk.list(&home);
+    let entries = entries.map_err(|e| DiskFault::before("listing", &home, &e))?;
+    let mut places = entries.into_iter().map(|(name, _)| home.join(name));
+    let Some(place) = places.find(|place| shard.stamp(place).is_some_and(|stamp| stamp.ino == purged)) else {
+        return Ok(None);
+    };
+    let doomed = shard.tmp_path("purge");
+    let renamed = shard.disk.rename_new(&place, &doomed);
+    renamed.map_err(|e| DiskFault::naming("renaming", &place, &e))?;
+    shard.sync_dir(&home)?;
+    Ok(Some(doomed))
+}
+
 /// Removes what is settled. Only now that every replay is durable may the old names go.
 fn remove_settled(
     shard: &ShardDisk,
@@ -94,11 +111,14 @@ fn remove_settled(
 ) -> Result<(), DiskFault> {
     for path in settled {
         match shard.disk.stat(path) {
-            Ok(Some((EntryKind::Dir, _))) => {
-                // What is left of a purged prompt does no harm.
-                if let Err(e) = shard.remove_tree(path) {
-                    let message = format!("what is left of a purged prompt cannot be removed: {e}");
-                    recovered.problems.push(Problem::new(path, "unreadable", message));
+            Ok(Some((EntryKind::Dir, stamp))) => {
+                let other_name = take_other_name(shard, stamp.ino)?;
+                for path in [path].into_iter().chain(&other_name) {
+                    // What is left of a purged prompt does no harm.
+                    if let Err(e) = shard.remove_tree(path) {
+                        let message = format!("what is left of a purged prompt cannot be removed: {e}");
+                        recovered.problems.push(Problem::new(path, "unreadable", message));
+                    }
                 }
             }
             // A whole version that stays here could come back after its deletion.

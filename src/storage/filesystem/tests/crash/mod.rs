@@ -42,8 +42,8 @@ pub(super) fn is_full() -> bool {
     std::env::var("PROMPTD_FAULTS").is_ok_and(|size| size == "full")
 }
 
-fn check_all(what: &str, scenarios: &[scenarios::Scenario]) {
-    let budget = if is_full() { Budget::FULL } else { Budget::SHORT };
+fn check_all(what: &str, scenarios: &[scenarios::Scenario], full: Budget) {
+    let budget = if is_full() { full } else { Budget::SHORT };
     let covered = enumerate(scenarios, plain, budget);
     report(what, &covered);
     assert_eq!(covered.violations, BTreeMap::new());
@@ -66,7 +66,7 @@ fn report(what: &str, covered: &Covered) {
 
 #[test]
 fn a_power_failure_in_any_operation_breaks_no_promise() {
-    check_all("single operations", &scenarios::singles());
+    check_all("single operations", &scenarios::singles(), Budget::FULL);
 }
 
 #[test]
@@ -86,10 +86,10 @@ fn a_power_failure_in_two_operations_of_one_shard_breaks_no_promise() {
         });
         some.extend(turned.collect::<Vec<_>>());
     }
-    check_all("pairs of operations", &some);
+    check_all("pairs of operations", &some, Budget::FULL_PAIRS);
 }
 
 #[test]
 fn a_power_failure_after_a_longer_history_breaks_no_promise() {
-    check_all("histories", &scenarios::histories());
+    check_all("histories", &scenarios::histories(), Budget::FULL);
 }

@@ -35,6 +35,12 @@ impl Budget {
         second_every: 10,
         per_second: 16,
     };
+    /// For the many pairs of operations, whose parts the others try in full.
+    pub(crate) const FULL_PAIRS: Self = Self {
+        per_instant: 64,
+        second_every: 25,
+        per_second: 8,
+    };
 }
 
 /// What was tried, and what was found.
@@ -100,6 +106,7 @@ pub(crate) fn cut_off_all(
             ..Covered::default()
         },
         seen: HashSet::new(),
+        recoveries: 0,
         wrap,
         budget,
     };
@@ -180,6 +187,8 @@ fn take(step: &Step, daemon: &mut Daemon, log: &Log, memory: &MemoryDisk, open: 
 struct Run {
     covered: Covered,
     seen: HashSet<(u64, usize)>,
+    /// Recoveries after a first power failure.
+    recoveries: usize,
     wrap: Wrap,
     budget: Budget,
 }
@@ -199,23 +208,24 @@ impl Run {
                 continue;
             }
             self.covered.distinct += 1;
+            self.recoveries += 1;
             let recovery = check(&world, oracle, self.wrap)?;
-            if self.covered.distinct.is_multiple_of(self.budget.second_every) {
-                self.cut_off_again(&recovery, oracle)?;
+            if self.recoveries.is_multiple_of(self.budget.second_every) {
+                self.cut_off_again(&recovery, oracle, moment.mark)?;
             }
         }
         Ok(())
     }
 
     /// Lets the power fail once more, while recovery is at work.
-    fn cut_off_again(&mut self, recovery: &[Moment], oracle: &Oracle) -> Result<(), Violation> {
-        let mut seen = HashSet::new();
+    fn cut_off_again(&mut self, recovery: &[Moment], oracle: &Oracle, mark: usize) -> Result<(), Violation> {
         for moment in recovery {
             let survivors = posix(&moment.world, self.budget.per_second, 7);
             for world in survivors.worlds.into_iter().chain(ordered(&moment.world)) {
-                if seen.insert(world.fingerprint()) {
-                    self.covered.states += 1;
-                    self.covered.in_recovery += 1;
+                self.covered.states += 1;
+                self.covered.in_recovery += 1;
+                if self.seen.insert((world.fingerprint(), mark)) {
+                    self.covered.distinct += 1;
                     check(&world, oracle, self.wrap)?;
                 }
             }
