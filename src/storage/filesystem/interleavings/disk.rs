@@ -5,13 +5,14 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use shuttle::current::TaskId;
 use shuttle::rand::{Rng, thread_rng};
 
+use super::stage;
 use crate::storage::filesystem::disk::{Disk, EntryKind, FileContent, NewFile, RealDisk, Space, Stamp};
 
 thread_local! {
@@ -25,6 +26,9 @@ thread_local! {
     static ALIVE: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
 }
 
+/// How often at most a call lets others go first after it killed the actor that it works for.
+const PATIENCE: usize = 200;
+
 /// The disk.
 #[derive(Debug)]
 pub(super) struct WatchedDisk {
@@ -33,6 +37,8 @@ pub(super) struct WatchedDisk {
     pub(super) failing_lists: AtomicUsize,
     /// How often at most a reader lets others go first before it uses what it read.
     pub(super) lingering: AtomicUsize,
+    /// So many actors are killed from now on while a call is being made for them.
+    pub(super) ambushes: Arc<AtomicUsize>,
 }
 
 /// Held by a shard actor as long as it lives: there is never a second one.
@@ -85,10 +91,7 @@ fn pass() {
 /// One piece of work is one task on a blocking thread. When another has begun on the shard, it must be over.
 fn work(path: &Path) {
     pass();
-    let shard = path
-        .iter()
-        .next()
-        .map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+    let shard = shard_in(path);
     if shard.starts_with('.') || shard.is_empty() {
         return;
     }
@@ -104,26 +107,55 @@ fn work(path: &Path) {
     });
 }
 
+fn shard_in(path: &Path) -> String {
+    let first = path.iter().next();
+    first.map_or_else(String::new, |name| name.to_string_lossy().into_owned())
+}
+
+/// Kills an actor in the middle of a call, if one is still to be killed, and goes on with the call when its successor is
+/// at the disk too or has had every chance to be.
+fn strike(ambushes: &AtomicUsize, path: &Path) {
+    if ambushes.load(Ordering::Relaxed) == 0 || thread_rng().gen_ratio(1, 2) {
+        return;
+    }
+    ambushes.fetch_sub(1, Ordering::Relaxed);
+    stage::kill_last_shard();
+    let (me, shard) = (shuttle::current::me(), shard_in(path));
+    let is_last = || WORK.with_borrow(|work| work.get(&shard).and_then(|tasks| tasks.last()) == Some(&me));
+    let mut left = PATIENCE;
+    while left > 0 && is_last() {
+        shuttle::thread::yield_now();
+        left -= 1;
+    }
+    work(path);
+}
+
 impl WatchedDisk {
     pub(super) fn over(real: Arc<RealDisk>) -> Arc<Self> {
         Arc::new(Self {
             real,
             failing_lists: AtomicUsize::new(0),
             lingering: AtomicUsize::new(0),
+            ambushes: Arc::default(),
         })
     }
 }
 
-struct WatchedFile(Box<dyn NewFile>);
+struct WatchedFile {
+    real: Box<dyn NewFile>,
+    path: PathBuf,
+    ambushes: Arc<AtomicUsize>,
+}
 
 impl NewFile for WatchedFile {
     fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.0.write_all(bytes)
+        self.real.write_all(bytes)
     }
 
     // Nothing crashes here.
     fn sync(&mut self) -> io::Result<()> {
-        pass();
+        work(&self.path);
+        strike(&self.ambushes, &self.path);
         Ok(())
     }
 }
@@ -131,7 +163,11 @@ impl NewFile for WatchedFile {
 impl Disk for WatchedDisk {
     fn create_new(&self, path: &Path) -> io::Result<Box<dyn NewFile>> {
         work(path);
-        Ok(Box::new(WatchedFile(self.real.create_new(path)?)))
+        Ok(Box::new(WatchedFile {
+            real: self.real.create_new(path)?,
+            path: path.to_owned(),
+            ambushes: Arc::clone(&self.ambushes),
+        }))
     }
 
     fn read(&self, path: &Path, max: u64) -> io::Result<FileContent> {
@@ -162,6 +198,7 @@ impl Disk for WatchedDisk {
         let mut names = self.real.list(path)?;
         names.sort_unstable_by(|a, b| a.0.cmp(&b.0));
         work(path);
+        strike(&self.ambushes, path);
         Ok(names)
     }
 

@@ -8,6 +8,7 @@
 mod cache;
 mod closing;
 mod disk;
+mod in_flight;
 mod missed;
 mod permits;
 mod reading;
@@ -31,7 +32,7 @@ use actors::ShardHandle;
 use disk::WatchedDisk;
 
 /// The models; each is one test.
-const MODELS: usize = 17;
+const MODELS: usize = 19;
 
 /// A store with its actors, for one schedule.
 struct World {
