@@ -22,7 +22,7 @@ Examples:
 
 /// List, follow and cancel long work of the daemon
 ///
-/// Jobs are imports, verifications, collections, backups, restorings and rebuilds of the index.
+/// Jobs are imports, optimisations, verifications, collections, backups, restorings and rebuilds of the index.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES, arg_required_else_help = true)]
 pub(crate) struct JobArgs {
@@ -46,8 +46,8 @@ enum Action {
     },
     /// Submit a job with no parameters, and print its id
     ///
-    /// The other kinds need parameters and have verbs of their own: import, collect, restore and verify_backup
-    /// (promptctl import, collect, restore and backup verify).
+    /// The other kinds need parameters and have verbs of their own: import, collect, optimize, restore and verify_backup
+    /// (promptctl import, collect, optimize, restore and backup verify).
     Submit {
         /// What to do: verify, rebuild_index or backup
         kind: String,
