@@ -174,9 +174,9 @@ pub async fn check_live(client: &Client, name: &str, version: &Version, text: &s
     assert_eq!(found.integrity, Some(integrity), "{name}@{version}");
 }
 
-/// Returns what `verify` finds beyond what others wrote and edited, gaps where versions were forgotten for good, and higher
-/// numbers of prompts that were purged: a new directory may get the inode of the old one, and is then taken for it by the
-/// index.
+/// Returns what `verify` finds beyond what others wrote, edited and removed, gaps where versions were forgotten for good,
+/// and higher numbers of prompts that were purged: a new directory may get the inode of the old one, and is then taken for
+/// it by the index.
 pub fn unexplained_problems(host: &Host, purged: &BTreeSet<&str>) -> Vec<Value> {
     let report = host.ctl(&["verify", "--json"]);
     let parsed: Value = serde_json::from_str(&report.stdout).unwrap_or_else(|_| panic!("{report:?}"));
@@ -188,7 +188,9 @@ pub fn unexplained_problems(host: &Host, purged: &BTreeSet<&str>) -> Vec<Value> 
         match problem["kind"].as_str().unwrap() {
             "edited" | "unsealed" => path.contains("/other_"),
             "missing-parent" => path.contains("/other_") || path.contains("/own_"),
-            "forgotten-number" => path.split('/').any(|part| purged.contains(part)),
+            "forgotten-number" => {
+                path.contains("/other_") || path.split('/').any(|part| purged.contains(part))
+            }
             _ => false,
         }
     };

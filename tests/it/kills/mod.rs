@@ -180,7 +180,7 @@ impl World {
 async fn nothing_acknowledged_is_lost_however_often_the_daemon_is_killed() {
     let dice = Dice::from_variable("PROMPTD_KILL_SEED");
     let seed = dice.seed();
-    let rounds: usize = if faults_are_full() { 60 } else { 5 };
+    let rounds: usize = if faults_are_full() { 52 } else { 5 };
     let mut world = World::new(dice);
     let mut daemon = world.host.start().await;
     // A short run, too, has a backup.
