@@ -44,6 +44,8 @@ pub struct PromptLog {
     pub versions: BTreeMap<Version, Kept>,
     pub labels: BTreeMap<String, BTreeSet<Option<Version>>>,
     pub floating: Vec<Floating>,
+    /// It was purged before, and is new.
+    pub was_purged: bool,
     /// A purge was sent and not answered.
     pub may_be_purged: bool,
     /// Something was sent and not answered: nothing more is sent before it is known what became of it.
@@ -77,6 +79,16 @@ impl PromptLog {
             name,
             ..Self::default()
         }
+    }
+
+    /// Forgets everything but the name: the prompt was purged.
+    pub fn forget(&mut self) {
+        let name = std::mem::take(&mut self.name);
+        *self = Self {
+            name,
+            was_purged: true,
+            ..Self::default()
+        };
     }
 
     /// Returns the versions that are surely at a place.
@@ -147,7 +159,7 @@ impl PromptLog {
     /// Writes down that the prompt was purged, or may have been.
     pub fn purged(&mut self, outcome: &Outcome<()>) {
         match outcome {
-            Outcome::Done(()) => *self = Self::new(std::mem::take(&mut self.name)),
+            Outcome::Done(()) => self.forget(),
             Outcome::Unknown => self.may_be_purged = true,
             Outcome::Nothing => {}
         }

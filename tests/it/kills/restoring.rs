@@ -39,7 +39,10 @@ pub async fn compare(host: &Host, backup: &str, kept: &[(String, Version, String
             }
         }
     }
-    assert_eq!(unexplained_problems(&other), Vec::<Value>::new());
+    assert_eq!(
+        unexplained_problems(&other, &BTreeSet::new()),
+        Vec::<Value>::new()
+    );
     assert!(daemon.stop().success());
 }
 

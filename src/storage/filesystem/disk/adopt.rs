@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 
@@ -46,6 +46,9 @@ impl ShardDisk {
                 Err(fault) => return Err(self.discard_all(&durable, fault)),
             }
         }
+        if let Err(fault) = self.place_notes(id, files) {
+            return Err(self.discard_all(&durable, fault));
+        }
         for (place, (file, tmp)) in files.iter().zip(&durable).enumerate() {
             if let Err(fault) = self.name_adopted(id, file, tmp) {
                 let rest = durable.get(place..).unwrap_or_default();
@@ -85,17 +88,30 @@ impl ShardDisk {
         Ok((tmp, ino))
     }
 
-    fn name_adopted(&self, id: &PromptId, file: &Adoptee, tmp: &std::path::Path) -> Result<(), DiskFault> {
-        let (_, target) = self.place_of(id, file);
-        // The note first: a deleted version that is there is one that a person may ask about.
-        if let Adoptee::Trashed(version, _, _, Some(note)) = file {
+    /// Makes the notes on deleted versions durable, before these are there: a version that is found again when this was cut
+    /// off is not looked at any closer.
+    fn place_notes(&self, id: &PromptId, files: &[Adoptee]) -> Result<(), DiskFault> {
+        let mut placed = false;
+        for file in files {
+            let Adoptee::Trashed(version, _, _, Some(note)) = file else {
+                continue;
+            };
             let place = self.layout.trash_note(id, version);
             match self.disk.stat(&place) {
                 Ok(Some(_)) => {}
                 Ok(None) => drop(self.replace_file(&place, note)?),
                 Err(e) => return Err(DiskFault::before("looking at", &place, &e)),
             }
+            placed = true;
         }
+        if placed {
+            self.sync_dir(&self.layout.trash_dir(&self.shard))?;
+        }
+        Ok(())
+    }
+
+    fn name_adopted(&self, id: &PromptId, file: &Adoptee, tmp: &Path) -> Result<(), DiskFault> {
+        let (_, target) = self.place_of(id, file);
         let named = self.disk.rename_new(tmp, &target);
         named.map_err(|e| DiskFault::naming("renaming to", &target, &e))?;
         self.note_tmp_name_gone();

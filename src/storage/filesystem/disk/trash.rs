@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::model::{Author, PromptId, Timestamp, Version, render, strict_json};
 use crate::storage::{Problem, TrashedVersion};
 
-use super::layout::{belongs_to_trashed, trashed_of_file_name};
+use super::layout::{TrashName, belongs_to_trashed, trashed_of_file_name};
 use super::{DiskFault, EntryKind, ShardDisk};
 
 /// The most copies of one number that the trash tells apart.
@@ -276,12 +276,21 @@ impl ShardDisk {
             .filter(|(name, kind)| *kind == EntryKind::File && is_doomed(name))
             .map(|(name, _)| dir.join(name))
             .collect();
+        let (notes, files): (Vec<_>, Vec<_>) = doomed.into_iter().partition(|path| {
+            let name = path.file_name().unwrap_or_default();
+            matches!(TrashName::read(name), TrashName::Note(..))
+        });
         self.settle_tmp_names()?;
-        for (done, path) in doomed.iter().enumerate() {
+        for (done, path) in files.iter().enumerate() {
             let removed = self.remove_if_there(path);
             removed.map_err(|fault| if done == 0 { fault } else { fault.halfway() })?;
         }
-        self.sync_dir_if_there(&dir)
+        self.sync_dir_if_there(&dir)?;
+        // A version that is still there when this is cut off has its note; a note that stays alone is removed by recovery.
+        for note in &notes {
+            self.remove_if_there(note).map_err(DiskFault::halfway)?;
+        }
+        Ok(())
     }
 
     /// Forgets the directory of a prompt: one rename makes it vanish, then its files go.

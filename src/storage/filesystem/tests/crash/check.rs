@@ -58,6 +58,7 @@ pub(crate) fn check(world: &World, oracle: &Oracle, wrap: Wrap) -> Result<Vec<Mo
     }
     check_orphans(&*disk, &pictures, &recovery.problems)?;
     check_kept(&*disk, oracle)?;
+    check_notes(&*disk, &pictures)?;
     let (again, next) = Daemon::open(disk).map_err(Violation::Unsteady)?;
     if (next.replayed, next.discarded) != (0, 0) || next.problems.len() != recovery.problems.len() {
         return Err(Violation::Unsteady(format!(
@@ -114,6 +115,18 @@ fn check_numbers(oracle: &Oracle, id: &str, found: &Picture, next: &Version) -> 
     }
     if found.versions.contains_key(next) || found.trash.contains_key(next) {
         return Err(Violation::NumberAgain(format!("{next} of {id}, which is there")));
+    }
+    Ok(())
+}
+
+/// Each version in the trash has its note: without it, it is never old enough to be forgotten.
+fn check_notes(disk: &dyn Disk, pictures: &BTreeMap<String, Picture>) -> Result<(), Violation> {
+    for (prompt, picture) in pictures {
+        for number in picture.trash.keys() {
+            if !matches!(disk.stat(&LAYOUT.trash_note(&id(prompt), number)), Ok(Some(_))) {
+                return Err(Violation::Lost(format!("the note on {number} of {prompt}")));
+            }
+        }
     }
     Ok(())
 }
