@@ -24,7 +24,7 @@ async fn flood(world: &mut World, events: &str) {
     let (prompts, versions) = if faults_are_full() { (100, 1000) } else { (60, 20) };
     if faults_are_full() {
         // So many names are listed by a slow build while the machine is busy with writing them.
-        world.slack = 15;
+        world.slack = 30;
     }
     drop_files(world, prompts, versions);
     let what = format!("{} files dropped at once, {events}", prompts as u64 * versions);
