@@ -165,7 +165,7 @@ impl ShardDisk {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(feature = "interleavings")))]
 mod tests {
     use std::sync::Arc;
 
