@@ -165,7 +165,8 @@ impl ShardDisk {
     }
 }
 
-#[cfg(all(test, not(feature = "interleavings")))]
+#[cfg(test)]
+#[cfg(not(feature = "interleavings"))]
 mod tests {
     use std::sync::Arc;
 
