@@ -11,7 +11,7 @@ const ERRORS: [Errno; 5] = [Errno::IO, Errno::NOSPC, Errno::DQUOT, Errno::ROFS, 
 
 /// The call, the change in which it fails, the path on which, and the answer for each error.
 const TABLE: [(Call, Change, &str, [&str; 5]); 12] = [
-    (Call::MakeDir, Change::PutNew, "14/p", PLAIN),
+    (Call::MakeDir, Change::PutNew, "14/p1098", PLAIN),
     (Call::Create, Change::PutNew, "14/.tmp", PLAIN),
     (Call::Write, Change::PutNew, "14/.tmp", CONTENT),
     (Call::SyncFile, Change::PutNew, "14/.tmp", CONTENT),

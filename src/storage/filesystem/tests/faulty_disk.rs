@@ -50,7 +50,7 @@ pub(super) enum Failure {
 pub(super) struct Fault {
     /// Only calls of these kinds count; empty: all.
     pub calls: Vec<Call>,
-    /// Only calls on paths that contain this count.
+    /// Only calls on paths with these names in them count.
     pub path: String,
     /// The first call that fails, from 1.
     pub nth: usize,
@@ -93,9 +93,13 @@ impl Fault {
         }
     }
 
-    /// Counts only calls on paths that contain a text.
+    /// Counts only calls on paths in which these names follow each other. Whole names: the random ones of temporary files
+    /// hold any two digits sooner or later.
     pub(super) fn on(mut self, path: &str) -> Self {
-        self.path = path.to_owned();
+        self.path = match path.trim_matches('/') {
+            "" => String::new(),
+            names => format!("/{names}/"),
+        };
         self
     }
 
@@ -189,7 +193,7 @@ fn pass(shared: &(Mutex<State>, Condvar), call: Call, path: &Path) -> Result<(),
         return Ok(());
     };
     let counts = (fault.calls.is_empty() || fault.calls.contains(&call))
-        && path.to_string_lossy().contains(&fault.path);
+        && format!("/{}/", path.display()).contains(&fault.path);
     if !counts {
         return Ok(());
     }

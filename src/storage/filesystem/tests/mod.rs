@@ -125,6 +125,20 @@ async fn put(storage: &FileSystemStorage, prompt: &str, text: &str) -> Result<Ve
     }
 }
 
+/// Puts a version where writes are given little time, and tries again on a machine that was too slow for that.
+async fn put_in_the_end(storage: &FileSystemStorage, prompt: &str, text: &str) {
+    eventually("a healthy disk takes a version", async || {
+        match put(storage, prompt, text).await {
+            Ok(_) => true,
+            Err(error) => {
+                assert_eq!(error.code(), "interrupted", "{error}");
+                false
+            }
+        }
+    })
+    .await;
+}
+
 async fn text_of(storage: &FileSystemStorage, prompt: &str, number: &str) -> Result<String, StorageError> {
     let stored = storage.read(&id(prompt), &version(number)).await?;
     Ok(stored.document().unwrap().prompt.text)

@@ -53,7 +53,7 @@ async fn a_disk_that_hangs_holds_up_neither_the_stop_nor_the_lock_is_given_away(
     store.options.drain_timeout = Duration::from_millis(50);
     store.options.write_timeout = Duration::from_millis(100);
     let (storage, disk) = store.open_faulty().await;
-    put(&storage, "p", "first").await.unwrap();
+    put_in_the_end(&storage, "p", "first").await;
     disk.arm(Fault::new(&[Call::SyncFile], 1, Failure::Hang));
     let hanging = Arc::clone(&storage);
     let stuck = tokio::spawn(async move { put(&hanging, "p", "stuck").await });
