@@ -48,6 +48,10 @@ impl NewFile for FaultyFile {
         std::mem::replace(&mut self.fail_sync, Ok(()))?;
         self.inner.sync()
     }
+
+    fn ino(&self) -> io::Result<u64> {
+        self.inner.ino()
+    }
 }
 
 impl FaultyDisk {

@@ -83,8 +83,8 @@ impl ShardDisk {
     /// Writes a temporary file and makes it durable; returns which file it is, too.
     fn write_adopted(&self, bytes: &[u8]) -> Result<(PathBuf, Option<u64>), DiskFault> {
         let (tmp, file) = self.write_tmp_as(ADOPTED_ENDING, bytes)?;
-        self.sync_file(&tmp, file)?;
-        let ino = self.stamp(&tmp).map(|stamp| stamp.ino);
+        let ino = self.sync_file(&tmp, file)?;
+        self.check_in_place(&tmp, ino)?;
         Ok((tmp, ino))
     }
 

@@ -67,17 +67,20 @@ impl ShardDisk {
     }
 
     fn make_content_durable(&self, flight: &mut InFlight<'_>) {
-        if let (Ok(tmp), Some(file)) = (&flight.state, flight.file.take())
-            && let Err(fault) = self.sync_file(tmp, file)
-        {
-            flight.state = Err(fault);
-        } else if let Ok(tmp) = &flight.state {
-            flight.ino = self.stamp(tmp).map(|stamp| stamp.ino);
+        if let (Ok(tmp), Some(file)) = (&flight.state, flight.file.take()) {
+            match self.sync_file(tmp, file) {
+                Ok(ino) => flight.ino = ino,
+                Err(fault) => flight.state = Err(fault),
+            }
         }
     }
 
     fn give_final_name(&self, flight: &mut InFlight<'_>, new_dirs: &mut BTreeSet<PathBuf>) {
         let Ok(tmp) = &flight.state else { return };
+        if let Err(fault) = self.check_in_place(tmp, flight.ino) {
+            flight.state = Err(fault);
+            return;
+        }
         let Prepared {
             id,
             version,

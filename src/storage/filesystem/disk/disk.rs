@@ -66,6 +66,12 @@ pub trait NewFile: Send {
     /// # Errors
     /// What `fsync` says.
     fn sync(&mut self) -> io::Result<()>;
+
+    /// Returns which file it is ([`Stamp::ino`]). Asked of the open file, not of its name: another file may have that by now.
+    ///
+    /// # Errors
+    /// What `fstat` says.
+    fn ino(&self) -> io::Result<u64>;
 }
 
 /// The file system, as the store uses it.

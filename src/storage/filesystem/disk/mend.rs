@@ -28,14 +28,16 @@ impl ShardDisk {
         let _room = self.get_ready_for_new(bytes.len() as u64)?;
         let path = self.layout.version_file(id, version);
         let (tmp, file) = self.write_tmp(bytes)?;
-        self.sync_file(&tmp, file)?;
+        let ino = self.sync_file(&tmp, file)?;
+        self.check_in_place(&tmp, ino)?;
         if self.stamp(&path) != Some(read_as) {
             return Err(self.discard_tmp(&tmp, DiskFault::Exists));
         }
         let renamed = self.disk.rename_over(&tmp, &path);
         renamed.map_err(|e| self.discard_tmp(&tmp, DiskFault::naming("renaming to", &path, &e)))?;
         self.note_tmp_name_gone();
-        self.sync_dir(&self.layout.prompt_dir(id))
+        self.sync_dir(&self.layout.prompt_dir(id))?;
+        self.check_in_place(&path, ino)
     }
 
     /// Reads a manifest of which is known that it is damaged.

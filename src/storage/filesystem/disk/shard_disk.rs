@@ -280,12 +280,18 @@ impl ShardDisk {
         synced
     }
 
-    /// Makes the bytes of a temporary file durable; when that fails the file is thrown away and never tried again.
-    pub(super) fn sync_file(&self, path: &Path, mut file: Box<dyn NewFile>) -> Result<(), DiskFault> {
+    /// Makes the bytes of a temporary file durable; when that fails the file is thrown away and never tried again. Returns
+    /// which file it is.
+    pub(super) fn sync_file(
+        &self,
+        path: &Path,
+        mut file: Box<dyn NewFile>,
+    ) -> Result<Option<u64>, DiskFault> {
         let synced = file.sync();
         self.count_sync(&synced);
         // After a failed fsync the kernel may call the pages clean: this file is never synced or named again.
-        synced.map_err(|e| self.discard_tmp(path, DiskFault::content("syncing", path, &e)))
+        synced.map_err(|e| self.discard_tmp(path, DiskFault::content("syncing", path, &e)))?;
+        Ok(file.ino().ok())
     }
 
     fn count_sync(&self, synced: &io::Result<()>) {
@@ -363,17 +369,17 @@ impl ShardDisk {
     /// Replaces a small file: temporary file, sync, rename. The caller syncs the directory. Returns which file it is now.
     pub(super) fn replace_file(&self, path: &Path, bytes: &[u8]) -> Result<Option<u64>, DiskFault> {
         let (tmp, file) = self.write_tmp(bytes)?;
-        self.sync_file(&tmp, file)?;
-        let ino = self.stamp(&tmp).map(|stamp| stamp.ino);
+        let ino = self.sync_file(&tmp, file)?;
+        self.check_in_place(&tmp, ino)?;
         let renamed = self.disk.rename_over(&tmp, path);
         renamed.map_err(|e| self.discard_tmp(&tmp, DiskFault::naming("renaming to", path, &e)))?;
         self.note_tmp_name_gone();
         Ok(ino)
     }
 
-    /// Makes sure, after everything else and before anybody is answered, that a file lies where it was put. Each call finds
-    /// its way through the directories anew: when one of them was moved away or replaced in the middle, the file is in the
-    /// one that is gone, and the one that was synced is another.
+    /// Makes sure that a file lies where it was put: before it gets its final name, and after everything else, before anybody
+    /// is answered. Each call finds its way through the directories anew: when one of them was moved away or replaced in the
+    /// middle, the file is in the one that is gone; in the other there may be a torn copy of it, and that was not synced.
     pub(super) fn check_in_place(&self, path: &Path, ino: Option<u64>) -> Result<(), DiskFault> {
         let found = self.disk.stat(path);
         let found = found.map_err(|e| DiskFault::unknown("looking for", path, &e))?;

@@ -158,6 +158,10 @@ impl NewFile for WatchedFile {
         strike(&self.ambushes, &self.path);
         Ok(())
     }
+
+    fn ino(&self) -> io::Result<u64> {
+        self.real.ino()
+    }
 }
 
 impl Disk for WatchedDisk {

@@ -254,6 +254,10 @@ impl NewFile for FaultyFile {
         pass(&self.state, Call::SyncFile, &self.path).map_err(|failed| failed.error)?;
         self.real.sync()
     }
+
+    fn ino(&self) -> io::Result<u64> {
+        self.real.ino()
+    }
 }
 
 impl Disk for FaultyDisk {

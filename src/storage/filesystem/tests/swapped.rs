@@ -45,6 +45,13 @@ impl Swap {
     }
 }
 
+/// Makes files empty, as a copy has them that was made between their creation and their first byte.
+fn truncate_files(dir: &Path) {
+    for entry in std::fs::read_dir(dir).unwrap().map(Result::unwrap) {
+        std::fs::write(entry.path(), "").unwrap();
+    }
+}
+
 /// Lets a change run into a call that hangs, swaps the directory meanwhile, and returns what the change was answered.
 async fn swap_during<T: Send + 'static>(
     store: &Store,
@@ -114,6 +121,31 @@ async fn a_put_is_not_acknowledged_into_a_directory_that_was_swapped_away() {
             assert!(store.path("p", &format!("{number}.json")).exists());
             storage.close().await;
         }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_torn_copy_of_a_temporary_file_is_neither_acknowledged_nor_named() {
+    for call in [Call::SyncFile, Call::RenameNew] {
+        let store = Store::quiet();
+        let (storage, disk) = store.open_faulty().await;
+        put(&storage, "p", "first").await.unwrap();
+        disk.arm(hang(call, ".tmp"));
+        let writer = Arc::clone(&storage);
+        let change = tokio::spawn(async move { put(&writer, "p", "second").await });
+        eventually("the put hangs", async || disk.hanging() == 1).await;
+        let swap = Swap::of(&store, shard_dir(&store));
+        truncate_files(&swap.copy.join(".tmp"));
+        swap.make();
+        disk.release();
+        let error = change.await.unwrap().unwrap_err();
+        disk.disarm();
+        assert_eq!(error.code(), "interrupted", "{call:?}: {error}");
+        if call == Call::SyncFile {
+            assert!(!store.path("p", "1.0.1.json").exists(), "a torn file has a name");
+        }
+        put(&storage, "p", "third").await.unwrap();
+        storage.close().await;
     }
 }
 

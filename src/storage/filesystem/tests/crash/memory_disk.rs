@@ -167,6 +167,10 @@ impl NewFile for MemoryFile {
         state.remember(format!("sync {ino}"));
         Ok(())
     }
+
+    fn ino(&self) -> io::Result<u64> {
+        Ok(self.ino as u64)
+    }
 }
 
 impl Disk for MemoryDisk {

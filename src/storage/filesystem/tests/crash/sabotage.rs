@@ -54,6 +54,10 @@ impl NewFile for SabotagedFile {
             _ => self.file.sync(),
         }
     }
+
+    fn ino(&self) -> io::Result<u64> {
+        self.file.ino()
+    }
 }
 
 impl Disk for Sabotaged {
