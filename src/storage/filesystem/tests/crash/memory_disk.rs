@@ -169,7 +169,7 @@ impl NewFile for MemoryFile {
     }
 
     fn ino(&self) -> io::Result<u64> {
-        Ok(self.ino as u64)
+        Ok(self.ino)
     }
 }
 
