@@ -7,8 +7,8 @@
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rustix::io::Errno;
 
@@ -33,8 +33,9 @@ pub struct DiskLedger {
     /// Keeps temporary names apart from leftovers of earlier runs that could not be swept away.
     run: uuid::Uuid,
     sequence: AtomicU64,
-    /// Whether the name of the ledger's directory is durable. One that is there need not be: an fsync may have failed.
-    dir_is_durable: AtomicBool,
+    /// The directory of the ledger whose name is durable. One that is there need not be: an fsync may have failed, or another
+    /// program put it there.
+    durable_dir: Mutex<Option<u64>>,
 }
 
 impl DiskLedger {
@@ -47,7 +48,7 @@ impl DiskLedger {
             min_free_bytes,
             run: uuid::Uuid::new_v4(),
             sequence: AtomicU64::new(0),
-            dir_is_durable: AtomicBool::new(false),
+            durable_dir: Mutex::default(),
         }
     }
 
@@ -67,15 +68,19 @@ impl DiskLedger {
 
     fn ensure_dir(&self) -> Result<(), DiskFault> {
         let dir = Path::new(JOBS_DIR);
-        let made = self
-            .disk
+        let ino = || Some(self.disk.stat(dir).ok()??.1.ino);
+        let mut durable = self.durable_dir.lock().unwrap_or_else(PoisonError::into_inner);
+        let there = ino();
+        if there.is_some() && there == *durable {
+            return Ok(());
+        }
+        self.disk
             .make_dir(dir)
             .map_err(|e| DiskFault::before("making", dir, &e))?;
-        if made || !self.dir_is_durable.load(Ordering::Relaxed) {
-            self.dir_is_durable.store(false, Ordering::Relaxed);
-            self.sync_dir(Path::new(""))?;
-            self.dir_is_durable.store(true, Ordering::Relaxed);
-        }
+        // Looked at before the sync: one that is put there after it is another one.
+        let there = ino();
+        self.sync_dir(Path::new(""))?;
+        *durable = there;
         Ok(())
     }
 

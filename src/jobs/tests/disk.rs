@@ -49,8 +49,8 @@ impl NewFile for FaultyFile {
         self.inner.sync()
     }
 
-    fn ino(&self) -> io::Result<u64> {
-        self.inner.ino()
+    fn stamp(&self) -> io::Result<Stamp> {
+        self.inner.stamp()
     }
 }
 

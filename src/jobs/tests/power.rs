@@ -2,6 +2,7 @@
 //! acknowledged, or as it was being written.
 
 use std::collections::HashSet;
+use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::json;
@@ -9,6 +10,7 @@ use serde_json::json;
 use crate::http::wire::{JobState, JobView};
 use crate::jobs::kinds::Plan;
 use crate::jobs::{DiskLedger, JobId, Ledger, Record};
+use crate::storage::filesystem::disk::Disk;
 use crate::storage::filesystem::tests::crash::memory_disk::{MemoryDisk, Moment};
 use crate::storage::filesystem::tests::crash::survivors::{ordered, posix};
 use crate::storage::filesystem::tests::crash::world::World;
@@ -106,6 +108,25 @@ fn an_entry_is_durable_although_the_first_fsync_of_the_store_failed() {
     assert_eq!(refused.unwrap_err().code(), "interrupted");
     ledger.write(&record(&ids[1], JobState::Queued)).unwrap();
     memory.record();
+    let allowed = vec![vec![None, Some(JobState::Queued)], vec![Some(JobState::Queued)]];
+    for moment in memory.moments() {
+        check(&moment, &ids, &allowed, &mut HashSet::new());
+    }
+}
+
+#[test]
+fn an_entry_is_durable_although_the_directory_of_the_ledger_was_replaced() {
+    let ids = [JobId::generate(), JobId::generate()];
+    let memory = MemoryDisk::new(World::new());
+    let ledger = DiskLedger::new(Arc::new(memory.clone()), 0);
+    ledger.write(&record(&ids[0], JobState::Queued)).unwrap();
+    memory
+        .rename_new(Path::new(".jobs"), Path::new(".aside"))
+        .unwrap();
+    memory.make_dir(Path::new(".jobs")).unwrap();
+    ledger.write(&record(&ids[1], JobState::Queued)).unwrap();
+    memory.record();
+    // The other one went with its directory.
     let allowed = vec![vec![None, Some(JobState::Queued)], vec![Some(JobState::Queued)]];
     for moment in memory.moments() {
         check(&moment, &ids, &allowed, &mut HashSet::new());

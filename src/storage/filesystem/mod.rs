@@ -185,6 +185,7 @@ impl FileSystemStorage {
             #[cfg(test)]
             children: Mutex::default(),
             commits: Arc::new(Semaphore::new(options.max_concurrent_commits)),
+            has_started: AtomicBool::new(false),
             stopping: Arc::default(),
             disk,
             options,
@@ -208,6 +209,7 @@ impl FileSystemStorage {
                 tracing::error!(shard = %handle.id, "the shard has not recovered yet: it is served when it has");
             }
         }
+        self.shared.has_started.store(true, Ordering::Release);
         *self.shared.hints.lock().unwrap_or_else(PoisonError::into_inner) = Arc::default();
         let _alive = self.supervisor.cast(SupervisorMessage::StartOthers);
         if self.shared.options.use_index

@@ -99,6 +99,8 @@ pub(crate) struct Shared {
     /// The children that run, for tests that end them.
     #[cfg(test)]
     pub children: Mutex<BTreeMap<ChildId, crate::storage::filesystem::runtime::Cell>>,
+    /// Whether every shard that was there at the start has recovered: what is there was made durable before.
+    pub has_started: AtomicBool,
     /// Set when the storage stops: children that end are not started again.
     pub stopping: Arc<AtomicBool>,
 }

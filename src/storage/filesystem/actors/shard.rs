@@ -115,6 +115,8 @@ async fn recover(state: &ShardActorState) -> Result<RecoveredShard, ActorProcess
     let token = Arc::clone(&state.handle.token).lock_owned().await;
     let disk = Arc::clone(&state.handle.disk);
     let restarted = state.handle.state.restarts.load(Ordering::Relaxed) > 0;
+    // Another program may have put the shard there since the start, or another one in its place.
+    let appeared = state.shared.has_started.load(Ordering::Acquire);
     // A predecessor in this process may have left what is visible but not durable; and the index is no witness of it.
     let hints = if restarted {
         Arc::new(IndexHints::default())
@@ -125,7 +127,8 @@ async fn recover(state: &ShardActorState) -> Result<RecoveredShard, ActorProcess
     let recovery = spawn_blocking(move || {
         let (_token, _hold) = (token, hold);
         // Where nothing is written any more, what is there is served as it is.
-        if restarted
+        let is_there = disk.stamp(&disk.layout.shard_dir(&disk.shard)).is_some();
+        if (restarted || (appeared && is_there))
             && let Err(e) = disk.sync_all()
             && disk.refusal().is_none()
         {

@@ -7,23 +7,30 @@ use std::path::PathBuf;
 use crate::model::PromptId;
 
 use super::scan::MAX_MANIFEST_BYTES;
-use super::{DiskFault, Manifest, NewFile, Prepared, ShardDisk};
+use super::{DiskFault, Manifest, NewFile, Prepared, ShardDisk, Stamp};
 
 /// A version on its way: where its bytes are, and what became of it.
 struct InFlight<'a> {
     prepared: &'a Prepared,
     state: Result<PathBuf, DiskFault>,
     file: Option<Box<dyn NewFile>>,
-    /// Which file it is.
-    ino: Option<u64>,
+    /// Its state when it was durable, and with it which file it is.
+    written: Option<Stamp>,
+}
+
+impl InFlight<'_> {
+    fn ino(&self) -> Option<u64> {
+        self.written.map(|stamp| stamp.ino)
+    }
 }
 
 impl ShardDisk {
     /// Writes versions and makes them durable together; the answer to each is in its place.
     ///
-    /// When an answer is `Ok`, the version's bytes, its name and the names of its directories are durable. When it is a
+    /// When an answer is `Ok`, the version's bytes, its name and the names of its directories are durable; it says in which
+    /// state the file was then, of which the time of change of the inode is older than its name. When it is a
     /// fault other than `Unknown`, nothing of the version is visible. After `Unknown` the shard must recover.
-    pub fn commit(&self, versions: &[Prepared]) -> Vec<Result<(), DiskFault>> {
+    pub fn commit(&self, versions: &[Prepared]) -> Vec<Result<Option<Stamp>, DiskFault>> {
         let total = versions.iter().map(|version| version.bytes.len() as u64).sum();
         let _room = match self.get_ready_for_new(total) {
             Ok(room) => room,
@@ -37,7 +44,7 @@ impl ShardDisk {
     }
 
     /// As [`Self::commit`], also into the reserve: recovery finishes what was begun when there was room.
-    pub(super) fn commit_unchecked(&self, versions: &[Prepared]) -> Vec<Result<(), DiskFault>> {
+    pub(super) fn commit_unchecked(&self, versions: &[Prepared]) -> Vec<Result<Option<Stamp>, DiskFault>> {
         let mut flights: Vec<InFlight<'_>> = versions.iter().map(|version| self.start(version)).collect();
         for flight in &mut flights {
             self.make_content_durable(flight);
@@ -50,7 +57,10 @@ impl ShardDisk {
         for flight in &mut flights {
             self.see_it_in_place(flight);
         }
-        flights.into_iter().map(|flight| flight.state.map(drop)).collect()
+        flights
+            .into_iter()
+            .map(|flight| flight.state.map(|_| flight.written))
+            .collect()
     }
 
     fn start<'a>(&self, prepared: &'a Prepared) -> InFlight<'a> {
@@ -62,14 +72,14 @@ impl ShardDisk {
             prepared,
             state,
             file,
-            ino: None,
+            written: None,
         }
     }
 
     fn make_content_durable(&self, flight: &mut InFlight<'_>) {
         if let (Ok(tmp), Some(file)) = (&flight.state, flight.file.take()) {
             match self.sync_file(tmp, file) {
-                Ok(ino) => flight.ino = ino,
+                Ok(stamp) => flight.written = stamp,
                 Err(fault) => flight.state = Err(fault),
             }
         }
@@ -77,20 +87,20 @@ impl ShardDisk {
 
     fn give_final_name(&self, flight: &mut InFlight<'_>, new_dirs: &mut BTreeSet<PathBuf>) {
         let Ok(tmp) = &flight.state else { return };
-        if let Err(fault) = self.check_in_place(tmp, flight.ino) {
+        if let Err(fault) = self.check_in_place(tmp, flight.ino()) {
             flight.state = Err(fault);
             return;
         }
         let Prepared {
             id,
             version,
-            dir_is_durable,
+            durable_dir,
             ..
         } = flight.prepared;
         let (dir, target) = (self.layout.prompt_dir(id), self.layout.version_file(id, version));
         let rename = || self.disk.rename_new(tmp, &target);
         // Most versions have brothers: a directory that is known is made again only when it turns out to be gone.
-        let mut named = if *dir_is_durable {
+        let mut named = if durable_dir.is_some() {
             rename()
         } else {
             Err(io::ErrorKind::NotFound.into())
@@ -102,6 +112,9 @@ impl ShardDisk {
             }
             new_dirs.insert(dir);
             named = rename();
+        } else if self.ino(&dir) != *durable_dir {
+            // Another program put it there a moment ago.
+            new_dirs.insert(dir);
         }
         match named {
             Ok(()) => self.note_tmp_name_gone(),
@@ -138,7 +151,7 @@ impl ShardDisk {
     fn see_it_in_place(&self, flight: &mut InFlight<'_>) {
         let Prepared { id, version, .. } = flight.prepared;
         if flight.state.is_ok()
-            && let Err(fault) = self.check_in_place(&self.layout.version_file(id, version), flight.ino)
+            && let Err(fault) = self.check_in_place(&self.layout.version_file(id, version), flight.ino())
         {
             flight.state = Err(fault);
         }
@@ -206,7 +219,7 @@ mod tests {
             id,
             version: Version::FIRST,
             bytes: bytes::Bytes::from_static(b"ours"),
-            dir_is_durable: false,
+            durable_dir: None,
         };
         shard.commit(&[prepared]).remove(0).unwrap_err()
     }

@@ -67,11 +67,12 @@ pub trait NewFile: Send {
     /// What `fsync` says.
     fn sync(&mut self) -> io::Result<()>;
 
-    /// Returns which file it is ([`Stamp::ino`]). Asked of the open file, not of its name: another file may have that by now.
+    /// Returns its state, and with it which file it is. Asked of the open file, not of its name: another file may have that
+    /// by now.
     ///
     /// # Errors
     /// What `fstat` says.
-    fn ino(&self) -> io::Result<u64>;
+    fn stamp(&self) -> io::Result<Stamp>;
 }
 
 /// The file system, as the store uses it.

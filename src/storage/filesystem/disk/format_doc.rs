@@ -118,11 +118,16 @@ fn the_trash_note_is_what_a_deletion_writes() {
         min_free_bytes: 0,
     };
     let disk: Arc<dyn Disk> = Arc::new(RealDisk::open(dir.path()).unwrap());
-    let shard = ShardDisk::new(disk, layout, layout.shard_of(&id()), limits, Arc::from("run"));
+    let run = Run {
+        id: Arc::from("run"),
+        distrust: None,
+    };
+    let shard = ShardDisk::new(disk, layout, layout.shard_of(&id()), limits, run);
     let prepared = Prepared {
         id: id(),
         version: version("1.0.2"),
         bytes: bytes::Bytes::from_static(b"{}"),
+        durable_dir: None,
     };
     assert!(shard.commit(&[prepared]).iter().all(Result::is_ok));
     let author = Author {

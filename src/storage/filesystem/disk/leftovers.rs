@@ -81,7 +81,7 @@ pub(super) fn settle_leftovers(
 
 fn replay(shard: &ShardDisk, prepared: &Prepared) -> Result<(), DiskFault> {
     let mut outcome = shard.commit_unchecked(std::slice::from_ref(prepared));
-    outcome.pop().unwrap_or(Ok(()))?;
+    outcome.pop().transpose()?;
     tracing::info!(prompt_id = %prepared.id, version = %prepared.version, "a version cut off by a crash was put again");
     Ok(())
 }
@@ -188,7 +188,7 @@ fn judge(shard: &ShardDisk, path: &Path, kind: EntryKind, trash: &TrashList) -> 
             id,
             version,
             bytes,
-            dir_is_durable: false,
+            durable_dir: None,
         })),
         Ok((StoredVersion { checksum, .. }, _)) if checksum == stored.checksum => Ok(Leftover::Drop),
         Ok(_) => Ok(Leftover::SetAside(format!("{id} has another version {version}"))),
@@ -255,13 +255,5 @@ impl ShardDisk {
         kept.take(MAX_REPORTED)
             .map(|(name, _)| Problem::new(&dir.join(name), "quarantined", "set aside by recovery"))
             .collect()
-    }
-
-    /// Makes the names of prompt directories durable that somebody else made.
-    ///
-    /// # Errors
-    /// [`DiskFault`]; the shard must recover.
-    pub fn adopt_prompt_dirs(&self) -> Result<(), DiskFault> {
-        self.sync_dir_if_there(&self.layout.shard_dir(&self.shard))
     }
 }

@@ -8,7 +8,7 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{
@@ -197,8 +197,8 @@ impl NewFile for RealNewFile {
         self.0.sync_all()
     }
 
-    fn ino(&self) -> io::Result<u64> {
-        Ok(self.0.metadata()?.ino())
+    fn stamp(&self) -> io::Result<Stamp> {
+        Ok(stamp_of(&rustix::fs::fstat(&self.0)?))
     }
 }
 

@@ -1,9 +1,10 @@
 //! One shard's hold on the disk: its paths, its limits, its temporary files, and whether it still writes.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::model::{PromptId, ShardId, Version};
 use crate::storage::{Problem, StorageError};
@@ -43,8 +44,8 @@ pub struct Prepared {
     pub version: Version,
     /// The exact bytes of the file.
     pub bytes: bytes::Bytes,
-    /// Whether the directory of the prompt is known to be durable. One that somebody else made may not be.
-    pub dir_is_durable: bool,
+    /// Which directory of the prompt is known to be durable. One that somebody else made or put there may not be.
+    pub durable_dir: Option<u64>,
 }
 
 /// One shard's hold on the disk. Whoever calls its methods holds the shard's write token.
@@ -62,8 +63,8 @@ pub struct ShardDisk {
     run: Run,
     sequence: AtomicU64,
     tmp_names_removed: AtomicBool,
-    dirs_are_durable: AtomicBool,
-    trash_is_durable: AtomicBool,
+    /// The shard's own directories whose names are durable, and which directory each of them was then.
+    durable_dirs: Mutex<BTreeMap<PathBuf, u64>>,
     failed_syncs: AtomicU32,
     unsettled: AtomicBool,
 }
@@ -81,8 +82,7 @@ impl ShardDisk {
             run,
             sequence: AtomicU64::new(0),
             tmp_names_removed: AtomicBool::new(false),
-            dirs_are_durable: AtomicBool::new(false),
-            trash_is_durable: AtomicBool::new(false),
+            durable_dirs: Mutex::default(),
             failed_syncs: AtomicU32::new(0),
             unsettled: AtomicBool::new(false),
         }
@@ -197,7 +197,7 @@ impl ShardDisk {
     pub(super) fn in_shard<T>(&self, call: impl Fn() -> io::Result<T>) -> Result<io::Result<T>, DiskFault> {
         match call() {
             Err(e) if e.kind() == io::ErrorKind::NotFound => {
-                self.dirs_are_durable.store(false, Ordering::Relaxed);
+                self.forget_durable_dirs();
                 self.ensure_shard_dirs()?;
                 Ok(call())
             }
@@ -217,36 +217,64 @@ impl ShardDisk {
         Ok(())
     }
 
-    /// Makes the shard's own directories. The first time in a run their names are made durable whoever made them; then
-    /// they are taken to be there until a call says otherwise.
+    /// Makes the shard's own directories.
     fn ensure_shard_dirs(&self) -> Result<(), DiskFault> {
-        if self.dirs_are_durable.load(Ordering::Relaxed) {
-            return Ok(());
-        }
-        for path in [
-            self.layout.shard_dir(&self.shard),
-            self.layout.tmp_dir(&self.shard),
-        ] {
-            if !path.as_os_str().is_empty() {
-                self.disk
-                    .make_dir(&path)
-                    .map_err(|e| DiskFault::before("making", &path, &e))?;
-                self.sync_dir(path.parent().unwrap_or(Path::new("")))?;
-            }
-        }
-        self.dirs_are_durable.store(true, Ordering::Relaxed);
-        Ok(())
+        self.ensure_durable_dir(&self.layout.shard_dir(&self.shard))?;
+        self.ensure_durable_dir(&self.layout.tmp_dir(&self.shard))
     }
 
     /// Makes the shard's directory in the trash.
     pub(super) fn ensure_trash_dir(&self) -> Result<(), DiskFault> {
-        self.ensure_dir(Path::new(TRASH_DIR))?;
-        if !self.trash_is_durable.load(Ordering::Relaxed) {
-            // All shards share the directory above: another one may have made it and not have synced it yet.
-            self.sync_dir(Path::new(""))?;
-            self.trash_is_durable.store(true, Ordering::Relaxed);
+        self.ensure_durable_dir(Path::new(TRASH_DIR))?;
+        self.ensure_durable_dir(&self.layout.trash_dir(&self.shard))
+    }
+
+    /// Makes a directory, and its name durable whoever made it: another shard may not have synced it yet, another program
+    /// may have put it in the place of the one that was. It is then taken for durable as long as it is that one.
+    fn ensure_durable_dir(&self, path: &Path) -> Result<(), DiskFault> {
+        if path.as_os_str().is_empty() || self.is_durable_dir(path, self.ino(path)) {
+            return Ok(());
         }
-        self.ensure_dir(&self.layout.trash_dir(&self.shard))
+        self.disk
+            .make_dir(path)
+            .map_err(|e| DiskFault::before("making", path, &e))?;
+        // Looked at before the sync: one that is put there after it is another one.
+        let ino = self.ino(path);
+        self.sync_dir(path.parent().unwrap_or(Path::new("")))?;
+        if let Some(ino) = ino {
+            self.known_dirs().insert(path.to_owned(), ino);
+        }
+        Ok(())
+    }
+
+    fn is_durable_dir(&self, path: &Path, ino: Option<u64>) -> bool {
+        ino.is_some() && self.known_dirs().get(path) == ino.as_ref()
+    }
+
+    fn known_dirs(&self) -> MutexGuard<'_, BTreeMap<PathBuf, u64>> {
+        self.durable_dirs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes none of the shard's own directories for durable any more.
+    fn forget_durable_dirs(&self) {
+        self.known_dirs().clear();
+    }
+
+    /// Makes the name of a prompt's directory durable that somebody else may have made or put there, and those above it.
+    ///
+    /// # Errors
+    /// [`DiskFault`]; after `Unknown` the shard must recover.
+    pub fn adopt_prompt_dirs(&self) -> Result<(), DiskFault> {
+        let dir = self.layout.shard_dir(&self.shard);
+        if let Some(above) = dir.parent() {
+            self.sync_dir_if_there(above)?;
+        }
+        self.sync_dir_if_there(&dir)
+    }
+
+    /// Returns which directory or file has a name; `None` when it is absent or cannot be told.
+    pub(super) fn ino(&self, path: &Path) -> Option<u64> {
+        self.stamp(path).map(|stamp| stamp.ino)
     }
 
     /// Makes the entries of a directory durable.
@@ -281,17 +309,17 @@ impl ShardDisk {
     }
 
     /// Makes the bytes of a temporary file durable; when that fails the file is thrown away and never tried again. Returns
-    /// which file it is.
+    /// its state, and with it which file it is.
     pub(super) fn sync_file(
         &self,
         path: &Path,
         mut file: Box<dyn NewFile>,
-    ) -> Result<Option<u64>, DiskFault> {
+    ) -> Result<Option<Stamp>, DiskFault> {
         let synced = file.sync();
         self.count_sync(&synced);
         // After a failed fsync the kernel may call the pages clean: this file is never synced or named again.
         synced.map_err(|e| self.discard_tmp(path, DiskFault::content("syncing", path, &e)))?;
-        Ok(file.ino().ok())
+        Ok(file.stamp().ok())
     }
 
     fn count_sync(&self, synced: &io::Result<()>) {
@@ -369,7 +397,7 @@ impl ShardDisk {
     /// Replaces a small file: temporary file, sync, rename. The caller syncs the directory. Returns which file it is now.
     pub(super) fn replace_file(&self, path: &Path, bytes: &[u8]) -> Result<Option<u64>, DiskFault> {
         let (tmp, file) = self.write_tmp(bytes)?;
-        let ino = self.sync_file(&tmp, file)?;
+        let ino = self.sync_file(&tmp, file)?.map(|stamp| stamp.ino);
         self.check_in_place(&tmp, ino)?;
         let renamed = self.disk.rename_over(&tmp, path);
         renamed.map_err(|e| self.discard_tmp(&tmp, DiskFault::naming("renaming to", path, &e)))?;

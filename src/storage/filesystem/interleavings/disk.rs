@@ -159,8 +159,8 @@ impl NewFile for WatchedFile {
         Ok(())
     }
 
-    fn ino(&self) -> io::Result<u64> {
-        self.real.ino()
+    fn stamp(&self) -> io::Result<Stamp> {
+        self.real.stamp()
     }
 }
 

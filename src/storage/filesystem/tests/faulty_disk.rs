@@ -255,8 +255,8 @@ impl NewFile for FaultyFile {
         self.real.sync()
     }
 
-    fn ino(&self) -> io::Result<u64> {
-        self.real.ino()
+    fn stamp(&self) -> io::Result<Stamp> {
+        self.real.stamp()
     }
 }
 

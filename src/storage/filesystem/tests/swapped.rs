@@ -239,6 +239,63 @@ async fn a_file_that_was_saved_over_while_it_is_deleted_is_not_lost() {
     storage.close().await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_version_that_was_edited_before_its_answer_is_served_as_it_is() {
+    let mut store = Store::quiet();
+    store.options.watch.mode = WatchMode::Inotify;
+    let (storage, disk) = store.open_faulty().await;
+    put(&storage, "p", "first").await.unwrap();
+    disk.arm(hang(Call::SyncDir, "/p"));
+    let writer = Arc::clone(&storage);
+    let change = tokio::spawn(async move { put(&writer, "p", "second").await });
+    eventually("the put hangs", async || disk.hanging() == 1).await;
+    // In place, as some programs do: it stays the same file.
+    let edited = serde_json::to_vec(&document("p", "1.0.1", "edited")).unwrap();
+    std::fs::write(store.path("p", "1.0.1.json"), edited).unwrap();
+    disk.release();
+    assert_eq!(change.await.unwrap().unwrap(), version("1.0.1"));
+    eventually("the edit is served", async || {
+        text_of(&storage, "p", "1.0.1")
+            .await
+            .is_ok_and(|text| text == "edited")
+    })
+    .await;
+    // What it is compared with is the edit, too.
+    let same = PutVersion {
+        sameness: Sameness::Content,
+        ..next("p", "second")
+    };
+    let made = storage.put(&id("p"), same).await.unwrap();
+    assert!(matches!(made, PutOutcome::Created(_)), "{made:?}");
+    storage.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_shard_that_appears_while_the_store_is_open_is_made_durable_before_anything_is_stored_in_it() {
+    let mut store = Store::quiet();
+    store.options.watch.mode = WatchMode::Inotify;
+    let (storage, disk) = store.open_faulty().await;
+    put(&storage, "p", "first").await.unwrap();
+    let syncs = || {
+        disk.journal()
+            .iter()
+            .filter(|(call, _)| *call == Call::SyncAll)
+            .count()
+    };
+    assert_eq!(syncs(), 0, "a shard that promptd makes holds nothing yet");
+    let beside = store.dir.path().join(".beside");
+    let file = store.path(STRANGER, "1.0.0.json");
+    let shard = file.ancestors().nth(2).unwrap();
+    std::fs::create_dir_all(beside.join(STRANGER)).unwrap();
+    let bytes = serde_json::to_vec(&document(STRANGER, "1.0.0", "copied")).unwrap();
+    std::fs::write(beside.join(STRANGER).join("1.0.0.json"), bytes).unwrap();
+    std::fs::rename(&beside, shard).unwrap();
+    eventually("it is served", async || versions(&storage, STRANGER) == ["1.0.0"]).await;
+    assert_eq!(syncs(), 1);
+    assert_eq!(put(&storage, STRANGER, "next").await.unwrap(), version("1.0.1"));
+    storage.close().await;
+}
+
 #[tokio::test]
 async fn nothing_is_written_into_a_store_that_was_moved_away_until_it_is_back() {
     let mut store = Store::quiet();

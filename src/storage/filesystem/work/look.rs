@@ -141,7 +141,7 @@ fn settle(context: &WorkContext, look: &mut Look, effects: &mut Effects) {
     }
 }
 
-/// Looks at one prompt; `true` when its directory is one that somebody else made.
+/// Looks at one prompt; `true` when its directory may be one that somebody else made or put there.
 fn look_at(
     context: &WorkContext,
     id: &PromptId,
@@ -171,7 +171,7 @@ fn look_at(
         }
         Err(failure) => unreadable(context, &before, &failure),
     };
-    let is_found = before.dir.is_none() && after.dir.is_some();
+    let is_found = after.dir.is_some() && !same(before.dir, after.dir);
     publish(context, &before, after, changed, effects);
     is_found
 }

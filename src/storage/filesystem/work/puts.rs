@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::model::{PromptId, Version};
 use crate::storage::filesystem::cache::CachedVersion;
-use crate::storage::filesystem::disk::{DiskFault, Prepared, Slot};
+use crate::storage::filesystem::disk::{DiskFault, Prepared, Slot, Stamp};
 use crate::storage::{Fingerprint, Numbering, PutOutcome, PutVersion, Sameness, StorageError, StoredVersion};
 
 use super::plan::{PutPlan, plan_put};
@@ -121,21 +121,22 @@ fn commit_ready(
             id: ready.slot.entry.id.clone(),
             version: ready.stored.version.clone(),
             bytes: ready.stored.bytes.clone(),
-            dir_is_durable: ready.slot.dir.is_some(),
+            // One that changed since the catalog knows it may be another one, of the same number even.
+            durable_dir: ready.slot.dir.filter(|_| ready.dir_is_known).map(|dir| dir.ino),
         })
         .collect();
     let outcomes = context.disk.commit(&prepared);
     let mut again = Vec::new();
     for (ready, outcome) in ready.into_iter().zip(outcomes) {
         match outcome {
-            Ok(()) => {
+            Ok(written) => {
                 let stored = Arc::clone(&ready.stored);
                 set(
                     answers,
                     ready.place,
                     Ok(WriteDone::Put(PutOutcome::Created(stored))),
                 );
-                publish(context, ready, effects);
+                publish(context, ready, written, effects);
             }
             Err(DiskFault::Exists) => again.extend(look_for_taken(context, ready, answers, effects)),
             Err(fault) => set(answers, ready.place, Err(effects.fault(&context.disk, fault))),
@@ -217,7 +218,8 @@ fn prepare(context: &WorkContext, slot: &Slot, request: PutVersion) -> Result<Pl
     Ok(Planned::Write(Arc::new(stored)))
 }
 
-fn publish(context: &WorkContext, ready: Ready, effects: &mut Effects) {
+/// Tells the catalog and the cache of a version. `written` is the state of its file when it was durable.
+fn publish(context: &WorkContext, ready: Ready, written: Option<Stamp>, effects: &mut Effects) {
     let Ready {
         stored,
         mut slot,
@@ -247,12 +249,25 @@ fn publish(context: &WorkContext, ready: Ready, effects: &mut Effects) {
         slot.dir = None;
     }
     let stamp = disk.stamp(&disk.layout.version_file(&id, &stored.version));
-    let cached = CachedVersion {
-        stored: Arc::clone(&stored),
-        stamp,
-    };
-    effects
-        .cached
-        .push(((id.clone(), stored.version.clone()), cached));
+    // Somebody may have changed it in place since: to record the state of that for what was written would hide it for ever.
+    if written
+        .zip(stamp)
+        .is_some_and(|(written, now)| has_same_content(written, now))
+    {
+        let cached = CachedVersion {
+            stored: Arc::clone(&stored),
+            stamp,
+        };
+        effects
+            .cached
+            .push(((id.clone(), stored.version.clone()), cached));
+    } else {
+        Arc::make_mut(&mut slot.entry).latest_fingerprint = None;
+    }
     effects.changes.push((id, Some(slot)));
+}
+
+/// Tells whether a file was not written to between two states. A new name alone changes the time of its inode.
+fn has_same_content(one: Stamp, other: Stamp) -> bool {
+    (one.ino, one.size, one.mtime) == (other.ino, other.size, other.mtime)
 }

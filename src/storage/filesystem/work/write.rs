@@ -5,7 +5,7 @@ use crate::storage::StorageError;
 use crate::storage::filesystem::disk::Slot;
 
 use super::change::ChangeOf;
-use super::look::slot_for_change;
+use super::look::{same, slot_for_change};
 use super::{Effects, Quiet, WorkContext, WriteDone, WriteOp};
 
 /// Makes one change durable.
@@ -36,12 +36,36 @@ pub(crate) fn write_one(
         return Err(absent(id, op));
     };
     slot.check_writable()?;
-    let mut change = ChangeOf {
-        context,
-        id,
-        slot,
-        effects,
-    };
+    let dir = context.disk.layout.prompt_dir(id);
+    let before = context.disk.stamp(&dir);
+    if before.is_some() && !same(slot.dir, before) {
+        adopt_dir(context, effects)?;
+    }
+    let done = change(
+        ChangeOf {
+            context,
+            id,
+            slot,
+            effects,
+        },
+        op,
+    )?;
+    // Another program may have put another directory there meanwhile, and what was done is in that one.
+    let after = context.disk.stamp(&dir).map(|stamp| stamp.ino);
+    if after.is_some() && after != before.map(|stamp| stamp.ino) {
+        adopt_dir(context, effects)?;
+    }
+    Ok(done)
+}
+
+/// Makes the name of a directory durable that may be another one than the catalog knows: what is about to be acknowledged is
+/// in it.
+fn adopt_dir(context: &WorkContext, effects: &mut Effects) -> Result<(), StorageError> {
+    let adopted = context.disk.adopt_prompt_dirs();
+    adopted.map_err(|fault| effects.fault(&context.disk, fault))
+}
+
+fn change(mut change: ChangeOf<'_>, op: WriteOp) -> Result<WriteDone, StorageError> {
     match op {
         WriteOp::Delete {
             versions,

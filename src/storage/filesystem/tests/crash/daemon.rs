@@ -18,7 +18,9 @@ use crate::storage::filesystem::catalog::{Catalog, ShardCatalog};
 use crate::storage::filesystem::disk::{
     Run, ShardDisk, list_shards, read_version_at, recover_shard, settle_metadata, write_index,
 };
-use crate::storage::filesystem::work::{Effects, WorkContext, WriteDone, WriteOp, put_all, write_one};
+use crate::storage::filesystem::work::{
+    Effects, Look, WorkContext, WriteDone, WriteOp, look, put_all, write_one,
+};
 
 /// Tells one opening from the next, as a process id does.
 static RUNS: AtomicU64 = AtomicU64::new(1);
@@ -126,6 +128,27 @@ impl Daemon {
         Ok(())
     }
 
+    /// Looks at what changed in the shard of a prompt, as the shard does when the watcher says so.
+    pub(crate) fn look(&mut self, prompt: &str) {
+        let context = self.context(prompt);
+        let mut effects = Effects::default();
+        look(&context, Look::everything(), &mut effects).unwrap();
+        assert_eq!(effects.must_recover, None);
+        self.cache.remove_all(&effects.evicted);
+        context.catalog.apply(effects.changes);
+    }
+
+    fn context(&mut self, prompt: &str) -> WorkContext {
+        let cache = Arc::clone(&self.cache);
+        let shard = self.shard(&ShardDepth::DEFAULT.shard_of(&id(prompt)));
+        WorkContext {
+            disk: Arc::clone(&shard.disk),
+            catalog: Arc::clone(&shard.catalog),
+            cache,
+            max_batch_bytes: 1 << 20,
+        }
+    }
+
     fn shard(&mut self, id: &ShardId) -> &Shard {
         let limits = DiskLimits {
             max_file_bytes: 1 << 20,
@@ -154,15 +177,8 @@ impl Daemon {
     /// Does what clients ask for, as one piece of work of their shard, and tells the log what was promised when. What fails
     /// stays open: nobody was told that it is done. The log knows already that they are asked for.
     pub(crate) fn serve(&mut self, log: &Log, ops: &[Op]) -> Vec<Result<WriteDone, StorageError>> {
-        let shard = ShardDepth::DEFAULT.shard_of(&id(ops[0].id()));
-        let shard = self.shard(&shard);
-        let (disk, catalog) = (Arc::clone(&shard.disk), Arc::clone(&shard.catalog));
-        let context = WorkContext {
-            disk: Arc::clone(&disk),
-            catalog: Arc::clone(&catalog),
-            cache: Arc::clone(&self.cache),
-            max_batch_bytes: 1 << 20,
-        };
+        let context = self.context(ops[0].id());
+        let (disk, catalog) = (Arc::clone(&context.disk), Arc::clone(&context.catalog));
         let mut effects = Effects::default();
         let answers = if ops.len() > 1 {
             let requests = ops.iter().map(|op| match write_op(op) {
@@ -220,6 +236,33 @@ impl Daemon {
             }
         }
         Ok(pictures)
+    }
+
+    /// What can be read of one prompt.
+    pub(crate) fn readable(&self, prompt: &str) -> Picture {
+        let of = id(prompt);
+        let part = self.catalog.shard(&ShardDepth::DEFAULT.shard_of(&of));
+        let mut picture = Picture::default();
+        let Some(entry) = part.entry(&of) else {
+            return picture;
+        };
+        let read = |path: PathBuf, number: &Version| {
+            let text = self.text(&path, &of, number).ok();
+            text.map(|text| (number.clone(), text))
+        };
+        let live = entry.versions.iter();
+        picture
+            .versions
+            .extend(live.filter_map(|number| read(LAYOUT.version_file(&of, number), number)));
+        let deleted = entry.trash.iter();
+        picture
+            .trash
+            .extend(deleted.filter_map(|number| read(LAYOUT.trash_file(&of, number, 0), number)));
+        let labels = entry.labels.iter();
+        picture
+            .labels
+            .extend(labels.map(|(label, target)| (label.to_string(), target.version.clone())));
+        picture
     }
 
     /// Reads a version with the code that serves readers, and says when it is not sealed. The same bytes under the same name are

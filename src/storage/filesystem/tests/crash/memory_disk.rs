@@ -168,8 +168,8 @@ impl NewFile for MemoryFile {
         Ok(())
     }
 
-    fn ino(&self) -> io::Result<u64> {
-        Ok(self.ino)
+    fn stamp(&self) -> io::Result<Stamp> {
+        Ok(self.disk.state().world.stamp(self.ino))
     }
 }
 

@@ -9,6 +9,7 @@ mod check;
 mod daemon;
 pub(crate) mod memory_disk;
 mod oracle;
+mod replaced;
 mod restoring;
 mod sabotage;
 mod scenarios;

@@ -55,8 +55,8 @@ impl NewFile for SabotagedFile {
         }
     }
 
-    fn ino(&self) -> io::Result<u64> {
-        self.file.ino()
+    fn stamp(&self) -> io::Result<Stamp> {
+        self.file.stamp()
     }
 }
 
