@@ -14,6 +14,8 @@ mod depth;
 mod disk;
 mod fault;
 #[cfg(test)]
+mod format_doc;
+#[cfg(test)]
 mod fuzz;
 mod index_file;
 mod layout;
@@ -52,6 +54,6 @@ pub use scan::{Slot, scan_prompt, scan_shard_names};
 pub(crate) use shard_disk::STORE_MOVED;
 pub use shard_disk::{DiskLimits, Prepared, Run, ShardDisk};
 pub use space::{Full, FullCause, Reservation, SpaceBounds, SpaceGuard};
-pub(super) use trash::NoteState;
+pub(super) use trash::{NoteState, TRASH_LEFTOVER};
 pub(super) use version_file::read_regular;
 pub use version_file::{ReadFailure, read_version, read_version_at};

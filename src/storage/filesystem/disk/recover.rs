@@ -146,7 +146,7 @@ fn finish_cut_off_deletions(shard: &ShardDisk, slot: &mut Slot, writes: bool) ->
         let live = shard.layout.version_file(&id, version);
         let place = shard.layout.trash_file(&id, version, 0);
         let outcome = match shard.are_one_file(&live, &place) {
-            Ok(true) if writes => shard.forget_trashed(|owner, other| *owner == id && other == version),
+            Ok(true) if writes => shard.take_out_of_trash(&id, version),
             Ok(true) => Ok(()),
             Ok(false) => Err(DiskFault::Exists),
             Err(fault) => Err(fault),

@@ -19,6 +19,10 @@ const MAX_COPIES: u32 = 1000;
 /// The largest note beside a deleted version, in bytes.
 const MAX_NOTE_BYTES: u64 = 64 << 10;
 
+/// What is said of a copy (`~1`) of a number whose version is not in the trash.
+pub(in crate::storage::filesystem) const TRASH_LEFTOVER: &str =
+    "a copy of a deleted version that is not in the trash: nothing uses it";
+
 /// How a version gets into the trash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Way {
@@ -259,10 +263,7 @@ impl ShardDisk {
         self.forget_trashed(|owner, _| owner == id)
     }
 
-    pub(super) fn forget_trashed(
-        &self,
-        dooms: impl Fn(&PromptId, &Version) -> bool,
-    ) -> Result<(), DiskFault> {
+    fn forget_trashed(&self, dooms: impl Fn(&PromptId, &Version) -> bool) -> Result<(), DiskFault> {
         let dir = self.layout.trash_dir(&self.shard);
         let entries = match self.disk.list(&dir) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -271,11 +272,16 @@ impl ShardDisk {
         let is_doomed = |name: &std::ffi::OsString| {
             belongs_to_trashed(name).is_some_and(|(owner, version)| dooms(&owner, &version))
         };
-        let doomed: BTreeSet<PathBuf> = entries
-            .into_iter()
-            .filter(|(name, kind)| *kind == EntryKind::File && is_doomed(name))
-            .map(|(name, _)| dir.join(name))
-            .collect();
+        let doomed: Vec<_> = entries.into_iter().filter(|(name, _)| is_doomed(name)).collect();
+        // What is in it is not known, and whatever stays here is found again by the next start.
+        if let Some((name, _)) = doomed.iter().find(|(_, kind)| *kind == EntryKind::Dir) {
+            return Err(DiskFault::Failed {
+                doing: "removing",
+                path: dir.join(name).display().to_string(),
+                message: "a directory under the name of a deleted version: move it away".into(),
+            });
+        }
+        let doomed: BTreeSet<PathBuf> = doomed.into_iter().map(|(name, _)| dir.join(name)).collect();
         let (notes, files): (Vec<_>, Vec<_>) = doomed.into_iter().partition(|path| {
             let name = path.file_name().unwrap_or_default();
             matches!(TrashName::read(name), TrashName::Note(..))
@@ -291,6 +297,16 @@ impl ShardDisk {
             self.remove_if_there(note).map_err(DiskFault::halfway)?;
         }
         Ok(())
+    }
+
+    /// Takes the name in the trash from a version that lives: its deletion was cut off. What else lay in the trash under its
+    /// number stays; the note goes with those on no version.
+    ///
+    /// # Errors
+    /// [`DiskFault`]; after `Unknown` the shard must recover.
+    pub(super) fn take_out_of_trash(&self, id: &PromptId, version: &Version) -> Result<(), DiskFault> {
+        self.remove_if_there(&self.layout.trash_file(id, version, 0))?;
+        self.sync_dir(&self.layout.trash_dir(&self.shard))
     }
 
     /// Forgets the directory of a prompt: one rename makes it vanish, then its files go.
@@ -377,8 +393,7 @@ impl ShardDisk {
             }
             let path = self.layout.trash_dir(&self.shard).join(&name);
             if path != self.layout.trash_note(&owner.0, &owner.1) {
-                let message = "a copy of a deleted version that is not in the trash: nothing uses it";
-                problems.push(Problem::new(&path, "trash-leftover", message));
+                problems.push(Problem::new(&path, "trash-leftover", TRASH_LEFTOVER));
             } else if let Err(fault) = self.remove_if_there(&path) {
                 tracing::warn!(path = %path.display(), ?fault, "a note on no version stays in the trash");
             }

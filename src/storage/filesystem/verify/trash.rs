@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::model::{Integrity, PromptId, ShardId, Version};
 use crate::storage::filesystem::actors::Shared;
 use crate::storage::filesystem::disk::{
-    EntryKind, Foreign, NoteState, ReadFailure, TrashName, read_version_at,
+    EntryKind, Foreign, NoteState, ReadFailure, TRASH_LEFTOVER, TrashName, read_version_at,
 };
 use crate::storage::{Problem, VerifyScope};
 
@@ -29,12 +29,15 @@ pub(super) fn check(shared: &Shared, scope: &VerifyScope, problems: &mut Vec<Pro
         let mut versions: BTreeSet<(PromptId, Version)> = BTreeSet::new();
         let mut foreign = Foreign::default();
         let mut notes: BTreeSet<(PromptId, Version)> = BTreeSet::new();
+        let mut copies: Vec<(PathBuf, PromptId, Version)> = Vec::new();
         for (name, kind) in entries {
             let place = dir.join(&name);
             match TrashName::read(&name) {
                 TrashName::Version(id, _) | TrashName::Copy(id, _) | TrashName::Note(id, _)
                     if !scope.includes(&id) => {}
-                TrashName::Version(id, _) | TrashName::Note(id, _) if depth.shard_of(&id) != shard => {
+                TrashName::Version(id, _) | TrashName::Copy(id, _) | TrashName::Note(id, _)
+                    if depth.shard_of(&id) != shard =>
+                {
                     let message = format!("it belongs into the trash of shard {}", depth.shard_of(&id));
                     problems.push(Problem::new(&place, "misplaced", message));
                 }
@@ -43,14 +46,19 @@ pub(super) fn check(shared: &Shared, scope: &VerifyScope, problems: &mut Vec<Pro
                     let message = "not the name of a deleted version: left alone";
                     foreign.note(&place, "foreign-name", message);
                 }
-                TrashName::Hidden | TrashName::Copy(..) => {}
+                TrashName::Hidden => {}
                 _ if kind != EntryKind::File => {
                     let message = "only regular files are brought back";
                     problems.push(Problem::new(&place, "not-a-file", message));
                 }
                 TrashName::Version(id, version) => drop(versions.insert((id, version))),
+                TrashName::Copy(id, version) => copies.push((place, id, version)),
                 TrashName::Note(id, version) => drop(notes.insert((id, version))),
             }
+        }
+        copies.retain(|(_, id, version)| !versions.contains(&(id.clone(), version.clone())));
+        for (place, ..) in copies {
+            problems.push(Problem::new(&place, "trash-leftover", TRASH_LEFTOVER));
         }
         problems.extend(foreign.into_problems(&dir));
         check_versions(shared, &versions, problems);
