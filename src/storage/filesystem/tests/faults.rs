@@ -282,6 +282,12 @@ async fn check_same_after_reopening(
     if answers.iter().all(Result::is_ok) {
         assert_eq!(live, allowed[1], "{what}: acknowledged");
     }
+    // Only 'interrupted' leaves open what was done.
+    if let [Err(error)] = answers
+        && error.code() != "interrupted"
+    {
+        assert_eq!(live, allowed[0], "{what}: refused with {error}");
+    }
     let number = put(&storage, "p", "afterwards").await;
     let number = number.unwrap_or_else(|e| panic!("{what}: then {e}"));
     if !(change == Change::Purge && number == version("1.0.0")) {

@@ -41,9 +41,11 @@ impl ChangeOf<'_> {
         if let Some(version) = doomed.iter().find(|version| !entry.has(version)) {
             return Err(self.no_version(version));
         }
-        self.free_from_labels(&doomed, force, author)?;
+        let freed = self.free_from_labels(&doomed, force, author)?;
         let moved = self.context.disk.move_to_trash(self.id, &doomed, author);
         if let Err(fault) = moved {
+            // The labels went for good, so that more happened than nothing.
+            let fault = if freed { fault.halfway() } else { fault };
             return Err(match (&fault, doomed.as_slice()) {
                 (DiskFault::Absent, [version]) => {
                     let error = self.no_version(version);
@@ -139,9 +141,16 @@ impl ChangeOf<'_> {
             self.keep_numbers(&mut manifest, &entry.trash)?;
         }
         let disk = Arc::clone(&self.context.disk);
-        disk.purge_trash_of(self.id)
-            .and_then(|()| disk.purge_prompt_dir(self.id))
-            .map_err(|fault| self.fault(fault))?;
+        disk.purge_trash_of(self.id).map_err(|fault| self.fault(fault))?;
+        disk.purge_prompt_dir(self.id).map_err(|fault| {
+            // What lay in the trash is gone already.
+            let fault = if entry.trash.is_empty() {
+                fault
+            } else {
+                fault.halfway()
+            };
+            self.fault(fault)
+        })?;
         self.effects.evict_all(self.id, &entry.versions);
         self.effects.changes.push((self.id.clone(), None));
         Ok(WriteDone::Done)

@@ -52,16 +52,16 @@ impl ChangeOf<'_> {
         Ok(WriteDone::Done)
     }
 
-    /// Takes the labels off versions that go, when that is wanted.
+    /// Takes the labels off versions that go, when that is wanted; `true` when there were some.
     pub(super) fn free_from_labels(
         &mut self,
         doomed: &[Version],
         force: bool,
         author: &Author,
-    ) -> Result<(), StorageError> {
+    ) -> Result<bool, StorageError> {
         let mut manifest = match self.manifest() {
             // Whether a label points at them cannot be known. With `force` that does not matter.
-            Err(StorageError::Corrupt { .. }) if force => return Ok(()),
+            Err(StorageError::Corrupt { .. }) if force => return Ok(false),
             other => other?,
         };
         let labelled: Vec<Label> = manifest
@@ -71,7 +71,7 @@ impl ChangeOf<'_> {
             .map(|(label, _)| label.clone())
             .collect();
         let Some(first) = labelled.first() else {
-            return Ok(());
+            return Ok(false);
         };
         if !force {
             let version = manifest.labels.get(first).map(|target| target.version.clone());
@@ -84,7 +84,8 @@ impl ChangeOf<'_> {
         for label in &labelled {
             manifest.remove_label(label, author);
         }
-        self.write_manifest(&mut manifest)
+        self.write_manifest(&mut manifest)?;
+        Ok(true)
     }
 
     /// Reads the manifest as it now is; one that is not there yet is empty.

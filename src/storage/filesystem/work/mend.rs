@@ -21,14 +21,14 @@ impl ChangeOf<'_> {
             Some(version) => vec![version.clone()],
             None => entry.versions.clone(),
         };
+        // Also when it ends in the middle, what is sealed by then is read again.
+        self.effects.evict_all(self.id, &entry.versions);
         let mut steps = Vec::new();
         for version in versions {
             let sealed = self.seal_one(&version, accepted.is_some());
             // What was sealed so far is done, and is found done by the next try.
             steps.extend(sealed?);
         }
-        let sealed: Vec<Version> = entry.versions.clone();
-        self.effects.evict_all(self.id, &sealed);
         self.look_again(entry.trash.clone(), None);
         Ok(WriteDone::Mended(steps))
     }
