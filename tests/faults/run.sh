@@ -66,13 +66,16 @@ started=$SECONDS
 cargo test --locked --lib --test it --no-run
 
 part power 15m "${lib[@]}" -- --nocapture tests::crash tests::power
-part faults 10m "${lib[@]}" -- --nocapture tests::fault_table tests::faults tests::slow_disks tests::stopping tests::recovery
+part faults 10m "${lib[@]}" -- --nocapture tests::fault_table tests::faults tests::slow_disks tests::stopping \
+    tests::recovery tests::refusals tests::trash_notes tests::backup_faults jobs::tests::disk
 part actors 10m "${lib[@]}" -- --nocapture tests::actor_ends tests::swapped tests::restarts
-part damage 10m "${lib[@]}" -- --nocapture tests::damage tests::strange_stores
+part damage 15m "${lib[@]}" -- --nocapture tests::damage tests::strange_stores
+part roots 5m "${it[@]}" -- --nocapture store_root:: unreadable:: read_only::
+part archives 5m "${lib[@]}" -- --nocapture backup::archive backup::member backup::place disk::real
 part fuzz 10m "${lib[@]}" -- --nocapture fuzz::
 part kills 15m "${it[@]}" -- --nocapture kills::
 part outside 15m "${it[@]}" -- --nocapture outside::
-part paths 10m "${it[@]}" -- --nocapture hostile_paths::
+part paths 10m "${it[@]}" -- --nocapture hostile_paths:: hostile_backups::
 part interleavings 15m "${lib[@]}" --features interleavings -- --nocapture interleavings::
 
 for name in "${wanted[@]}"; do

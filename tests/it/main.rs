@@ -21,6 +21,7 @@ mod bad_input;
 mod by_hand;
 mod documents;
 mod foreign_stores;
+mod hostile_backups;
 mod hostile_paths;
 mod kills;
 mod layout;

@@ -79,6 +79,7 @@ async fn what_is_no_directory_in_the_place_of_the_store_refuses_the_start_and_is
             (before.file_type(), before.len())
         );
     }
+    eprintln!("covered: damage: 4 kinds at the directory of the store, before a start");
 }
 
 /// The store is not where its path leads: reads go on, nothing is written anywhere, health says why.
@@ -125,6 +126,7 @@ async fn a_store_that_is_moved_or_replaced_while_it_is_served_is_read_and_not_wr
         assert!(host.version_file("greet", "1.0.1").exists());
         assert!(daemon.stop().success());
     }
+    eprintln!("covered: damage: 4 kinds at the directory of the store, while it is served");
 }
 
 #[tokio::test]

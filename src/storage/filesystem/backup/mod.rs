@@ -8,6 +8,8 @@
 //! Everything lies beneath one configured directory and is reached through a [`Disk`] of its own.
 
 mod archive;
+#[cfg(test)]
+mod fuzz;
 mod gather;
 mod inventory;
 mod list;

@@ -188,8 +188,45 @@ async fn a_second_opening_is_refused_until_the_first_is_closed() {
     let storage = store.open().await;
     let refused = FileSystemStorage::open(store.dir.path(), store.options.clone()).await;
     assert!(matches!(refused, Err(OpenError::Locked { .. })));
+    // The file is for people; whoever removes it lets nobody in.
+    std::fs::remove_file(store.dir.path().join(".lock")).unwrap();
+    let refused = FileSystemStorage::open(store.dir.path(), store.options.clone()).await;
+    assert!(matches!(refused, Err(OpenError::Locked { .. })));
     storage.close().await;
     store.open().await.close().await;
+}
+
+#[tokio::test]
+async fn an_index_that_is_switched_off_is_not_written() {
+    let mut store = Store::new();
+    store.options.use_index = false;
+    let storage = store.open().await;
+    put(&storage, "p", "x").await.unwrap();
+    storage
+        .rebuild_index(&crate::storage::Progress::default())
+        .await
+        .unwrap();
+    storage.close().await;
+    assert!(!store.dir.path().join(".index.json").exists());
+}
+
+#[tokio::test]
+async fn a_trash_that_was_emptied_by_hand_gives_its_numbers_to_nobody() {
+    let store = Store::new();
+    let storage = store.open().await;
+    for text in ["one", "two"] {
+        put(&storage, "p", text).await.unwrap();
+    }
+    storage
+        .delete(&id("p"), &[version("1.0.1")], false, &Author::daemon())
+        .await
+        .unwrap();
+    storage.close().await;
+    std::fs::remove_dir_all(store.dir.path().join(".trash")).unwrap();
+    let storage = store.open().await;
+    assert_eq!(storage.trash(None, None, 9).await.unwrap(), []);
+    assert_eq!(put(&storage, "p", "three").await.unwrap(), version("1.0.2"));
+    storage.close().await;
 }
 
 #[tokio::test]
