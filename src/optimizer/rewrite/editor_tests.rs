@@ -169,6 +169,15 @@ fn marks_that_are_talked_about_stay() {
 }
 
 #[test]
+fn a_whole_sentence_is_no_heading() {
+    stays(&[
+        "###your output should not contain any conclusion of what you have found",
+        "##不要输出任何内容。",
+    ]);
+    check("##Rules", "## Rules");
+}
+
+#[test]
 fn emphasis_is_no_list() {
     stays(&[
         "* one\n*important* is the other",
@@ -184,7 +193,7 @@ fn the_items_of_an_enumeration_stay_beneath_their_own_line() {
         "- Do:\n  1) read,\n  2) stop.\n- Rest.",
     );
     check("  Do: 1) read, 2) stop.", "  Do:\n  1) read,\n  2) stop.");
-    check("> Do: 1) read, 2) stop.", "> Do:\n> 1) read,\n> 2) stop.");
+    stays(&["> Do: 1) read, 2) stop."]);
     check(
         "1. 要求：（1）简短；（2）友好。",
         "1. 要求：\n   （1）简短；\n   （2）友好。",
@@ -198,6 +207,7 @@ fn chinese_phrases_stay_where_their_short_form_is_wrong() {
         "除此之外的内容不要输出。",
         "说明他们互相之间的关系。",
         "如果用户说请帮我翻译，就翻译。",
+        "你可以根据用户的意图，进行回复。",
     ]);
     check("请帮我翻译这段话。", "请翻译这段话。");
 }

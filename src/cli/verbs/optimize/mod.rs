@@ -1,6 +1,7 @@
 //! `promptctl optimize`: rewrite the prompts of Dify workflows.
 
 mod apply;
+mod budget;
 mod files;
 mod report;
 
@@ -21,6 +22,7 @@ use crate::jobs::OptimizeResult;
 use crate::model::OptimizationStrategy;
 use crate::optimizer::ScoringProfile;
 use apply::Applied;
+use budget::Budget;
 use report::Report;
 
 const EXAMPLES: &str = "\
@@ -29,11 +31,12 @@ Examples:
   promptctl optimize bot.yml                             keep the candidates
   promptctl optimize bot.yml --apply                     promote the best ones and put them into the file
   promptctl optimize exports/ --strategy efficiency_focus --min-improvement 2
+  promptctl optimize exports/ --max-accepted 5 --max-failures 1
   promptctl promote bot_1721117961155_system_0@1.1.0-opt.1
 
 Running it again on the same file makes nothing new.
 
-Exit codes: 0 done, also when nothing was accepted; 1 at least one file could not be done, the others are.";
+Exit codes: 0 done, also when nothing was accepted; 1 at least one file or\nprompt could not be done, the others are.";
 
 /// Rewrite the prompts of Dify workflows by rules, and keep the candidates
 ///
@@ -71,6 +74,18 @@ pub(crate) struct OptimizeArgs {
     #[arg(long, value_name = "N")]
     max_iterations: Option<usize>,
 
+    /// Stop when so many prompts, of all files together, have an accepted candidate
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    max_accepted: Option<u64>,
+
+    /// Stop when so many files and prompts could not be done
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    max_failures: Option<u64>,
+
+    /// Begin no further prompt after so many seconds
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    max_seconds: Option<u64>,
+
     /// Store nothing, only say what would be made
     #[arg(long, conflicts_with_all = ["apply", "output"])]
     dry_run: bool,
@@ -101,6 +116,8 @@ struct Done {
     /// What the file holds.
     document: Vec<u8>,
     result: OptimizeResult,
+    /// Why the job failed; what it did all the same is in the result.
+    error: Option<String>,
     /// What was promoted, in the order of the document.
     applied: Vec<Applied>,
 }
@@ -118,8 +135,14 @@ pub(super) async fn run(args: OptimizeArgs, session: &mut Session) -> Result<Exi
     let client = session.client();
     let progress = Progress::start(&session.console, "optimising", files.len() as u64);
     let (mut report, mut failed) = (Report::default(), 0);
-    for file in &files {
-        let outcome = optimize(&client, file, &args, &progress, session).await;
+    let mut budget = Budget::of(&args);
+    for (index, file) in files.iter().enumerate() {
+        if let Some(reason) = budget.spent() {
+            report.stop(&reason, files.len() - index);
+            break;
+        }
+        let outcome = optimize(&client, file, &args, &budget, &progress, session).await;
+        budget.spend(&outcome);
         progress.advance(1);
         // Without a daemon the other files would fare no better.
         if let Err(error) = &outcome
@@ -130,7 +153,7 @@ pub(super) async fn run(args: OptimizeArgs, session: &mut Session) -> Result<Exi
         }
         let is_whole = outcome
             .as_ref()
-            .is_ok_and(|done| done.applied.iter().all(Applied::is_done));
+            .is_ok_and(|done| done.error.is_none() && done.applied.iter().all(Applied::is_done));
         failed += usize::from(!is_whole);
         if args.json {
             session.console.json_line(&report::as_json(file, &outcome))?;
@@ -151,18 +174,21 @@ async fn optimize(
     client: &Client,
     file: &Path,
     args: &OptimizeArgs,
+    budget: &Budget,
     progress: &Progress,
     session: &mut Session,
 ) -> Result<Done, CliError> {
     let document = crate::cli::files::read_text(file)?;
-    let params = params(file, document.clone(), args);
+    let mut params = params(file, document.clone(), args);
+    params.extend(budget.params());
     let job = patiently(|| client.submit_job("optimize", params.clone())).await?;
     let name = files::name_of(file);
     let told = |job: &crate::http::wire::JobView| {
         progress.message(format!("{name} {}/{}", job.progress.done, job.progress.total));
     };
     let job = client.wait_for_job(&job.job_id, told).await?;
-    let (JobState::Succeeded, Some(result)) = (job.state, &job.result) else {
+    // A job that failed has done what could be done.
+    let (JobState::Succeeded | JobState::Failed, Some(result)) = (job.state, &job.result) else {
         let ended = format!("the job {} {}", job.job_id, job::state_word(job.state));
         return Err(CliError::failure(job.error.unwrap_or(ended)));
     };
@@ -179,6 +205,7 @@ async fn optimize(
     Ok(Done {
         document,
         result,
+        error: job.error,
         applied,
     })
 }

@@ -27,6 +27,7 @@ pub(super) struct Report {
     table: Table,
     diffs: String,
     totals: Totals,
+    stopped: Vec<String>,
 }
 
 #[derive(Debug, Default)]
@@ -55,6 +56,7 @@ impl Default for Report {
             table: Table::new(heading).numbers([3, 4, 5]),
             diffs: String::new(),
             totals: Totals::default(),
+            stopped: Vec::new(),
         }
     }
 }
@@ -84,6 +86,27 @@ impl Report {
                 .console
                 .warn(format_args!("{}{line}: {pointer} {message}", file.display()));
         }
+        for failed in &done.result.failed {
+            let (file, name) = (file.display().to_string(), failed.prompt_id.to_string());
+            let row = [&file, &name, "", "", "", "", "failed", "", &failed.message];
+            self.table.row(row.map(Cell::of));
+        }
+        if let Some(error) = done.error.as_ref().filter(|_| done.result.failed.is_empty()) {
+            let file = file.display().to_string();
+            self.table
+                .row([&file, "", "", "", "", "", "failed", "", error].map(Cell::of));
+        }
+        if let Some(reason) = &done.result.stopped {
+            let left = done
+                .result
+                .total
+                .saturating_sub((done.result.prompts.len() + done.result.failed.len()) as u64);
+            let left = counted(left, "prompt");
+            self.stopped.push(format!(
+                "{}: stopped, {left} not looked at: {reason}",
+                file.display()
+            ));
+        }
         for prompt in &done.result.prompts {
             let applied = done.applied.iter().find(|one| one.prompt_id == prompt.prompt_id);
             self.add_prompt(file, prompt, applied);
@@ -94,6 +117,13 @@ impl Report {
                 .push_str(&diffs(client, &done.document, &done.result, session).await?);
         }
         Ok(())
+    }
+
+    /// Notes that files were not looked at.
+    pub(super) fn stop(&mut self, reason: &str, files: usize) {
+        let files = counted(files as u64, "file");
+        self.stopped
+            .push(format!("stopped, {files} not looked at: {reason}"));
     }
 
     fn add_prompt(&mut self, file: &Path, prompt: &OptimizedPrompt, applied: Option<&Applied>) {
@@ -128,7 +158,7 @@ impl Report {
         if !self.diffs.is_empty() {
             session.console.data(&self.diffs)?;
         }
-        for line in self.totals.lines(args) {
+        for line in self.totals.lines(args).into_iter().chain(self.stopped) {
             session.console.say(line);
         }
         Ok(())
@@ -231,7 +261,9 @@ async fn diffs(
 pub(super) fn as_json(file: &Path, outcome: &Result<Done, CliError>) -> Value {
     let file = file.display().to_string();
     match outcome {
-        Ok(done) => json!({"file": file, "result": done.result, "applied": done.applied, "error": null}),
+        Ok(done) => {
+            json!({"file": file, "result": done.result, "applied": done.applied, "error": done.error})
+        }
         Err(error) => json!({"file": file, "result": null, "applied": [], "error": error.message}),
     }
 }

@@ -84,16 +84,39 @@ pub(super) fn last_word(before: &str) -> String {
     word.unwrap_or_default().to_lowercase().replace('’', "'")
 }
 
+/// How many bytes around a place are looked at. More would make the time of a long line grow with the square of it.
+const NEAR: usize = 300;
+
+/// Returns the end of what stands before a place.
+pub(super) fn just_before(before: &str) -> &str {
+    let from = before.len().saturating_sub(NEAR);
+    (from..=before.len())
+        .find_map(|from| before.get(from..))
+        .unwrap_or_default()
+}
+
+/// Returns the beginning of what stands after a place.
+pub(super) fn just_after(after: &str) -> &str {
+    (0..=NEAR.min(after.len()))
+        .rev()
+        .find_map(|to| after.get(..to))
+        .unwrap_or_default()
+}
+
 /// Returns what a line says of its last sentence.
 fn sentence_end(line: &str) -> &str {
-    line.rsplit(['.', '!', '?', ';', ':']).next().unwrap_or_default()
+    just_before(line)
+        .rsplit(['.', '!', '?', ';', ':'])
+        .next()
+        .unwrap_or_default()
 }
 
 /// Returns what a line says until its sentence ends.
 pub(super) fn sentence_rest(line: &str) -> &str {
     static END: LazyLock<Regex> = LazyLock::new(|| pattern(r"[.!?](?:\s|$)"));
-    let end = END.find(line).map_or(line.len(), |end| end.start());
-    line.get(..end).unwrap_or_default()
+    let near = just_after(line);
+    let end = END.find(near).map_or(near.len(), |end| end.start());
+    near.get(..end).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -110,6 +133,16 @@ mod tests {
             (last_word("one, "), last_word("")),
             (String::new(), String::new())
         );
+    }
+
+    #[test]
+    fn only_what_is_near_is_looked_at_and_no_character_is_cut() {
+        let long = "日".repeat(1_000);
+        assert_eq!(
+            (just_before(&long), just_after(&long)),
+            (&long[..300], &long[..300])
+        );
+        assert_eq!((just_before("é"), just_after("")), ("é", ""));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use regex::{Captures, Regex};
 
-use super::context::{last_word, sentence_rest};
+use super::context::{just_after, just_before, last_word, sentence_rest};
 use super::phrases::{capitalised, starts_sentence};
 use super::{Kind, Rule};
 use crate::optimizer::rewrite::Edit;
@@ -143,7 +143,7 @@ fn courtesy(source: &Source<'_>) -> Vec<Edit> {
     openings(source, &PLEASE, |line, at, tail| {
         let next = first_word(tail);
         let is_no_request = NO_REQUEST.contains(&next) || (next == "do" && !tail.starts_with("do not "));
-        let is_asked = ASKED.is_match(line.get(..at).unwrap_or_default());
+        let is_asked = ASKED.is_match(just_before(line.get(..at).unwrap_or_default()));
         !is_no_request && (is_asked || starts_sentence(line, at))
     })
 }
@@ -205,7 +205,9 @@ fn intensifier(source: &Source<'_>) -> Vec<Edit> {
                 | "more"
         );
         // At the head of a line and behind a mark it may be a step of a scale, and so it may beside the bare word.
-        let is_step = before.is_empty() || stands_bare(line, next);
+        let is_step = before.is_empty()
+            || stands_bare(just_before(line.get(..at).unwrap_or_default()), next)
+            || stands_bare(just_after(tail.get(next.len()..).unwrap_or_default()), next);
         article_fits && !is_graded && !is_step && !before.ends_with("n't")
     })
     .into_iter()
@@ -213,7 +215,7 @@ fn intensifier(source: &Source<'_>) -> Vec<Edit> {
     .collect()
 }
 
-/// Tells whether a line has a word without "very" or "really" before it as well.
+/// Tells whether a part of a line has a word without "very" or "really" before it.
 fn stands_bare(line: &str, word: &str) -> bool {
     line.match_indices(word).any(|(at, _)| {
         let before = line.get(..at).unwrap_or_default();

@@ -225,18 +225,20 @@ fn indentation(line: &str) -> String {
     line.chars().take_while(|c| matches!(c, ' ' | '\t')).collect()
 }
 
-/// Returns what a further line of the same item or quotation begins with.
+/// Returns what a further line of the same item begins with.
 fn continued(line: &str) -> String {
-    static HEAD: LazyLock<Regex> =
-        LazyLock::new(|| pattern(r"^[ \t]*(?:> ?)*[ \t]*(?:(?:[-*+]|\d{1,3}[.)])[ \t]+)?"));
+    static HEAD: LazyLock<Regex> = LazyLock::new(|| pattern(r"^[ \t]*(?:(?:[-*+]|\d{1,3}[.)])[ \t]+)?"));
     let head = HEAD.find(line).map_or("", |head| head.as_str());
-    let kept = |c: char| if matches!(c, '>' | '\t') { c } else { ' ' };
+    let kept = |c: char| if c == '\t' { c } else { ' ' };
     head.chars().map(kept).collect()
 }
 
 /// Returns the line breaks of an enumeration, when a line is one.
 fn enumeration(source: &Source<'_>, line: &Line, form: &Regex, least: usize) -> Option<Vec<Edit>> {
     let text = source.slice(&line.range);
+    if text.trim_start().starts_with('>') {
+        return None;
+    }
     let mut marks: Vec<Range<usize>> = Vec::new();
     let mut at = 0;
     while let Some(found) = text.get(at..).and_then(|rest| form.captures(rest)) {

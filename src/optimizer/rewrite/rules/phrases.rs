@@ -157,17 +157,16 @@ pub(super) fn capitalised(text: &str) -> String {
         .map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
 }
 
-static HEAD_OR_END: LazyLock<Regex> = LazyLock::new(|| {
-    pattern(
-        r"^\s*(?:(?:[-*+•·●▪>]|#{1,6}|\d{1,3}[.)、]|\(\w{1,3}\)|[a-zA-Z][.)])\s*)*$|[.!?](?:\s+|[)\]]\s+)$",
-    )
-});
+static HEAD: LazyLock<Regex> =
+    LazyLock::new(|| pattern(r"^\s*(?:(?:[-*+•·●▪>]|#{1,6}|\d{1,3}[.)、]|\(\w{1,3}\)|[a-zA-Z][.)])\s*)*$"));
+static END: LazyLock<Regex> = LazyLock::new(|| pattern(r"[.!?](?:\s+|[)\]]\s+)$"));
 
 /// Tells whether a sentence begins at a place of a line: at its head, behind list marks, or after an end mark.
 pub(super) fn starts_sentence(line: &str, at: usize) -> bool {
     let before = line.get(..at).unwrap_or_default();
+    let near = context::just_before(before);
     let is_abbreviation = before.trim_end().ends_with("e.g.") || before.trim_end().ends_with("i.e.");
-    !is_abbreviation && HEAD_OR_END.is_match(before)
+    !is_abbreviation && (END.is_match(near) || (near == before && HEAD.is_match(near)))
 }
 
 #[cfg(test)]

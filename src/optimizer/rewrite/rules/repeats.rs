@@ -69,7 +69,7 @@ fn is_said_twice(first: &str, second: &str) -> bool {
 const MIN_WEIGHT: usize = 5;
 
 /// Returns how much a piece of text says: its words; two Chinese characters are one.
-fn weight(text: &str) -> usize {
+pub(super) fn weight(text: &str) -> usize {
     let han = text.chars().filter(|c| is_han(*c)).count();
     let words = WORD
         .find_iter(text)
