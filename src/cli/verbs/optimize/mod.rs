@@ -4,6 +4,7 @@ mod apply;
 mod budget;
 mod files;
 mod report;
+mod shown;
 
 use std::path::{Path, PathBuf};
 

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::apply::{Applied, version};
-use super::{Done, OptimizeArgs};
+use super::{Done, OptimizeArgs, shown};
 use crate::cli::color::Paint;
 use crate::cli::exit::CliError;
 use crate::cli::session::Session;
@@ -24,7 +24,10 @@ use crate::versions::compare::word_changes;
 /// Everything that is shown at the end.
 #[derive(Debug)]
 pub(super) struct Report {
+    /// For programs.
     table: Table,
+    /// For people.
+    shown: String,
     diffs: String,
     totals: Totals,
     stopped: Vec<String>,
@@ -54,6 +57,7 @@ impl Default for Report {
         ];
         Self {
             table: Table::new(heading).numbers([3, 4, 5]),
+            shown: String::new(),
             diffs: String::new(),
             totals: Totals::default(),
             stopped: Vec::new(),
@@ -73,6 +77,8 @@ impl Report {
         let done = match outcome {
             Ok(done) => done,
             Err(error) => {
+                self.shown
+                    .push_str(&shown::failed_file(file, &error.message, session.console.palette));
                 let (file, message) = (file.display().to_string(), error.message);
                 let row = [&file, "", "", "", "", "", "failed", "", &message];
                 self.table.row(row.map(Cell::of));
@@ -86,6 +92,8 @@ impl Report {
                 .console
                 .warn(format_args!("{}{line}: {pointer} {message}", file.display()));
         }
+        self.shown
+            .push_str(&shown::file(file, &done, session.console.palette));
         for failed in &done.result.failed {
             let (file, name) = (file.display().to_string(), failed.prompt_id.to_string());
             let row = [&file, &name, "", "", "", "", "failed", "", &failed.message];
@@ -152,7 +160,9 @@ impl Report {
 
     /// Shows it.
     pub(super) fn show(self, args: &OptimizeArgs, session: &mut Session) -> Result<(), CliError> {
-        if !self.table.is_empty() {
+        if session.console.is_terminal {
+            session.console.data(&self.shown)?;
+        } else if !self.table.is_empty() {
             session.console.table(&self.table)?;
         }
         if !self.diffs.is_empty() {
@@ -200,7 +210,7 @@ impl Totals {
     }
 }
 
-fn strategy(candidate: &CandidateReport) -> String {
+pub(super) fn strategy(candidate: &CandidateReport) -> String {
     let mut name = candidate.strategy.as_str().to_owned();
     if candidate.strategy != candidate.requested {
         name.push_str(&format!(" ({})", candidate.requested.as_str()));
@@ -211,7 +221,11 @@ fn strategy(candidate: &CandidateReport) -> String {
     name
 }
 
-fn decision(candidate: &CandidateReport, is_best: bool, applied: Option<&Applied>) -> &'static str {
+pub(super) fn decision(
+    candidate: &CandidateReport,
+    is_best: bool,
+    applied: Option<&Applied>,
+) -> &'static str {
     match applied {
         Some(one) if one.is_done() => "promoted",
         Some(_) => "not promoted",
@@ -221,7 +235,7 @@ fn decision(candidate: &CandidateReport, is_best: bool, applied: Option<&Applied
     }
 }
 
-fn note(candidate: &CandidateReport, applied: Option<&Applied>) -> String {
+pub(super) fn note(candidate: &CandidateReport, applied: Option<&Applied>) -> String {
     let not_promoted = applied.and_then(|one| one.reason.clone());
     not_promoted.unwrap_or_else(|| candidate.reasons.join("; "))
 }
