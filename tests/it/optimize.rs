@@ -458,7 +458,7 @@ async fn a_job_of_a_hundred_prompts_that_is_killed_ends_as_if_it_had_not_been() 
         daemon.kill();
         let daemon = host.start().await;
         let back = daemon.client().job(&job.job_id, Duration::ZERO).await.unwrap();
-        in_the_middle += usize::from(!back.state.is_final());
+        in_the_middle += u64::from(!back.state.is_final());
         assert_eq!(made(&daemon, &job).await, whole, "kill {kill} at {least} prompts");
     }
     assert!(

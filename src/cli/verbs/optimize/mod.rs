@@ -30,7 +30,7 @@ const EXAMPLES: &str = "\
 Examples:
   promptctl optimize bot.yml --dry-run --diff            what would be made of it; nothing is stored
   promptctl optimize bot.yml                             keep the candidates
-  promptctl optimize bot.yml --apply                     promote the best ones and put them into the file
+  promptctl optimize bot.yml --apply                     promote the best ones, put them into the file
   promptctl optimize exports/ --strategy efficiency_focus --min-improvement 2
   promptctl optimize exports/ --max-accepted 5 --max-failures 1
   promptctl promote bot_1721117961155_system_0@1.1.0-opt.1
@@ -60,20 +60,20 @@ pub(crate) struct OptimizeArgs {
     profile: Option<ScoringProfile>,
 
     /// Leave texts alone that score at least this [default: as configured]
-    #[arg(long, value_name = "SCORE")]
+    #[arg(long, value_name = "SCORE", allow_negative_numbers = true, value_parser = points)]
     min_baseline_score: Option<f64>,
 
     /// The least gain that is accepted, in points [default: as configured]
-    #[arg(long, value_name = "POINTS")]
+    #[arg(long, value_name = "POINTS", allow_negative_numbers = true, value_parser = points)]
     min_improvement: Option<f64>,
 
     /// The least confidence that is accepted, 0 to 1 [default: as configured]
-    #[arg(long, value_name = "SHARE")]
+    #[arg(long, value_name = "SHARE", allow_negative_numbers = true, value_parser = share)]
     min_confidence: Option<f64>,
 
     /// The most rounds of each strategy, 1 to 10 [default: as configured]
-    #[arg(long, value_name = "N")]
-    max_iterations: Option<usize>,
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=10))]
+    max_iterations: Option<u64>,
 
     /// Stop when so many prompts, of all files together, have an accepted candidate
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
@@ -110,6 +110,20 @@ pub(crate) struct OptimizeArgs {
     /// The workflow part of the names; for one file only
     #[arg(long, value_name = "SLUG")]
     workflow: Option<String>,
+}
+
+fn points(text: &str) -> Result<f64, String> {
+    within(text, 100.0)
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    within(text, 1.0)
+}
+
+/// Reads a number from 0 to a greatest one; the daemon would refuse any other for each file anew.
+fn within(text: &str, max: f64) -> Result<f64, String> {
+    let number = text.parse().ok().filter(|number| (0.0..=max).contains(number));
+    number.ok_or_else(|| format!("it must be a number from 0 to {max}"))
 }
 
 /// What came of one file.
@@ -182,7 +196,8 @@ async fn optimize(
     let document = crate::cli::files::read_text(file)?;
     let mut params = params(file, document.clone(), args);
     params.extend(budget.params());
-    let job = patiently(|| client.submit_job("optimize", params.clone())).await?;
+    let submitted = patiently(|| client.submit_job("optimize", params.clone())).await;
+    let job = submitted.map_err(|error| about_file(error.into()))?;
     let name = files::name_of(file);
     let told = |job: &crate::http::wire::JobView| {
         progress.message(format!("{name} {}/{}", job.progress.done, job.progress.total));
@@ -209,6 +224,16 @@ async fn optimize(
         error: job.error,
         applied,
     })
+}
+
+/// Says what is wrong with a file without the name of the parameter that its content became.
+fn about_file(mut error: CliError) -> CliError {
+    for parameter in ["params.content: ", "params: "] {
+        if let Some(rest) = error.message.strip_prefix(parameter) {
+            error.message = rest.to_owned();
+        }
+    }
+    error
 }
 
 fn params(file: &Path, content: String, args: &OptimizeArgs) -> Map<String, Value> {

@@ -35,6 +35,7 @@ pub(super) struct Report {
 
 #[derive(Debug, Default)]
 struct Totals {
+    failed: u64,
     prompts: u64,
     wanted: u64,
     improved: u64,
@@ -82,6 +83,7 @@ impl Report {
                 let (file, message) = (file.display().to_string(), error.message);
                 let row = [&file, "", "", "", "", "", "failed", "", &message];
                 self.table.row(row.map(Cell::of));
+                self.totals.failed += 1;
                 return Ok(());
             }
         };
@@ -199,6 +201,12 @@ impl Totals {
         let mut lines = vec![format!(
             "{prompts}, {wanted} rewritten, {improved} with an accepted candidate; {created}"
         )];
+        if self.failed > 0 {
+            lines.push(format!("{} could not be done", counted(self.failed, "file")));
+        }
+        if self.prompts == 0 {
+            return lines;
+        }
         if *improved == 0 {
             lines.push("nothing was accepted: every text stays as it is".to_owned());
         } else if args.apply {

@@ -19,6 +19,9 @@ pub(super) fn file(file: &Path, done: &Done, palette: Palette) -> String {
     if let Some(error) = done.error.as_ref().filter(|_| done.result.failed.is_empty()) {
         shown += &failure(None, error, palette);
     }
+    if done.result.total == 0 {
+        shown += "  no prompts\n";
+    }
     let mut well: Vec<&OptimizedPrompt> = Vec::new();
     for prompt in &done.result.prompts {
         match &prompt.left_alone {
@@ -108,7 +111,11 @@ fn left_alone(well: &[&OptimizedPrompt], palette: Palette) -> String {
         scores().fold(0.0, f64::max),
     );
     let count = counted(well.len() as u64, "prompt");
-    let line = format!("{count} left alone, scored {low:.1} to {high:.1}: {least}");
+    let scored = match (format!("{low:.1}"), format!("{high:.1}")) {
+        (low, high) if low == high => low,
+        (low, high) => format!("{low} to {high}"),
+    };
+    let line = format!("{count} left alone, scored {scored}: {least}");
     format!("  {}\n", palette.paint(Paint::Faint, &line))
 }
 
@@ -157,6 +164,7 @@ mod tests {
             prompt("bot_3_user_0", 100.0, Some(well), &[]),
         ];
         let result = OptimizeResult {
+            total: 3,
             prompts: prompts
                 .map(|prompt| serde_json::from_value(prompt).unwrap())
                 .into(),
