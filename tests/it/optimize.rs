@@ -428,7 +428,7 @@ async fn submit_hundred(daemon: &Daemon) -> JobView {
         .map(|n| format!("{WORDY} This is number {n}. Please be be brief."))
         .collect();
     let params = json!({"name": "hundred.yml", "content": workflow(&texts), "min_baseline_score": 100,
-        "strategies": ["clarity_focus", "efficiency_focus", "structure_focus", "conservative"]});
+        "strategies": ["efficiency_focus", "conservative"]});
     let params: Map<String, Value> = params.as_object().unwrap().clone();
     daemon.client().submit_job("optimize", params).await.unwrap()
 }

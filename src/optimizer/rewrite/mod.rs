@@ -16,7 +16,7 @@ pub mod protect;
 pub mod rules;
 pub mod source;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use std::ops::Range;
 

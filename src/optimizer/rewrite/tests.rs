@@ -1,5 +1,7 @@
 //! What holds for every rule, on texts that a generator makes.
 
+use std::time::Duration;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -322,12 +324,12 @@ const HOSTILE: &[&str] = &[
 ];
 
 /// Returns how long this thread has been on a processor, whatever else the machine does.
-fn processor_time() -> u64 {
+pub(in crate::optimizer) fn processor_time() -> Duration {
     let stat = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
-    stat.split_whitespace().next().unwrap().parse().unwrap()
+    Duration::from_nanos(stat.split_whitespace().next().unwrap().parse().unwrap())
 }
 
-fn cost(unit: &str, length: usize) -> u64 {
+fn cost(unit: &str, length: usize) -> Duration {
     let text = unit.repeat(length / unit.chars().count());
     let began = processor_time();
     let done = rewrite(&text, &rules::ALL);
@@ -341,7 +343,10 @@ fn the_time_grows_with_the_length_and_not_with_its_square() {
     cost("Please warm up in order to help. ", 100);
     for unit in HOSTILE {
         // Four times the length: four times the time, or sixteen times with the square. A short text may be unlucky once.
-        let growth = |_| (cost(unit, 16_000) as f64) / cost(unit, 4_000).max(2_000_000) as f64;
+        let growth = |_| {
+            let short = cost(unit, 4_000).max(Duration::from_millis(2));
+            cost(unit, 16_000).div_duration_f64(short)
+        };
         assert!((0..3).map(growth).any(|growth| growth < 8.0), "{unit:?}");
     }
 }
@@ -350,5 +355,5 @@ fn the_time_grows_with_the_length_and_not_with_its_square() {
 fn a_text_of_the_greatest_length_is_rewritten_in_seconds() {
     let text = "Please note that  the the user {{#1.a#}} waits, in order to be be very clear. 请帮我回答用户,谢谢。\n- item\n-item\n\n\n";
     let took = cost(text, crate::model::MAX_PROMPT_CHARS);
-    assert!(took < 30_000_000_000, "{} ms", took / 1_000_000);
+    assert!(took < Duration::from_secs(30), "{took:?}");
 }
