@@ -145,7 +145,9 @@ fn hint_for(code: Option<&str>) -> Option<&'static str> {
     Some(match code? {
         "version-deleted" => "'promptctl restore NAME@VERSION' brings it back from the trash",
         "version-labelled" => "move the label to another version first, or use --force to remove it, too",
-        "not-promotable" => "'promptctl log NAME' shows the candidates; --force promotes one all the same",
+        "not-promotable" => {
+            "'promptctl log NAME' shows the candidates; --force takes one that was refused or is outdated"
+        }
         "precondition-failed" => "'promptctl label --list NAME' shows where the labels point now",
         "edited-version" => "the file was changed by hand; 'promptctl verify' lists such files",
         "corrupt-version" => "the file cannot be read; 'promptctl verify' says what is wrong with it",

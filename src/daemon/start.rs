@@ -168,6 +168,7 @@ fn job_limits(config: &Config) -> JobLimits {
         max_jobs_queued: limits.max_jobs_queued,
         max_jobs_kept: limits.max_jobs_kept,
         max_job_seconds: limits.max_job_seconds,
+        max_concurrent_prompts: limits.max_concurrent_prompts,
         optimization: config.optimizer.optimization.clone(),
         ..JobLimits::default()
     };

@@ -12,6 +12,8 @@ pub struct JobLimits {
     pub max_jobs_kept: usize,
     /// After how many seconds of work a job is stopped and counts as failed.
     pub max_job_seconds: u64,
+    /// How many prompts one job works on at a time, so that those of one shard share a commit.
+    pub max_concurrent_prompts: usize,
     /// What a workflow document may cost, and which agent parameters hold prompt text.
     pub extract: ExtractOptions,
     /// How prompts are optimised where a job does not say otherwise.
@@ -24,6 +26,7 @@ impl Default for JobLimits {
             max_jobs_queued: 64,
             max_jobs_kept: 1_000,
             max_job_seconds: 3_600,
+            max_concurrent_prompts: 16,
             extract: ExtractOptions::default(),
             optimization: OptimizationSettings::default(),
         }

@@ -7,7 +7,7 @@ use regex::Regex;
 
 #[expect(clippy::expect_used, reason = "the pattern is a constant; a test compiles it")]
 static REFERENCE: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"\{\{[^{}]*\}\}|\{%[^\n]*?%\}|\$\{[^{}\n]*\}|\{[^\W\d]\w*\}").expect("the pattern is valid")
+    Regex::new(r"(?s)\{\{[^{}]*\}\}|\{%.*?%\}|\$\{[^{}\n]*\}|\{[^\W\d]\w*\}").expect("the pattern is valid")
 });
 
 /// Returns every reference of a text, in its order, each as often as it stands there, letter for letter.

@@ -1,6 +1,6 @@
 //! Optimising workflow files, with the real programs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -10,7 +10,7 @@ use promptd::http::wire::{JobState, JobView};
 use promptd::optimizer::references_in;
 use serde_json::{Map, Value, json};
 
-use crate::harness::{Daemon, Host, eventually, faults_are_full, shared_data};
+use crate::harness::{Daemon, Host, eventually, shared_data};
 
 const WORDY: &str =
     "Please answer {{#start.question#}} in order to help, due to the fact that the user waits.";
@@ -189,7 +189,71 @@ async fn a_file_that_fails_does_not_stop_the_others_of_a_directory() {
     assert!(!wrong.contains("panicked"), "{wrong}");
 }
 
-/// Checks that a patched document differs from its original in exactly the promoted texts and keeps every reference.
+#[tokio::test]
+async fn a_stop_condition_ends_the_run_where_it_is_met_and_keeps_what_was_done() {
+    let host = Host::new();
+    let daemon = host.start().await;
+    let folder = host.path().join("exports");
+    std::fs::create_dir(&folder).unwrap();
+    let texts = ["Say {{#start.question#}}.", WORDY, WORDY, WORDY].map(str::to_owned);
+    for name in ["a.yml", "b.yml", "c.yml"] {
+        std::fs::write(folder.join(name), workflow(&texts)).unwrap();
+    }
+    let most = [&["--max-accepted", "4"], &EAGER[..]].concat();
+    let (code, lines) = optimize(&host, &folder, &most);
+    let done: Vec<(usize, bool)> = lines
+        .iter()
+        .map(|line| {
+            (
+                line["result"]["prompts"].as_array().unwrap().len(),
+                line["result"]["stopped"].is_string(),
+            )
+        })
+        .collect();
+    assert_eq!((code, done), (0, vec![(4, false), (2, true)]));
+    assert_eq!(versions(&daemon).await, 6 + 4);
+
+    let said = host.ctl(&[&["optimize", folder.to_str().unwrap()], &most[..]].concat());
+    assert!(
+        said.stderr
+            .contains("b.yml: stopped, 2 prompts not looked at: max_accepted"),
+        "{said:?}"
+    );
+    assert!(
+        said.stderr
+            .contains("stopped, 1 file not looked at: --max-accepted is reached"),
+        "{said:?}"
+    );
+    std::fs::write(folder.join("a.yml"), "app: [unclosed").unwrap();
+    let (code, lines) = optimize(&host, &folder, &["--max-failures", "1"]);
+    assert_eq!((code, lines.len()), (1, 1));
+    host.ctl(&["optimize", folder.to_str().unwrap(), "--max-seconds", "0"])
+        .failure(2);
+}
+
+/// Adds the pointer of everything in which two trees differ.
+fn differences(at: &str, one: &Value, two: &Value, found: &mut Vec<String>) {
+    match (one, two) {
+        (Value::Object(one), Value::Object(two)) => {
+            let keys: BTreeSet<&String> = one.keys().chain(two.keys()).collect();
+            for key in keys {
+                let step = key.replace('~', "~0").replace('/', "~1");
+                let of = |map: &Map<String, Value>| map.get(key).cloned().unwrap_or(json!("<absent>"));
+                differences(&format!("{at}/{step}"), &of(one), &of(two), found);
+            }
+        }
+        (Value::Array(one), Value::Array(two)) if one.len() == two.len() => {
+            for (index, (one, two)) in one.iter().zip(two).enumerate() {
+                differences(&format!("{at}/{index}"), one, two, found);
+            }
+        }
+        _ if one == two => {}
+        _ => found.push(at.to_owned()),
+    }
+}
+
+/// Checks that a patched document, as another reader of YAML sees it, differs from its original in exactly the promoted
+/// texts, and keeps every reference.
 fn check_patched(before: &str, after: &str, line: &Value) -> usize {
     let promoted: Vec<&str> = line["applied"]
         .as_array()
@@ -200,24 +264,32 @@ fn check_patched(before: &str, after: &str, line: &Value) -> usize {
             one["prompt_id"].as_str().unwrap()
         })
         .collect();
-    let prompts = line["result"]["prompts"].as_array().unwrap().iter();
-    let meant: Vec<&str> = prompts
-        .filter(|prompt| promoted.contains(&prompt["prompt_id"].as_str().unwrap()))
-        .map(|prompt| prompt["pointer"].as_str().unwrap())
-        .collect();
+    let tree = |document: &str| -> Value { serde_saphyr::from_str(document).unwrap() };
+    let (old_tree, new_tree) = (tree(before), tree(after));
+    let mut meant = BTreeSet::new();
+    for prompt in line["result"]["prompts"].as_array().unwrap() {
+        if !promoted.contains(&prompt["prompt_id"].as_str().unwrap()) {
+            continue;
+        }
+        let pointer = prompt["pointer"].as_str().unwrap();
+        meant.insert(pointer.to_owned());
+        // The basic text of a Jinja2 message follows while it is the same.
+        if let Some(message) = pointer.strip_suffix("/jinja2_text") {
+            let basic = format!("{message}/text");
+            if old_tree.pointer(&basic) == old_tree.pointer(pointer) {
+                meant.insert(basic);
+            }
+        }
+    }
+    let mut changed = Vec::new();
+    differences("", &old_tree, &new_tree, &mut changed);
+    assert_eq!(changed.iter().cloned().collect::<BTreeSet<_>>(), meant);
     let (before, after) = (texts_of(before), texts_of(after));
     assert_eq!(before.len(), after.len());
-    let pairs = before.iter().zip(&after);
-    let changed: Vec<&str> = pairs
-        .clone()
-        .filter(|(a, b)| a != b)
-        .map(|(a, _)| a.0.as_str())
-        .collect();
-    assert_eq!(changed, meant);
-    for ((pointer, old), (same, new)) in pairs {
+    for ((pointer, old), (same, new)) in before.iter().zip(&after) {
         assert_eq!((pointer, references_in(old)), (same, references_in(new)));
     }
-    changed.len()
+    promoted.len()
 }
 
 #[tokio::test]
@@ -229,7 +301,11 @@ async fn real_workflows_are_optimised_and_a_second_run_changes_nothing() {
     let daemon = host.start().await;
     let copies = host.path().join("copies");
     std::fs::create_dir(&copies).unwrap();
-    for entry in std::fs::read_dir(&folder).unwrap() {
+    let synthetic = folder.join("synthetic");
+    for entry in [&folder, &synthetic]
+        .into_iter()
+        .flat_map(|folder| std::fs::read_dir(folder).unwrap())
+    {
         let entry = entry.unwrap();
         if entry.file_type().unwrap().is_file() {
             std::fs::copy(entry.path(), copies.join(entry.file_name())).unwrap();
@@ -300,8 +376,29 @@ async fn real_workflows_are_optimised_and_a_second_run_changes_nothing() {
     eprintln!("{rounds} further rounds were applied");
 }
 
-/// What a job of many prompts made: the versions of every prompt and the report of the job, without times and ids.
-type Made = (BTreeMap<String, Vec<(String, String)>>, Value);
+/// What a job of many prompts made: every version of every prompt and the report of the job, without times, and without
+/// the id of the job and what depends on it.
+type Made = (BTreeMap<String, Vec<Value>>, Value);
+
+fn without_times(value: &mut Value) {
+    const OF_ONE_RUN: [&str; 7] = [
+        "created_at",
+        "extracted_at",
+        "analyzed_at",
+        "optimized_at",
+        "imported_at",
+        "job_id",
+        "checksum",
+    ];
+    match value {
+        Value::Object(map) => {
+            map.retain(|key, _| !OF_ONE_RUN.contains(&key.as_str()));
+            map.values_mut().for_each(without_times);
+        }
+        Value::Array(items) => items.iter_mut().for_each(without_times),
+        _ => {}
+    }
+}
 
 async fn made(daemon: &Daemon, job: &JobView) -> Made {
     let done = daemon.client().wait_for_job(&job.job_id, |_| {}).await.unwrap();
@@ -316,9 +413,9 @@ async fn made(daemon: &Daemon, job: &JobView) -> Made {
         let mut there = Vec::new();
         while let Some(documents) = pages.next().await.unwrap() {
             for document in documents {
-                let document: Value = serde_json::from_str(document.get()).unwrap();
-                let text = |pointer: &str| document.pointer(pointer).unwrap().as_str().unwrap().to_owned();
-                there.push((text("/version"), text("/prompt/text")));
+                let mut document: Value = serde_json::from_str(document.get()).unwrap();
+                without_times(&mut document);
+                there.push(document);
             }
         }
         prompts.insert(id.to_owned(), there);
@@ -331,7 +428,7 @@ async fn submit_hundred(daemon: &Daemon) -> JobView {
         .map(|n| format!("{WORDY} This is number {n}. Please be be brief."))
         .collect();
     let params = json!({"name": "hundred.yml", "content": workflow(&texts), "min_baseline_score": 100,
-        "strategies": ["clarity_focus", "efficiency_focus", "structure_focus", "conservative"]});
+        "strategies": ["efficiency_focus", "conservative"]});
     let params: Map<String, Value> = params.as_object().unwrap().clone();
     daemon.client().submit_job("optimize", params).await.unwrap()
 }
@@ -346,13 +443,13 @@ async fn a_job_of_a_hundred_prompts_that_is_killed_ends_as_if_it_had_not_been() 
         (whole.0.len(), &whole.1["created"]),
         (100, &json!(whole.0.values().map(|v| v.len() - 1).sum::<usize>()))
     );
-    let kills = if faults_are_full() { 10 } else { 2 };
+    let kills = 10;
     let mut in_the_middle = 0;
     for kill in 0..kills {
         let host = Host::new();
         let daemon = host.start().await;
         let job = submit_hundred(&daemon).await;
-        let least = 5 + 80 * kill / kills;
+        let least = 2 + 70 * kill / kills;
         eventually("far enough to be killed", async || {
             let now = daemon.client().job(&job.job_id, Duration::ZERO).await.unwrap();
             now.progress.done >= least || now.state.is_final()
@@ -361,9 +458,12 @@ async fn a_job_of_a_hundred_prompts_that_is_killed_ends_as_if_it_had_not_been() 
         daemon.kill();
         let daemon = host.start().await;
         let back = daemon.client().job(&job.job_id, Duration::ZERO).await.unwrap();
-        in_the_middle += usize::from(!back.state.is_final());
+        in_the_middle += u64::from(!back.state.is_final());
         assert_eq!(made(&daemon, &job).await, whole, "kill {kill} at {least} prompts");
     }
-    assert!(in_the_middle > 0, "no kill came in the middle");
+    assert!(
+        in_the_middle >= kills / 2,
+        "only {in_the_middle} of {kills} kills came in the middle"
+    );
     eprintln!("{in_the_middle} of {kills} kills came in the middle of the job");
 }

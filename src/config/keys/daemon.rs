@@ -150,6 +150,12 @@ pub(super) const KEYS: &[Key] = &[
                 collections, or import in parts.",
     },
     Key {
+        path: "daemon.limits.max_concurrent_prompts",
+        kind: Count { min: 1, max: 256 },
+        about: "The most prompts that one import or optimisation works on at a time. Lower it to leave the disk and the \
+                processors to others; raise it where many small commits can share an fsync.",
+    },
+    Key {
         path: "daemon.logging.level",
         kind: Choice(&["error", "warn", "info", "debug", "trace"]),
         about: "The least severe level that is written. info tells start, stop, recovery and jobs; debug adds each \

@@ -56,6 +56,8 @@ pub struct LimitsConfig {
     pub drain_timeout_ms: u64,
     /// The most prompts in one import.
     pub max_import_prompts: usize,
+    /// The most prompts that one job works on at a time.
+    pub max_concurrent_prompts: usize,
 }
 
 impl Default for LimitsConfig {
@@ -77,6 +79,7 @@ impl Default for LimitsConfig {
             max_job_seconds: 3_600,
             drain_timeout_ms: 20_000,
             max_import_prompts: 5_000,
+            max_concurrent_prompts: 16,
         }
     }
 }

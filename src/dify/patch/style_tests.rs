@@ -197,3 +197,55 @@ fn the_style_of_before_and_after_is_told() {
     let literal = ScalarStyle::Literal;
     assert_eq!(place("k: |-\n  old\n", "a\tb"), (2, literal, literal, true));
 }
+
+#[test]
+fn odd_documents_keep_what_is_odd_about_them() {
+    let long = "x".repeat(200_000);
+    check(
+        &format!("z: {long}\nk: old\n"),
+        "new",
+        &format!("z: {long}\nk: new\n"),
+    );
+    check(&format!("k: \"{long}\" # c\n"), "new", "k: \"new\" # c\n");
+    check("%YAML 1.2\n---\nk: old\n", "new", "%YAML 1.2\n---\nk: new\n");
+    check(
+        "\u{feff}k: old\r\nz: |\r\n  1\r\n",
+        "new",
+        "\u{feff}k: new\r\nz: |\r\n  1\r\n",
+    );
+    check("? k\n: old\n? z\n: 1\n", "new", "? k\n: new\n? z\n: 1\n");
+    check("k:\told\n", "new", "k:\tnew\n");
+    check("k: old\t# c\n", "new", "k: new\t# c\n");
+    check("k: &a old # c\n", "new", "k: &a new # c\n");
+    check("k: !!str old\n", "new", "k: !!str new\n");
+    check("k: &a !!str 'old'\n", "new", "k: &a !!str 'new'\n");
+    check(
+        "{\n  'z' : [ 1 , 2 ] ,\n  k : 'old' , # c\n}\n",
+        "new",
+        "{\n  'z' : [ 1 , 2 ] ,\n  k : 'new' , # c\n}\n",
+    );
+    check(
+        "k: '\u{1f600} old'\n",
+        "\u{1f468}\u{200d}\u{1f469}",
+        "k: '\u{1f468}\u{200d}\u{1f469}'\n",
+    );
+    check("# \u{1f600}\nk: \"old\"\n", "new", "# \u{1f600}\nk: \"new\"\n");
+}
+
+#[test]
+fn what_is_more_than_one_document_or_has_a_key_twice_is_no_document() {
+    for document in [
+        "k: old\n---\nk: old\n",
+        "k: old\nk: old\n",
+        "{k: old, \"k\": old}\n",
+    ] {
+        let parsed = parse_document(document.as_bytes(), &Limits::default());
+        assert!(parsed.is_err(), "{document:?}");
+        let place = Replacement {
+            pointer: "/k".to_owned(),
+            expected: "old".to_owned(),
+            text: "new".to_owned(),
+        };
+        assert!(patch_document(document.as_bytes(), &[place], &Limits::default()).is_err());
+    }
+}

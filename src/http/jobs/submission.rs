@@ -173,6 +173,24 @@ fn optimize_params() -> ObjectBuilder {
         .property("max_iterations", rounds)
         .property("max_growth", number(1.0, MAX_FACTOR, growth))
         .property("max_shrink", number(1.0, MAX_FACTOR, shrink))
+        .property(
+            "max_accepted",
+            count(
+                1,
+                "Begin no further prompt when so many have an accepted candidate.",
+            ),
+        )
+        .property(
+            "max_failures",
+            count(1, "Begin no further prompt when so many could not be done."),
+        )
+        .property(
+            "max_seconds",
+            count(
+                1,
+                "Begin no further prompt after so many seconds; what is at work is finished.",
+            ),
+        )
         .property("dry_run", flag("Store nothing; the result has the texts."))
 }
 

@@ -13,6 +13,7 @@ mod optimize_result;
 mod params;
 mod rebuild_index;
 mod retry;
+mod stop;
 mod verify;
 
 use std::fmt;
@@ -165,6 +166,8 @@ pub(super) struct Context {
     pub(super) job_id: JobId,
     pub(super) progress: Arc<Progress>,
     pub(super) ledger: Arc<dyn Ledger>,
+    /// How many prompts are worked on at a time.
+    pub(super) max_concurrent_prompts: usize,
 }
 
 impl Context {

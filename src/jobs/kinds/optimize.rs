@@ -8,11 +8,12 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::each::each;
+use super::each::each_while;
 use super::import::{FoundPrompt, ImportOrder, ImportPlan};
 use super::import_result::FailedPrompt;
 use super::optimize_result::{CandidateReport, OptimizeResult, OptimizedPrompt, ScoreReport};
 use super::retry::Retries;
+use super::stop::StopConditions;
 use super::{Context, JobError, JobFailure, JobLimits, Params};
 use crate::http::wire::RewriteSettings;
 use crate::model::{OptimizationStrategy, PromptId, Version};
@@ -28,6 +29,7 @@ pub(in crate::jobs) struct OptimizeOrder {
     strategies: Vec<OptimizationStrategy>,
     settings: RewriteSettings,
     min_baseline_score: Option<f64>,
+    stop: StopConditions,
     dry_run: bool,
 }
 
@@ -36,6 +38,8 @@ pub(in crate::jobs) struct OptimizeOrder {
 pub(in crate::jobs) struct OptimizePlan {
     document: ImportPlan,
     settings: OptimizationSettings,
+    #[serde(default)]
+    stop: StopConditions,
     dry_run: bool,
 }
 
@@ -56,6 +60,7 @@ impl OptimizeOrder {
                 max_shrink: params.number("max_shrink")?,
             },
             min_baseline_score: params.number("min_baseline_score")?,
+            stop: StopConditions::read(params)?,
             dry_run: params.flag("dry_run")?,
         })
     }
@@ -72,6 +77,7 @@ impl OptimizeOrder {
         Ok(OptimizePlan {
             document: self.document.prepare(&limits.extract)?,
             settings,
+            stop: self.stop,
             dry_run: self.dry_run,
         })
     }
@@ -109,7 +115,8 @@ pub(super) async fn run(plan: OptimizePlan, context: Context) -> Result<Value, J
         settings: plan.settings,
         dry_run: plan.dry_run,
     });
-    let done = each(prompts, &context, |found, context| {
+    let mut watch = plan.stop.watch();
+    let done = each_while(prompts, &context, &mut watch, |found, context| {
         let shared = Arc::clone(&shared);
         async move { optimize(found, &shared, &context).await }
     });
@@ -121,6 +128,7 @@ pub(super) async fn run(plan: OptimizePlan, context: Context) -> Result<Value, J
         }
     }
     let mut result = OptimizeResult {
+        stopped: watch.into_reason(),
         workflow,
         dry_run: shared.dry_run,
         total,

@@ -25,6 +25,9 @@ pub struct OptimizeResult {
     pub imported: u64,
     /// How many candidates are new.
     pub created: u64,
+    /// Why further prompts of the document were not begun: a stop condition of the job.
+    #[serde(default)]
+    pub stopped: Option<String>,
     /// How many prompt fields hold no text.
     pub empty: u64,
     /// What was found odd in the document.
@@ -164,6 +167,7 @@ impl OptimizeResult {
                     "{failed} of {total} prompts could not be optimised, {done} are; the first: {prompt_id}: {message}"
                 )
             }
+            None if self.stopped.is_some() => return Ok(value),
             None if done < total => format!("stopped when {done} of {total} prompts were optimised"),
             None => return Ok(value),
         };

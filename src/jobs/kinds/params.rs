@@ -77,6 +77,16 @@ impl Params {
         }
     }
 
+    /// Takes a whole number that is not 0 and may be absent or null.
+    pub(super) fn positive_count(&mut self, key: &'static str) -> Result<Option<u64>, JobError> {
+        match self.count(key)? {
+            Some(0) => Err(JobError::InvalidParams(format!(
+                "params.{key} must be at least 1; leave it out for no limit"
+            ))),
+            count => Ok(count),
+        }
+    }
+
     /// Takes a number that may be absent or null.
     pub(super) fn number(&mut self, key: &'static str) -> Result<Option<f64>, JobError> {
         self.known.push(key);
@@ -228,7 +238,7 @@ mod tests {
         };
         let all = json!({"workflow": "w", "strategies": ["auto"], "profile": "reference", "min_baseline_score": 90,
             "min_improvement": 0.5, "min_confidence": null, "max_iterations": 2, "max_growth": 2, "max_shrink": 2,
-            "dry_run": true});
+            "max_accepted": 1, "max_failures": 1, "max_seconds": 1, "dry_run": true});
         check("optimize", &optimize(all), None);
         for (more, says) in [
             (
@@ -242,6 +252,10 @@ mod tests {
             (
                 json!({"min_improvement": "sesame"}),
                 "params.min_improvement must be a number",
+            ),
+            (
+                json!({"max_accepted": 0}),
+                "params.max_accepted must be at least 1; leave it out for no limit",
             ),
             (
                 json!({"apply": true}),

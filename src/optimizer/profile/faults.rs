@@ -7,6 +7,7 @@ use regex::Regex;
 
 use super::measure::{sentences, tokens, words};
 use crate::model::{IssueSeverity, IssueType};
+use crate::optimizer::rewrite::Edit;
 use crate::optimizer::rewrite::language::Language;
 use crate::optimizer::rewrite::rules::{self, Rule};
 use crate::optimizer::rewrite::source::Source;
@@ -221,19 +222,20 @@ fn by_line(source: &Source<'_>, faults: &mut Vec<Fault>) {
 
 /// Finds sentences and lines that come again, and phrases of six words (twelve Chinese characters) that do.
 fn repetitions(source: &Source<'_>, faults: &mut Vec<Fault>) {
-    for rule in [&rules::REPEATED_SENTENCE, &rules::REPEATED_LINE] {
-        for edit in rule.edits(source) {
-            let line = source
-                .lines()
-                .partition_point(|line| line.end <= edit.range.start)
-                + 1;
-            faults.push(Fault {
-                kind: &REPEATED,
-                points: 8.0,
-                line,
-                words: String::new(),
-            });
-        }
+    let line_of = |edit: &Edit| {
+        let lines = source.lines();
+        lines.partition_point(|line| line.end <= edit.range.start)
+    };
+    let sentences = rules::REPEATED_SENTENCE.edits(source);
+    // A line counts wherever it stands again: a rule that looks at its neighbours would let added lines hide it.
+    let lines = rules::repeated_lines(source);
+    for line in sentences.iter().map(line_of).chain(lines) {
+        faults.push(Fault {
+            kind: &REPEATED,
+            points: 8.0,
+            line: line + 1,
+            words: String::new(),
+        });
     }
     let mut seen: HashMap<Vec<String>, usize> = HashMap::new();
     for (index, line) in source.lines().iter().enumerate() {

@@ -44,6 +44,14 @@ const LINES: &[&str] = &[
     "",
     "  ",
     "Answer in one short sentence of a few words.",
+    "- Answer in one short sentence of a few words.",
+    "  - Answer in one short sentence of a few words.",
+    "• point one",
+    "Be very clear and very brief, please.",
+    "Clear it is.",
+    "Provide a summary of the text.",
+    "> quoted: 1) one 2) two",
+    "{{#1.text#}} {% if a %} maybe {% endif %}",
 ];
 
 fn prompts() -> impl Strategy<Value = String> {
@@ -71,7 +79,12 @@ proptest! {
     #[test]
     fn a_line_that_is_added_never_raises_the_score(text in prompts(), line in proptest::sample::select(LINES)) {
         prop_assume!(!text.trim().is_empty());
-        let longer = [format!("{text}\n{line}"), format!("{text}\n\n{line}")];
+        let longer = [
+            format!("{text}\n{line}"),
+            format!("{text}\n\n{line}"),
+            format!("{line}\n{text}"),
+            format!("{line}\n\n{text}"),
+        ];
         prop_assert!(longer.iter().all(|longer| score(longer) <= score(&text)));
     }
 

@@ -7,6 +7,8 @@
 //! A text on which the rules do not come to rest within [`MAX_ROUNDS`] is left as it was. So a second rewriting never
 //! changes anything: either the first one ended because no rule found an edit, or it changed nothing.
 
+#[cfg(test)]
+mod editor_tests;
 pub mod language;
 mod offsets;
 mod pattern;
@@ -14,7 +16,7 @@ pub mod protect;
 pub mod rules;
 pub mod source;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use std::ops::Range;
 

@@ -20,7 +20,9 @@ static INLINE: LazyLock<Vec<Regex>> = LazyLock::new(|| {
     [
         // Variables: {{#node.field#}}, {{ name }}, {{@x}}, {{$x}}, ${x}, {name}; Jinja statements and comments.
         r"\{\{[^{}]*\}\}",
-        r"\{%[^\n]*?%\}",
+        r"(?s)\{\{.*?\}\}",
+        r"(?s)\{%-?\s*raw\s*-?%\}.*?\{%-?\s*endraw\s*-?%\}",
+        r"(?s)\{%.*?%\}",
         r"(?s)\{#.*?#\}",
         r"\$\{[^{}\n]*\}",
         r"\{[^{}\n]*\}",
@@ -33,8 +35,9 @@ static INLINE: LazyLock<Vec<Regex>> = LazyLock::new(|| {
         // Quotations within a line; an apostrophe is none.
         r#""[^"\n]+""#,
         r"\B'[^'\n]+'\B",
-        r"“[^”\n]*”|‘[^’\n]*’|„[^“”\n]*[“”]|«[^»\n]*»|‹[^›\n]*›",
-        r"「[^」\n]*」|『[^』\n]*』|《[^》\n]*》|〈[^〉\n]*〉|【[^】\n]*】|〔[^〕\n]*〕|＂[^＂\n]*＂",
+        r"‘[^’\n]*’|„[^“”\n]*[“”]|‹[^›\n]*›|＂[^＂\n]*＂",
+        // Marks that say which end they are may stand on different lines.
+        r"“[^”]*”|«[^»]*»|「[^」]*」|『[^』]*』|《[^》]*》|〈[^〉]*〉|【[^】]*】|〔[^〕]*〕",
         // Quotations over several lines, to the end when they are not closed.
         r#"(?s)""".*?(?:"""|\z)"#,
         r"(?s)'''.*?(?:'''|\z)",
@@ -146,6 +149,7 @@ fn literal(text: &str) -> Vec<Range<usize>> {
         .collect();
     found.extend(sections::blocks(text));
     found.extend(sections::data(text));
+    found.extend(sections::quotations(text));
     found
 }
 

@@ -1,5 +1,7 @@
 //! What holds for every rule, on texts that a generator makes.
 
+use std::time::Duration;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -73,6 +75,32 @@ const PIECES: &[&str] = &[
     "\u{200d}",
     "'",
     "\"",
+    "{%- raw %}the the  {{",
+    "{%- endraw -%}",
+    "{% set a = [\n1,  2] %}",
+    "{{ {'a': 'the the'}['a'] }}{{b}}",
+    "{{#1.a#}}{{#1.b#}}",
+    "````\n```\n",
+    "    ```\n",
+    "> ```\nthe the\n",
+    "- ```json\n",
+    "~~~\n",
+    "“über\nzwei  Zeilen”",
+    "\"two\nlines\"",
+    "{\n  a:  the the\n}",
+    "[\n [1,  2]\n]",
+    "مرحبا بالعالم ",
+    "\u{202e}rtl\u{202c}",
+    "👨\u{200d}👩\u{200d}👧",
+    "e\u{301} the the ",
+    "ü the the ",
+    "日本語の the the ",
+    "\t-tab\n",
+    "- Answer in one short sentence.\n",
+    "  - Answer in one short sentence.\n",
+    "Provide a summary of the text",
+    "very good, good",
+    "> Do: 1) a 2) b\n",
 ];
 
 fn prompts() -> impl Strategy<Value = String> {
@@ -184,9 +212,13 @@ proptest! {
     }
 
     #[test]
-    fn a_text_without_a_language_keeps_all_its_words(text in "[а-яё ,.\n]{0,80}") {
-        let result = rewrite(&text, &of_kinds(&[Kind::Wording, Kind::Layout])).text;
-        let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+    fn a_text_in_another_language_keeps_all_its_words(text in "[а-яё ,.\n]{0,80}|[ア-ン一-三の、。\n]{0,80}|[أ-ي ,.\n]{0,80}|[가-힣 ,.\n]{0,60}") {
+        let is_of_words = |rule: &&'static Rule| ![&rules::REPEATED_SENTENCE, &rules::REPEATED_LINE].contains(rule);
+        let all: Vec<_> = rules::ALL.into_iter().filter(is_of_words).collect();
+        let result = rewrite(&text, &all).text;
+        let words = |text: &str| -> Vec<String> {
+            text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).map(str::to_owned).collect()
+        };
         prop_assert_eq!(words(&result), words(&text));
     }
 
@@ -226,31 +258,102 @@ fn the_place_in_the_first_text_is_that_of_the_words() {
     assert_eq!((there.as_str(), change.position.0), ("In order to", 9));
 }
 
+/// Pieces of which a long text could make a rule, or what protects from rules, look at everything again and again.
+const HOSTILE: &[&str] = &[
+    "{{",
+    "{{a}} ",
+    "{% ",
+    "{% a %} ",
+    "{#",
+    "{\"",
+    "{",
+    "[\"",
+    "[1 ",
+    "\"",
+    "\"\"\"",
+    "“",
+    "‘",
+    "'a ",
+    "`",
+    "```\n",
+    "> ```\n",
+    "<a",
+    "<!--",
+    "<example>",
+    "http://a ",
+    "a@",
+    "/a",
+    "$a ",
+    "| a ",
+    "(1) ",
+    "1) ",
+    "1. a ",
+    "1.a\n",
+    "1、甲\n",
+    "• a\n",
+    "- a\n",
+    "##a\n",
+    "- Answer in one short sentence.\n",
+    "Answer in one short sentence. ",
+    "Do: 1) a 2) b\n",
+    "the ",
+    "in order to ",
+    "very clear ",
+    "please ",
+    "Please a. ",
+    "Your task is to a, ",
+    "Provide a summary of the a ",
+    "Actually, ",
+    "a bit more ",
+    "# Examples\n",
+    "Example:\n",
+    "Input: a\n",
+    "x ,",
+    "a  b ",
+    "你好,",
+    "请帮我回答",
+    "，，",
+    "\n\n\n",
+    "\r\n",
+    "\t",
+    " ",
+    "e\u{301}",
+    "👨\u{200d}👩\u{200d}👧 ",
+    "\u{202e}abc ",
+    "مرحبا ",
+];
+
+/// Returns how long this thread has been on a processor, whatever else the machine does.
+pub(in crate::optimizer) fn processor_time() -> Duration {
+    let stat = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
+    Duration::from_nanos(stat.split_whitespace().next().unwrap().parse().unwrap())
+}
+
+fn cost(unit: &str, length: usize) -> Duration {
+    let text = unit.repeat(length / unit.chars().count());
+    let began = processor_time();
+    let done = rewrite(&text, &rules::ALL);
+    let took = processor_time() - began;
+    assert!(done.text.len() <= 2 * text.len() + 10, "{unit:?}");
+    took
+}
+
 #[test]
-fn long_and_hostile_texts_take_no_long_time() {
-    for unit in [
-        "{{",
-        "{\"",
-        "\"",
-        "(1) ",
-        "the ",
-        "- a\n",
-        "in order to ",
-        "`",
-        "{#",
-        "1.a\n",
-        "\n\n\n",
-        "# Examples\n",
-        "very very ",
-    ] {
-        let text = unit.repeat(30_000 / unit.len());
-        let started = std::time::Instant::now();
-        let done = rewrite(&text, &rules::ALL);
-        assert!(done.text.len() <= text.len() + 100_000);
-        assert!(
-            started.elapsed().as_secs() < 60,
-            "{unit:?}: {:?}",
-            started.elapsed()
-        );
+fn the_time_grows_with_the_length_and_not_with_its_square() {
+    cost("Please warm up in order to help. ", 100);
+    for unit in HOSTILE {
+        // Four times the length: four times the time, or sixteen times with the square. A short text may be unlucky once.
+        let growth = |_| {
+            let short = cost(unit, 4_000).max(Duration::from_millis(2));
+            cost(unit, 16_000).div_duration_f64(short)
+        };
+        assert!((0..3).map(growth).any(|growth| growth < 8.0), "{unit:?}");
     }
+}
+
+#[test]
+fn a_text_of_the_greatest_length_is_rewritten_in_seconds() {
+    let text = "Please note that  the the user {{#1.a#}} waits, in order to be be very clear. 请帮我回答用户,谢谢。\n- item\n-item\n\n\n";
+    let took = cost(text, crate::model::MAX_PROMPT_CHARS);
+    assert!(took < Duration::from_secs(30), "{took:?}");
 }

@@ -1,8 +1,10 @@
 //! `promptctl optimize`: rewrite the prompts of Dify workflows.
 
 mod apply;
+mod budget;
 mod files;
 mod report;
+mod shown;
 
 use std::path::{Path, PathBuf};
 
@@ -21,19 +23,21 @@ use crate::jobs::OptimizeResult;
 use crate::model::OptimizationStrategy;
 use crate::optimizer::ScoringProfile;
 use apply::Applied;
+use budget::Budget;
 use report::Report;
 
 const EXAMPLES: &str = "\
 Examples:
   promptctl optimize bot.yml --dry-run --diff            what would be made of it; nothing is stored
   promptctl optimize bot.yml                             keep the candidates
-  promptctl optimize bot.yml --apply                     promote the best ones and put them into the file
+  promptctl optimize bot.yml --apply                     promote the best ones, put them into the file
   promptctl optimize exports/ --strategy efficiency_focus --min-improvement 2
+  promptctl optimize exports/ --max-accepted 5 --max-failures 1
   promptctl promote bot_1721117961155_system_0@1.1.0-opt.1
 
 Running it again on the same file makes nothing new.
 
-Exit codes: 0 done, also when nothing was accepted; 1 at least one file could not be done, the others are.";
+Exit codes: 0 done, also when nothing was accepted; 1 at least one file or\nprompt could not be done, the others are.";
 
 /// Rewrite the prompts of Dify workflows by rules, and keep the candidates
 ///
@@ -56,20 +60,32 @@ pub(crate) struct OptimizeArgs {
     profile: Option<ScoringProfile>,
 
     /// Leave texts alone that score at least this [default: as configured]
-    #[arg(long, value_name = "SCORE")]
+    #[arg(long, value_name = "SCORE", allow_negative_numbers = true, value_parser = points)]
     min_baseline_score: Option<f64>,
 
     /// The least gain that is accepted, in points [default: as configured]
-    #[arg(long, value_name = "POINTS")]
+    #[arg(long, value_name = "POINTS", allow_negative_numbers = true, value_parser = points)]
     min_improvement: Option<f64>,
 
     /// The least confidence that is accepted, 0 to 1 [default: as configured]
-    #[arg(long, value_name = "SHARE")]
+    #[arg(long, value_name = "SHARE", allow_negative_numbers = true, value_parser = share)]
     min_confidence: Option<f64>,
 
     /// The most rounds of each strategy, 1 to 10 [default: as configured]
-    #[arg(long, value_name = "N")]
-    max_iterations: Option<usize>,
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=10))]
+    max_iterations: Option<u64>,
+
+    /// Stop when so many prompts, of all files together, have an accepted candidate
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    max_accepted: Option<u64>,
+
+    /// Stop when so many files and prompts could not be done
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    max_failures: Option<u64>,
+
+    /// Begin no further prompt after so many seconds
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    max_seconds: Option<u64>,
 
     /// Store nothing, only say what would be made
     #[arg(long, conflicts_with_all = ["apply", "output"])]
@@ -96,11 +112,27 @@ pub(crate) struct OptimizeArgs {
     workflow: Option<String>,
 }
 
+fn points(text: &str) -> Result<f64, String> {
+    within(text, 100.0)
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    within(text, 1.0)
+}
+
+/// Reads a number from 0 to a greatest one; the daemon would refuse any other for each file anew.
+fn within(text: &str, max: f64) -> Result<f64, String> {
+    let number = text.parse().ok().filter(|number| (0.0..=max).contains(number));
+    number.ok_or_else(|| format!("it must be a number from 0 to {max}"))
+}
+
 /// What came of one file.
 struct Done {
     /// What the file holds.
     document: Vec<u8>,
     result: OptimizeResult,
+    /// Why the job failed; what it did all the same is in the result.
+    error: Option<String>,
     /// What was promoted, in the order of the document.
     applied: Vec<Applied>,
 }
@@ -118,8 +150,14 @@ pub(super) async fn run(args: OptimizeArgs, session: &mut Session) -> Result<Exi
     let client = session.client();
     let progress = Progress::start(&session.console, "optimising", files.len() as u64);
     let (mut report, mut failed) = (Report::default(), 0);
-    for file in &files {
-        let outcome = optimize(&client, file, &args, &progress, session).await;
+    let mut budget = Budget::of(&args);
+    for (index, file) in files.iter().enumerate() {
+        if let Some(reason) = budget.spent() {
+            report.stop(&reason, files.len() - index);
+            break;
+        }
+        let outcome = optimize(&client, file, &args, &budget, &progress, session).await;
+        budget.spend(&outcome);
         progress.advance(1);
         // Without a daemon the other files would fare no better.
         if let Err(error) = &outcome
@@ -130,7 +168,7 @@ pub(super) async fn run(args: OptimizeArgs, session: &mut Session) -> Result<Exi
         }
         let is_whole = outcome
             .as_ref()
-            .is_ok_and(|done| done.applied.iter().all(Applied::is_done));
+            .is_ok_and(|done| done.error.is_none() && done.applied.iter().all(Applied::is_done));
         failed += usize::from(!is_whole);
         if args.json {
             session.console.json_line(&report::as_json(file, &outcome))?;
@@ -151,18 +189,22 @@ async fn optimize(
     client: &Client,
     file: &Path,
     args: &OptimizeArgs,
+    budget: &Budget,
     progress: &Progress,
     session: &mut Session,
 ) -> Result<Done, CliError> {
     let document = crate::cli::files::read_text(file)?;
-    let params = params(file, document.clone(), args);
-    let job = patiently(|| client.submit_job("optimize", params.clone())).await?;
+    let mut params = params(file, document.clone(), args);
+    params.extend(budget.params());
+    let submitted = patiently(|| client.submit_job("optimize", params.clone())).await;
+    let job = submitted.map_err(|error| about_file(error.into()))?;
     let name = files::name_of(file);
     let told = |job: &crate::http::wire::JobView| {
         progress.message(format!("{name} {}/{}", job.progress.done, job.progress.total));
     };
     let job = client.wait_for_job(&job.job_id, told).await?;
-    let (JobState::Succeeded, Some(result)) = (job.state, &job.result) else {
+    // A job that failed has done what could be done.
+    let (JobState::Succeeded | JobState::Failed, Some(result)) = (job.state, &job.result) else {
         let ended = format!("the job {} {}", job.job_id, job::state_word(job.state));
         return Err(CliError::failure(job.error.unwrap_or(ended)));
     };
@@ -179,8 +221,19 @@ async fn optimize(
     Ok(Done {
         document,
         result,
+        error: job.error,
         applied,
     })
+}
+
+/// Says what is wrong with a file without the name of the parameter that its content became.
+fn about_file(mut error: CliError) -> CliError {
+    for parameter in ["params.content: ", "params: "] {
+        if let Some(rest) = error.message.strip_prefix(parameter) {
+            error.message = rest.to_owned();
+        }
+    }
+    error
 }
 
 fn params(file: &Path, content: String, args: &OptimizeArgs) -> Map<String, Value> {

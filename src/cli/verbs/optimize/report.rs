@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::apply::{Applied, version};
-use super::{Done, OptimizeArgs};
+use super::{Done, OptimizeArgs, shown};
 use crate::cli::color::Paint;
 use crate::cli::exit::CliError;
 use crate::cli::session::Session;
@@ -24,13 +24,18 @@ use crate::versions::compare::word_changes;
 /// Everything that is shown at the end.
 #[derive(Debug)]
 pub(super) struct Report {
+    /// For programs.
     table: Table,
+    /// For people.
+    shown: String,
     diffs: String,
     totals: Totals,
+    stopped: Vec<String>,
 }
 
 #[derive(Debug, Default)]
 struct Totals {
+    failed: u64,
     prompts: u64,
     wanted: u64,
     improved: u64,
@@ -53,8 +58,10 @@ impl Default for Report {
         ];
         Self {
             table: Table::new(heading).numbers([3, 4, 5]),
+            shown: String::new(),
             diffs: String::new(),
             totals: Totals::default(),
+            stopped: Vec::new(),
         }
     }
 }
@@ -71,9 +78,12 @@ impl Report {
         let done = match outcome {
             Ok(done) => done,
             Err(error) => {
+                self.shown
+                    .push_str(&shown::failed_file(file, &error.message, session.console.palette));
                 let (file, message) = (file.display().to_string(), error.message);
                 let row = [&file, "", "", "", "", "", "failed", "", &message];
                 self.table.row(row.map(Cell::of));
+                self.totals.failed += 1;
                 return Ok(());
             }
         };
@@ -83,6 +93,29 @@ impl Report {
             session
                 .console
                 .warn(format_args!("{}{line}: {pointer} {message}", file.display()));
+        }
+        self.shown
+            .push_str(&shown::file(file, &done, session.console.palette));
+        for failed in &done.result.failed {
+            let (file, name) = (file.display().to_string(), failed.prompt_id.to_string());
+            let row = [&file, &name, "", "", "", "", "failed", "", &failed.message];
+            self.table.row(row.map(Cell::of));
+        }
+        if let Some(error) = done.error.as_ref().filter(|_| done.result.failed.is_empty()) {
+            let file = file.display().to_string();
+            self.table
+                .row([&file, "", "", "", "", "", "failed", "", error].map(Cell::of));
+        }
+        if let Some(reason) = &done.result.stopped {
+            let left = done
+                .result
+                .total
+                .saturating_sub((done.result.prompts.len() + done.result.failed.len()) as u64);
+            let left = counted(left, "prompt");
+            self.stopped.push(format!(
+                "{}: stopped, {left} not looked at: {reason}",
+                file.display()
+            ));
         }
         for prompt in &done.result.prompts {
             let applied = done.applied.iter().find(|one| one.prompt_id == prompt.prompt_id);
@@ -94,6 +127,13 @@ impl Report {
                 .push_str(&diffs(client, &done.document, &done.result, session).await?);
         }
         Ok(())
+    }
+
+    /// Notes that files were not looked at.
+    pub(super) fn stop(&mut self, reason: &str, files: usize) {
+        let files = counted(files as u64, "file");
+        self.stopped
+            .push(format!("stopped, {files} not looked at: {reason}"));
     }
 
     fn add_prompt(&mut self, file: &Path, prompt: &OptimizedPrompt, applied: Option<&Applied>) {
@@ -122,13 +162,15 @@ impl Report {
 
     /// Shows it.
     pub(super) fn show(self, args: &OptimizeArgs, session: &mut Session) -> Result<(), CliError> {
-        if !self.table.is_empty() {
+        if session.console.is_terminal {
+            session.console.data(&self.shown)?;
+        } else if !self.table.is_empty() {
             session.console.table(&self.table)?;
         }
         if !self.diffs.is_empty() {
             session.console.data(&self.diffs)?;
         }
-        for line in self.totals.lines(args) {
+        for line in self.totals.lines(args).into_iter().chain(self.stopped) {
             session.console.say(line);
         }
         Ok(())
@@ -159,6 +201,12 @@ impl Totals {
         let mut lines = vec![format!(
             "{prompts}, {wanted} rewritten, {improved} with an accepted candidate; {created}"
         )];
+        if self.failed > 0 {
+            lines.push(format!("{} could not be done", counted(self.failed, "file")));
+        }
+        if self.prompts == 0 {
+            return lines;
+        }
         if *improved == 0 {
             lines.push("nothing was accepted: every text stays as it is".to_owned());
         } else if args.apply {
@@ -170,7 +218,7 @@ impl Totals {
     }
 }
 
-fn strategy(candidate: &CandidateReport) -> String {
+pub(super) fn strategy(candidate: &CandidateReport) -> String {
     let mut name = candidate.strategy.as_str().to_owned();
     if candidate.strategy != candidate.requested {
         name.push_str(&format!(" ({})", candidate.requested.as_str()));
@@ -181,7 +229,11 @@ fn strategy(candidate: &CandidateReport) -> String {
     name
 }
 
-fn decision(candidate: &CandidateReport, is_best: bool, applied: Option<&Applied>) -> &'static str {
+pub(super) fn decision(
+    candidate: &CandidateReport,
+    is_best: bool,
+    applied: Option<&Applied>,
+) -> &'static str {
     match applied {
         Some(one) if one.is_done() => "promoted",
         Some(_) => "not promoted",
@@ -191,7 +243,7 @@ fn decision(candidate: &CandidateReport, is_best: bool, applied: Option<&Applied
     }
 }
 
-fn note(candidate: &CandidateReport, applied: Option<&Applied>) -> String {
+pub(super) fn note(candidate: &CandidateReport, applied: Option<&Applied>) -> String {
     let not_promoted = applied.and_then(|one| one.reason.clone());
     not_promoted.unwrap_or_else(|| candidate.reasons.join("; "))
 }
@@ -231,7 +283,9 @@ async fn diffs(
 pub(super) fn as_json(file: &Path, outcome: &Result<Done, CliError>) -> Value {
     let file = file.display().to_string();
     match outcome {
-        Ok(done) => json!({"file": file, "result": done.result, "applied": done.applied, "error": null}),
+        Ok(done) => {
+            json!({"file": file, "result": done.result, "applied": done.applied, "error": done.error})
+        }
         Err(error) => json!({"file": file, "result": null, "applied": [], "error": error.message}),
     }
 }

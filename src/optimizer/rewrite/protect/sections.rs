@@ -1,6 +1,6 @@
-//! What is protected by where it stands: blocks of code, tables, data, sections of examples.
+//! What is protected by where it stands: blocks of code, tables, data, quotations over lines, sections of examples.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::LazyLock;
 
@@ -8,9 +8,12 @@ use regex::Regex;
 
 use crate::optimizer::rewrite::pattern::pattern;
 
-static FENCE: LazyLock<Regex> = LazyLock::new(|| pattern(r"^ {0,3}(`{3,}|~{3,})"));
+/// A fence may stand in a quotation or in an item of a list, at any depth. One with a backtick behind it is code in a line.
+static FENCE: LazyLock<Regex> =
+    LazyLock::new(|| pattern(r"^[\s>]*(?:[-*+]\s+|\d{1,3}[.)]\s+)?(?:(`{3,})[^`]*|(~{3,}).*)$"));
 static INDENTED: LazyLock<Regex> = LazyLock::new(|| pattern(r"^(?: {4,}|\t)\s*[^\s]"));
-static ITEM: LazyLock<Regex> = LazyLock::new(|| pattern(r"^\s*(?:[-*+•·●▪]|\d{1,3}[.)、）]|[a-zA-Z][.)])"));
+static ITEM: LazyLock<Regex> =
+    LazyLock::new(|| pattern(r"^\s*(?:[-*+•·●▪]|\d{1,3}[.)、）]|[(（]\d{1,2}[)）]|[a-zA-Z][.)])"));
 static RULE: LazyLock<Regex> =
     LazyLock::new(|| pattern(r"^\s*(?:-[ -]*-[ -]*-|\*[ *]*\*[ *]*\*|_[ _]*_[ _]*_|=+|-+)\s*$"));
 static TABLE: LazyLock<Regex> = LazyLock::new(|| pattern(r"^\s*\|.*\|"));
@@ -59,12 +62,15 @@ pub(super) fn blocks(text: &str) -> Vec<Range<usize>> {
     for (line, range) in lines(text) {
         let content = range.start..range.start + line.len();
         if let Some((start, mark)) = &fence {
-            let rest = line.trim_start();
+            let rest = line.trim_start_matches(|c: char| c.is_whitespace() || c == '>');
             if rest.starts_with(mark.as_str()) && rest.trim_end().chars().all(|c| mark.starts_with(c)) {
                 found.push(*start..content.end);
                 fence = None;
             }
-        } else if let Some(mark) = FENCE.captures(line).and_then(|found| found.get(1)) {
+        } else if let Some(mark) = FENCE
+            .captures(line)
+            .and_then(|found| found.get(1).or_else(|| found.get(2)))
+        {
             fence = Some((range.start, mark.as_str().to_owned()));
         } else if (INDENTED.is_match(line) && !ITEM.is_match(line))
             || RULE.is_match(line)
@@ -80,32 +86,50 @@ pub(super) fn blocks(text: &str) -> Vec<Range<usize>> {
     found
 }
 
-/// Finds objects in braces that begin with a quoted key, over any number of lines.
+/// Finds what stands in braces over any number of lines, and lists in brackets of quotations, numbers, lists or objects.
 pub(super) fn data(text: &str) -> Vec<Range<usize>> {
-    static OPEN: LazyLock<Regex> = LazyLock::new(|| pattern(r#"\{\s*["'“”]"#));
-    let mut found: Vec<Range<usize>> = Vec::new();
-    let closed = closing_braces(text);
-    for open in OPEN.find_iter(text) {
-        let is_inside = found.last().is_some_and(|last| open.start() < last.end);
-        if let (false, Some(end)) = (is_inside, closed.get(&open.start())) {
-            found.push(open.start()..*end);
+    static LIST: LazyLock<Regex> = LazyLock::new(|| pattern(r#"\[\s*["'“”{\[\d-]"#));
+    let mut found = closed(text, b'{', b'}');
+    let lists: HashSet<usize> = LIST.find_iter(text).map(|list| list.start()).collect();
+    found.extend(
+        closed(text, b'[', b']')
+            .into_iter()
+            .filter(|list| lists.contains(&list.start)),
+    );
+    found
+}
+
+/// Returns from each opening mark that is closed to where it is. Marks in strings come in pairs nearly always.
+fn closed(text: &str, opening: u8, closing: u8) -> Vec<Range<usize>> {
+    let (mut open, mut found) = (Vec::new(), Vec::new());
+    for (at, byte) in text.bytes().enumerate() {
+        if byte == opening {
+            open.push(at);
+        } else if byte == closing
+            && let Some(start) = open.pop()
+        {
+            found.push(start..at + 1);
         }
     }
     found
 }
 
-/// Returns the end of each opening brace that is closed. Braces in strings come in pairs nearly always.
-fn closing_braces(text: &str) -> HashMap<usize, usize> {
-    let mut open = Vec::new();
-    let mut closed = HashMap::new();
-    for (at, byte) in text.bytes().enumerate() {
-        match byte {
-            b'{' => open.push(at),
-            b'}' => closed.extend(open.pop().map(|start| (start, at + 1))),
-            _ => {}
+/// Finds quotations in straight marks that go over line breaks, in paragraphs where every mark has its other one.
+pub(super) fn quotations(text: &str) -> Vec<Range<usize>> {
+    let mut found = Vec::new();
+    let mut marks: Vec<usize> = Vec::new();
+    let end = text.len()..text.len();
+    for (line, range) in lines(text).chain([("", end)]) {
+        marks.extend(line.match_indices('"').map(|(at, _)| range.start + at));
+        if line.trim().is_empty() {
+            if marks.len().is_multiple_of(2) {
+                let pairs = marks.chunks_exact(2);
+                found.extend(pairs.filter_map(|pair| Some(*pair.first()?..*pair.last()? + 1)));
+            }
+            marks.clear();
         }
     }
-    closed
+    found
 }
 
 /// Finds the sections under a heading that names examples or a format, blocks under a label that does, and elements of

@@ -13,20 +13,19 @@ use crate::optimizer::rewrite::source::Source;
 /// Long form, short form.
 #[rustfmt::skip]
 const WORDY: &[(&str, &str)] = &[
-    ("是否能够", "能否"), ("除此之外", "此外"), ("在此基础之上", "在此基础上"), ("非常非常", "非常"), ("十分十分", "十分"),
-    ("请务必一定要", "请务必"), ("务必一定要", "务必"), ("必须一定要", "必须"), ("互相之间", "互相"), ("涉及到", "涉及"),
+    ("是否能够", "能否"), ("在此基础之上", "在此基础上"), ("非常非常", "非常"), 
+    ("请务必一定要", "请务必"), ("务必一定要", "务必"), ("必须一定要", "必须"), ("涉及到", "涉及"),
 ];
 
 /// Verbs that can stand alone.
 const ACTS: &str =
     "回复|回答|分析|判断|总结|处理|描述|分类|检查|翻译|修改|整理|归纳|提取|解释|说明|生成|撰写";
 
-/// Shortens Chinese phrases. 进行 goes where it stands between a comma and a verb, 帮我 between 请 and a verb.
+/// Shortens Chinese phrases. 帮我 goes where it stands between 请 and a verb at the beginning of a sentence.
 ///
 /// ```
 /// use promptd::optimizer::rewrite::rules::CHINESE_WORDY;
 /// assert_eq!(CHINESE_WORDY.apply("请帮我判断是否能够回答。"), "请判断能否回答。");
-/// assert_eq!(CHINESE_WORDY.apply("根据用户的问题，进行回复。"), "根据用户的问题，回复。");
 /// assert_eq!(CHINESE_WORDY.apply("对图片进行分析。"), "对图片进行分析。");
 /// ```
 pub static CHINESE_WORDY: Rule = Rule {
@@ -44,7 +43,7 @@ fn chinese_wordy(source: &Source<'_>) -> Vec<Edit> {
         pattern(&long.join("|"))
     });
     static ACT: LazyLock<Regex> =
-        LazyLock::new(|| pattern(&format!("[，,](进行)(?:{ACTS})|请(您?帮我)(?:{ACTS})")));
+        LazyLock::new(|| pattern(&format!("(?:^|[。！？])\\s*请(您?帮我)(?:{ACTS})")));
     let mut edits = Vec::new();
     for (line, text) in source.lines_in(Language::Chinese) {
         for found in PHRASE.find_iter(text) {
@@ -53,7 +52,7 @@ fn chinese_wordy(source: &Source<'_>) -> Vec<Edit> {
             edits.extend(short.map(|(_, short)| Edit::new(range, *short)));
         }
         for found in ACT.captures_iter(text) {
-            let act = found.get(1).or_else(|| found.get(2));
+            let act = found.get(1);
             edits.extend(
                 act.map(|act| Edit::delete(line.range.start + act.start()..line.range.start + act.end())),
             );

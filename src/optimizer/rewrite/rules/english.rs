@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 
 use regex::{Captures, Regex};
 
+use super::context::{just_after, just_before, last_word, sentence_rest};
 use super::phrases::{capitalised, starts_sentence};
 use super::{Kind, Rule};
 use crate::optimizer::rewrite::Edit;
@@ -13,7 +14,7 @@ use crate::optimizer::rewrite::pattern::pattern;
 use crate::optimizer::rewrite::source::Source;
 
 /// Finds a pattern of two groups (what goes, and the letter after it) in the English lines; the letter takes over the
-/// capital. `accept` sees the line, where the match begins in it, and the word that would come first.
+/// capital, unless it begins a name. `accept` sees the line, where the match begins in it, and what would come first.
 fn openings(source: &Source<'_>, pattern: &Regex, accept: impl Fn(&str, usize, &str) -> bool) -> Vec<Edit> {
     let mut edits = Vec::new();
     for (line, text) in source.lines_in(Language::English) {
@@ -22,16 +23,12 @@ fn openings(source: &Source<'_>, pattern: &Regex, accept: impl Fn(&str, usize, &
                 continue;
             };
             let tail = text.get(letter.start..).unwrap_or_default();
-            let next: &str = tail
-                .split(|c: char| !(c.is_alphanumeric() || c == '\''))
-                .next()
-                .unwrap_or_default();
-            if !accept(text, gone.start, next) {
-                continue;
-            }
             let is_capital = text
                 .get(gone.clone())
                 .is_some_and(|gone| gone.starts_with(char::is_uppercase));
+            if !accept(text, gone.start, tail) || (is_capital && is_name(tail)) {
+                continue;
+            }
             let first = tail.get(..letter.len()).unwrap_or_default();
             let first = if is_capital {
                 capitalised(first)
@@ -45,6 +42,23 @@ fn openings(source: &Source<'_>, pattern: &Regex, accept: impl Fn(&str, usize, &
         }
     }
     edits
+}
+
+/// Returns the word that a text begins with.
+fn first_word(text: &str) -> &str {
+    text.split(|c: char| !(c.is_alphanumeric() || c == '\''))
+        .next()
+        .unwrap_or_default()
+}
+
+/// Tells whether a text begins with what has its small letter for good: `iPhone`, `user_id`, `config.yaml`, `print(x)`.
+fn is_name(text: &str) -> bool {
+    let word = text.split_whitespace().next().unwrap_or_default();
+    let word = word.trim_end_matches(['.', ',', ';', ':', '!', '?', ')']);
+    word.starts_with(char::is_lowercase)
+        && !word
+            .chars()
+            .all(|c| c.is_lowercase() || matches!(c, '\'' | '’' | '-'))
 }
 
 fn two_groups(found: &Captures<'_>) -> Option<(Range<usize>, Range<usize>)> {
@@ -97,8 +111,13 @@ fn direct_instruction(source: &Source<'_>) -> Vec<Edit> {
             r"\b((?:I want you to|I would like you to|I['’]d like you to|I need you to|Your (?:task|job) is to|You are asked to) +)([a-z])",
         )
     });
-    openings(source, &TOLD, |line, at, next| {
-        starts_sentence(line, at) && !matches!(next, "not" | "be" | "have" | "know" | "understand")
+    // A second half that begins with "to" would hang in the air.
+    static GOES_ON: LazyLock<Regex> =
+        LazyLock::new(|| pattern(r"(?:,|\b(?:and|or|but|not|then|also|than)) to \p{L}"));
+    openings(source, &TOLD, |line, at, tail| {
+        starts_sentence(line, at)
+            && !matches!(first_word(tail), "not" | "be" | "have" | "know" | "understand")
+            && !GOES_ON.is_match(sentence_rest(tail))
     })
 }
 
@@ -120,28 +139,22 @@ pub static COURTESY: Rule = Rule {
 
 fn courtesy(source: &Source<'_>) -> Vec<Edit> {
     static PLEASE: LazyLock<Regex> = LazyLock::new(|| pattern(r"\b([Pp]lease,? +)([a-z])"));
-    openings(source, &PLEASE, |line, at, next| {
-        let before = line.get(..at).unwrap_or_default().trim_end();
-        let is_asked = before.ends_with(',') || before.ends_with(" you");
-        let has_object = matches!(
-            next,
-            "the"
-                | "your"
-                | "our"
-                | "their"
-                | "all"
-                | "everyone"
-                | "customers"
-                | "users"
-                | "people"
-                | "a"
-                | "them"
-                | "him"
-                | "her"
-        );
-        !has_object && (is_asked || starts_sentence(line, at))
+    static ASKED: LazyLock<Regex> = LazyLock::new(|| pattern(r"(?i)(?:,|\b(?:can|could|would|will) you) *$"));
+    openings(source, &PLEASE, |line, at, tail| {
+        let next = first_word(tail);
+        let is_no_request = NO_REQUEST.contains(&next) || (next == "do" && !tail.starts_with("do not "));
+        let is_asked = ASKED.is_match(just_before(line.get(..at).unwrap_or_default()));
+        !is_no_request && (is_asked || starts_sentence(line, at))
     })
 }
+
+/// What follows "please" where it is a verb, or a word among others.
+#[rustfmt::skip]
+const NO_REQUEST: &[&str] = &[
+    "a", "all", "and", "any", "anyone", "both", "clients", "customers", "each", "every", "everybody", "everyone", "her", "him",
+    "his", "it", "its", "me", "my", "nobody", "or", "our", "people", "some", "thank", "thanks", "that", "the", "their", "them",
+    "these", "this", "those", "us", "users", "your",
+];
 
 /// Removes "very" and "really" before common adjectives and adverbs that are as clear without.
 ///
@@ -167,13 +180,9 @@ const GRADED: &str = "clear|clearly|detailed|specific|important|concise|careful|
 fn intensifier(source: &Source<'_>) -> Vec<Edit> {
     static GRADE: LazyLock<Regex> =
         LazyLock::new(|| pattern(&format!(r"\b((?:[Vv]ery|[Rr]eally) +)((?:{GRADED})\b)")));
-    openings(source, &GRADE, |line, at, next| {
-        let mut before = line
-            .get(..at)
-            .unwrap_or_default()
-            .trim_end()
-            .rsplit(|c: char| !(c.is_alphanumeric() || c == '\'' || c == '’'));
-        let before = before.next().unwrap_or_default().to_lowercase();
+    openings(source, &GRADE, |line, at, tail| {
+        let next = first_word(tail);
+        let before = last_word(line.get(..at).unwrap_or_default());
         let article_fits = match before.as_str() {
             "a" => !next.starts_with(['a', 'e', 'i', 'o', 'u', 'h']),
             "an" => false,
@@ -181,13 +190,39 @@ fn intensifier(source: &Source<'_>) -> Vec<Edit> {
         };
         let is_graded = matches!(
             before.as_str(),
-            "not" | "the" | "how" | "so" | "no" | "never" | "if" | "whether" | "isn't" | "aren't"
+            "not"
+                | "the"
+                | "how"
+                | "so"
+                | "no"
+                | "never"
+                | "if"
+                | "whether"
+                | "only"
+                | "just"
+                | "too"
+                | "less"
+                | "more"
         );
-        article_fits && !is_graded && !before.ends_with("n’t") && !before.ends_with("n't")
+        // At the head of a line and behind a mark it may be a step of a scale, and so it may beside the bare word.
+        let is_step = before.is_empty()
+            || stands_bare(just_before(line.get(..at).unwrap_or_default()), next)
+            || stands_bare(just_after(tail.get(next.len()..).unwrap_or_default()), next);
+        article_fits && !is_graded && !is_step && !before.ends_with("n't")
     })
     .into_iter()
     .map(|edit| keep_word(source, &edit))
     .collect()
+}
+
+/// Tells whether a part of a line has a word without "very" or "really" before it.
+fn stands_bare(line: &str, word: &str) -> bool {
+    line.match_indices(word).any(|(at, _)| {
+        let before = line.get(..at).unwrap_or_default();
+        let after = line.get(at + word.len()..).unwrap_or_default();
+        let is_whole = !before.ends_with(char::is_alphanumeric) && !after.starts_with(char::is_alphanumeric);
+        is_whole && !matches!(last_word(before).as_str(), "very" | "really")
+    })
 }
 
 /// Narrows an edit whose replacement ends like what it replaces, so that only what goes is in it.

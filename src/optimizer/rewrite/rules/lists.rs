@@ -41,12 +41,16 @@ struct Marker {
 fn marker(text: &str) -> Option<Marker> {
     let found = MARKER.captures(text)?;
     let space = found.get(4)?;
+    // `*word*` is emphasis, whatever the lines around it are.
+    let is_emphasis = found
+        .get(2)
+        .is_some_and(|star| star.as_str() == "*" && text.matches('*').count() > 1);
     Some(Marker {
         end: space.start(),
         bullet: found.get(2).and_then(|bullet| bullet.as_str().chars().next()),
         number: found.get(3).and_then(|number| number.as_str().parse().ok()),
         has_space: !space.is_empty(),
-        letter_follows: found.get(5)?.as_str().chars().all(char::is_alphabetic),
+        letter_follows: found.get(5)?.as_str().chars().all(char::is_alphabetic) && !is_emphasis,
     })
 }
 
@@ -217,9 +221,24 @@ fn inline_enumeration(source: &Source<'_>) -> Vec<Edit> {
 
 static ENDS_WITHIN: LazyLock<Regex> = LazyLock::new(|| pattern(r"[.!?]\s+\S|[。！？]\s*\S"));
 
+fn indentation(line: &str) -> String {
+    line.chars().take_while(|c| matches!(c, ' ' | '\t')).collect()
+}
+
+/// Returns what a further line of the same item begins with.
+fn continued(line: &str) -> String {
+    static HEAD: LazyLock<Regex> = LazyLock::new(|| pattern(r"^[ \t]*(?:(?:[-*+]|\d{1,3}[.)])[ \t]+)?"));
+    let head = HEAD.find(line).map_or("", |head| head.as_str());
+    let kept = |c: char| if c == '\t' { c } else { ' ' };
+    head.chars().map(kept).collect()
+}
+
 /// Returns the line breaks of an enumeration, when a line is one.
 fn enumeration(source: &Source<'_>, line: &Line, form: &Regex, least: usize) -> Option<Vec<Edit>> {
     let text = source.slice(&line.range);
+    if text.trim_start().starts_with('>') {
+        return None;
+    }
     let mut marks: Vec<Range<usize>> = Vec::new();
     let mut at = 0;
     while let Some(found) = text.get(at..).and_then(|rest| form.captures(rest)) {
@@ -254,6 +273,12 @@ fn enumeration(source: &Source<'_>, line: &Line, form: &Regex, least: usize) -> 
     } else {
         "\n"
     };
+    let head = if lead.is_empty() {
+        indentation(text)
+    } else {
+        continued(text)
+    };
+    let ending = format!("{ending}{head}");
     let breaks = marks.iter().filter(|mark| mark.start > 0).map(|mark| {
         let before = text.get(..mark.start).unwrap_or_default();
         let start = before.trim_end().len();
@@ -261,7 +286,7 @@ fn enumeration(source: &Source<'_>, line: &Line, form: &Regex, least: usize) -> 
         let space = head.len() - head.trim_start().len();
         Edit::new(
             line.range.start + start..line.range.start + mark.start + space,
-            ending,
+            ending.as_str(),
         )
     });
     let breaks: Vec<Edit> = breaks

@@ -4,17 +4,23 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
+use super::repeats::weight;
 use super::{Kind, Rule};
 use crate::optimizer::rewrite::Edit;
 use crate::optimizer::rewrite::language::Language;
 use crate::optimizer::rewrite::pattern::pattern;
 
-/// Puts the space into a heading that lacks it. One `#` alone may be a tag, and a line that ends with `#` a frame.
+/// The most words of a heading; two Chinese characters are one.
+const LONGEST_TITLE: usize = 8;
+
+/// Puts the space into a heading that lacks it. One `#` alone may be a tag, a line that ends with `#` a frame, and a whole
+/// sentence is none.
 ///
 /// ```
 /// use promptd::optimizer::rewrite::rules::HEADING_SPACE;
 /// assert_eq!(HEADING_SPACE.apply("##Rules\n###角色"), "## Rules\n### 角色");
 /// assert_eq!(HEADING_SPACE.apply("#tag\n##Input##"), "#tag\n##Input##");
+/// assert_eq!(HEADING_SPACE.apply("###Never say this."), "###Never say this.");
 /// ```
 pub static HEADING_SPACE: Rule = Rule {
     id: "heading-space",
@@ -25,8 +31,12 @@ pub static HEADING_SPACE: Rule = Rule {
         static HEADING: LazyLock<Regex> = LazyLock::new(|| pattern(r"^ {0,3}(#{2,6})\p{L}.*[^#\s]\s*$"));
         let mut edits = Vec::new();
         for line in source.lines() {
+            let text = source.slice(&line.range);
+            let is_title = weight(text) <= LONGEST_TITLE
+                && !text.trim_end().ends_with(['.', '。', '!', '！', ';', '；']);
             let marks = HEADING
-                .captures(source.slice(&line.range))
+                .captures(text)
+                .filter(|_| is_title)
                 .and_then(|found| found.get(1));
             edits.extend(marks.map(|marks| {
                 Edit::new(

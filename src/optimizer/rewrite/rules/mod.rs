@@ -4,6 +4,7 @@
 //! headings, then punctuation, then white space, which tidies up after the others.
 
 mod chinese;
+mod context;
 mod english;
 mod lists;
 mod markdown;
@@ -20,6 +21,7 @@ pub use lists::{BULLET_MARKER, IDEOGRAPHIC_NUMBERING, INLINE_ENUMERATION, LIST_M
 pub use markdown::{HEADING_BLANK_LINE, HEADING_SPACE};
 pub use phrases::{VAGUE_WORDING, WORDY_PHRASE};
 pub use punctuation::{DOUBLED_PUNCTUATION, FULL_WIDTH_PUNCTUATION, SPACE_BEFORE_PUNCTUATION};
+pub(in crate::optimizer) use repeats::repeated_lines;
 pub use repeats::{DOUBLED_WORD, REPEATED_LINE, REPEATED_SENTENCE};
 pub use whitespace::{BLANK_LINES, DOUBLED_SPACE, TRAILING_WHITESPACE};
 

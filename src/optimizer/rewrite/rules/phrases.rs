@@ -5,13 +5,13 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::{Kind, Rule};
+use super::{Kind, Rule, context};
 use crate::optimizer::rewrite::Edit;
 use crate::optimizer::rewrite::language::Language;
 use crate::optimizer::rewrite::pattern::{pattern, phrases};
 use crate::optimizer::rewrite::source::Source;
 
-/// Long form, short form. Each holds in every sentence that has the long form; each form of a verb has its own line.
+/// Long form, short form. Each form of a verb has its own entry. What the short form does not fit, `context` knows.
 #[rustfmt::skip]
 const WORDY: &[(&str, &str)] = &[
     ("in order to", "to"), ("so as to", "to"), ("due to the fact that", "because"), ("for the reason that", "because"),
@@ -19,11 +19,11 @@ const WORDY: &[(&str, &str)] = &[
     ("in spite of the fact that", "although"), ("in spite of", "despite"), ("at this point in time", "now"),
     ("at the present time", "now"), ("in the event that", "if"),
     ("on the condition that", "if"), ("until such time as", "until"), ("during the course of", "during"),
-    ("for the purpose of", "for"), ("with regard to", "about"), ("with regards to", "about"), ("in regard to", "about"),
-    ("prior to", "before"), ("subsequent to", "after"), ("by means of", "by"), ("in the absence of", "without"),
-    ("with the exception of", "except"), ("in close proximity to", "near"), ("a large number of", "many"),
+    ("for the purpose of", "for"), ("with regard to", "regarding"), ("with regards to", "regarding"), ("in regard to", "regarding"),
+    ("prior to", "before"), ("subsequent to", "after"), ("in the absence of", "without"),
+    ("with the exception of", "except for"), ("in close proximity to", "near"), ("a large number of", "many"),
     ("a great number of", "many"), ("a number of different", "several"), ("each and every", "every"),
-    ("any and all", "all"), ("first and foremost", "first"), ("has the ability to", "can"),
+    ("any and all", "any"), ("has the ability to", "can"),
     ("is able to", "can"), ("are able to", "can"), ("is not able to", "cannot"), ("are not able to", "cannot"),
     ("make use of", "use"), ("makes use of", "uses"), ("making use of", "using"), ("made use of", "used"),
     ("take into consideration", "consider"), ("takes into consideration", "considers"),
@@ -32,7 +32,7 @@ const WORDY: &[(&str, &str)] = &[
     ("provide a description of", "describe"), ("give a description of", "describe"), ("provide an analysis of", "analyze"),
     ("perform an analysis of", "analyze"), ("conduct an analysis of", "analyze"), ("make a list of", "list"),
     ("make a comparison of", "compare"), ("perform a comparison of", "compare"), ("perform a translation of", "translate"),
-    ("on a regular basis", "regularly"), ("on a daily basis", "daily"), ("at all times", "always"),
+    ("on a regular basis", "regularly"), ("on a daily basis", "daily"),
     ("in a clear manner", "clearly"), ("in a concise manner", "concisely"), ("in a consistent manner", "consistently"),
     ("in a professional manner", "professionally"), ("in a polite manner", "politely"), ("in a precise manner", "precisely"),
     ("in such a way that", "so that"), ("in such a manner that", "so that"),
@@ -40,7 +40,7 @@ const WORDY: &[(&str, &str)] = &[
     ("end result", "result"), ("final outcome", "outcome"), ("past history", "history"),
     ("basic fundamentals", "fundamentals"), ("completely unique", "unique"), ("absolutely essential", "essential"),
     ("repeat again", "repeat"), ("combine together", "combine"),
-    ("merge together", "merge"), ("join together", "join"),
+    ("merge together", "merge"),
 ];
 
 /// Vague form, certain form.
@@ -52,8 +52,7 @@ const VAGUE: &[(&str, &str)] = &[
     ("try and find", "try to find"), ("try and keep", "try to keep"), ("try and use", "try to use"),
     ("try and avoid", "try to avoid"), ("kind of like", "like"), ("sort of like", "like"), ("pretty much all", "almost all"),
     ("pretty much every", "almost every"), ("pretty much the same", "almost the same"), ("utilize", "use"),
-    ("utilizes", "uses"), ("utilized", "used"), ("utilizing", "using"), ("endeavor to", "try to"),
-    ("endeavour to", "try to"), ("and so on and so forth", "and so on"), ("etc. etc", "etc"), ("etc etc", "etc"),
+    ("utilizes", "uses"), ("utilized", "used"), ("utilizing", "using"), ("and so on and so forth", "and so on"), ("etc. etc", "etc"), ("etc etc", "etc"),
     ("and etc", "etc"),
 ];
 
@@ -64,6 +63,7 @@ const VAGUE: &[(&str, &str)] = &[
 /// assert_eq!(WORDY_PHRASE.apply("In order to help, make use of the notes."), "To help, use the notes.");
 /// assert_eq!(WORDY_PHRASE.apply("STOP PRIOR TO THE END."), "STOP BEFORE THE END.");
 /// assert_eq!(WORDY_PHRASE.apply("You should be able to answer."), "You should be able to answer.");
+/// assert_eq!(WORDY_PHRASE.apply("Provide a summary of 100 words."), "Provide a summary of 100 words.");
 /// ```
 pub static WORDY_PHRASE: Rule = Rule {
     id: "wordy-phrase",
@@ -117,7 +117,12 @@ impl Table {
                     .collect::<Vec<_>>()
                     .join(" ")
                     .to_lowercase();
-                let new = self.replacements.get(key.as_str());
+                let (before, after) = text.split_at(found.start());
+                let after = after.get(found.len()..).unwrap_or_default();
+                let new = self
+                    .replacements
+                    .get(key.as_str())
+                    .filter(|_| context::fits(&key, before, after));
                 if let Some(new) = new.and_then(|new| in_case_of(found.as_str(), new)) {
                     edits.push(Edit::new(
                         line.range.start + found.start()..line.range.start + found.end(),
@@ -152,17 +157,16 @@ pub(super) fn capitalised(text: &str) -> String {
         .map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
 }
 
-static HEAD_OR_END: LazyLock<Regex> = LazyLock::new(|| {
-    pattern(
-        r"^\s*(?:(?:[-*+•·●▪>]|#{1,6}|\d{1,3}[.)、]|\(\w{1,3}\)|[a-zA-Z][.)])\s*)*$|[.!?](?:\s+|[)\]]\s+)$",
-    )
-});
+static HEAD: LazyLock<Regex> =
+    LazyLock::new(|| pattern(r"^\s*(?:(?:[-*+•·●▪>]|#{1,6}|\d{1,3}[.)、]|\(\w{1,3}\)|[a-zA-Z][.)])\s*)*$"));
+static END: LazyLock<Regex> = LazyLock::new(|| pattern(r"[.!?](?:\s+|[)\]]\s+)$"));
 
 /// Tells whether a sentence begins at a place of a line: at its head, behind list marks, or after an end mark.
 pub(super) fn starts_sentence(line: &str, at: usize) -> bool {
     let before = line.get(..at).unwrap_or_default();
+    let near = context::just_before(before);
     let is_abbreviation = before.trim_end().ends_with("e.g.") || before.trim_end().ends_with("i.e.");
-    !is_abbreviation && HEAD_OR_END.is_match(before)
+    !is_abbreviation && (END.is_match(near) || (near == before && HEAD.is_match(near)))
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
+use super::context::last_word;
 use super::{Kind, Rule};
 use crate::optimizer::rewrite::Edit;
 use crate::optimizer::rewrite::language::{Language, is_han};
@@ -27,7 +28,13 @@ pub static SPACE_BEFORE_PUNCTUATION: Rule = Rule {
         static SPACE: LazyLock<Regex> = LazyLock::new(|| pattern(r"[\p{L})]( +)[,;.?!](?:\s|$)"));
         let mut edits = Vec::new();
         for (line, text) in source.lines_in(Language::English) {
-            let spaces = SPACE.captures_iter(text).filter_map(|found| found.get(1));
+            let spaces = SPACE
+                .captures_iter(text)
+                .filter_map(|found| found.get(1))
+                .filter(|gap| {
+                    let word = last_word(text.get(..gap.start()).unwrap_or_default());
+                    !NAMES_A_MARK.contains(&word.as_str())
+                });
             edits.extend(
                 spaces.map(|gap| Edit::delete(line.range.start + gap.start()..line.range.start + gap.end())),
             );
@@ -35,6 +42,13 @@ pub static SPACE_BEFORE_PUNCTUATION: Rule = Rule {
         edits
     },
 };
+
+/// Words before a mark that is talked about: "separated by , or ;". None of them ends a part of a sentence.
+#[rustfmt::skip]
+const NAMES_A_MARK: &[&str] = &[
+    "a", "and", "as", "be", "by", "character", "characters", "from", "in", "into", "is", "like", "mark", "marks", "of", "or",
+    "symbol", "symbols", "than", "the", "to", "use", "using", "with",
+];
 
 /// Leaves one comma of two, and one Chinese mark of two equal ones. Three and more are meant.
 ///
@@ -88,8 +102,12 @@ pub static FULL_WIDTH_PUNCTUATION: Rule = Rule {
 };
 
 fn full_width(source: &Source<'_>) -> Vec<Edit> {
+    // Such a line may say which marks an answer has.
+    static SPEAKS_OF_MARKS: LazyLock<Regex> =
+        LazyLock::new(|| pattern("(?i)逗号|分号|问号|叹号|标点|符号|分隔|分割|隔开|半角|格式|英文|csv"));
     let mut edits = Vec::new();
-    for (line, text) in source.lines_in(Language::Chinese) {
+    let lines = source.lines_in(Language::Chinese);
+    for (line, text) in lines.filter(|(_, text)| !SPEAKS_OF_MARKS.is_match(text)) {
         let mut before: Option<char> = None;
         let mut chars = text.char_indices().peekable();
         while let Some((at, mark)) = chars.next() {
