@@ -9,6 +9,7 @@ mod each;
 mod import;
 mod import_result;
 mod optimize;
+mod optimize_model;
 mod optimize_result;
 mod params;
 mod rebuild_index;
@@ -22,6 +23,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::http::wire::JobRequest;
+use crate::llm::LanguageModel;
 use crate::model::Author;
 use crate::storage::{Problem, Progress};
 use crate::versions::VersionManager;
@@ -33,8 +35,11 @@ use backup::{BackupPlan, RestorePlan, VerifyBackupPlan};
 use collect::CollectPlan;
 use import::{ImportOrder, ImportPlan};
 pub use import_result::{FailedPrompt, ImportResult, ImportedVersion, SkippedPlace};
+pub(crate) use optimize::MAX_COST;
 use optimize::{OptimizeOrder, OptimizePlan};
-pub use optimize_result::{CandidateReport, OptimizeResult, OptimizedPrompt, ScoreReport};
+pub use optimize_result::{
+    CandidateReport, ModelReport, OptimizeResult, OptimizedPrompt, ScoreReport, SkippedStrategy,
+};
 pub(crate) use params::MAX_LIST_ITEMS;
 use params::Params;
 use verify::VerifyPlan;
@@ -165,6 +170,8 @@ pub(super) struct Context {
     pub(super) job_id: JobId,
     pub(super) progress: Arc<Progress>,
     pub(super) ledger: Arc<dyn Ledger>,
+    /// The language model, where one is configured.
+    pub(super) language_model: Option<LanguageModel>,
 }
 
 impl Context {
@@ -260,6 +267,14 @@ impl Plan {
     /// forgotten in a crash, and it may be what makes room.
     pub(super) const fn may_run_unrecorded(&self) -> bool {
         !matches!(self, Self::Import(_) | Self::Optimize(_))
+    }
+
+    /// Checks what the job needs of a language model.
+    pub(super) fn check_model(&self, model: Option<&LanguageModel>) -> Result<(), JobError> {
+        match self {
+            Self::Optimize(plan) => plan.check_model(model),
+            _ => Ok(()),
+        }
     }
 
     /// Does the work. Stops at its next step when the progress says so.

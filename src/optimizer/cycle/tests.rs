@@ -17,6 +17,7 @@ fn rewriting(text: &str) -> Rewriting {
     Rewriting {
         text: text.to_owned(),
         changes: Vec::new(),
+        model_use: None,
     }
 }
 
