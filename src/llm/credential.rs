@@ -168,7 +168,7 @@ mod tests {
         check(b"sesame\nsesame", 0o600, Err("one line"));
         check(b"sesame\xff", 0o600, Err("not UTF-8"));
         check("sésame".as_bytes(), 0o600, Err("one line"));
-        check(&[b'x'; 9_000], 0o600, Err("large"));
+        check(&[b'x'; 9_000], 0o600, Err("the limit is 8192"));
     }
 
     #[test]

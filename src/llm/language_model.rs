@@ -1,6 +1,7 @@
 //! [`LanguageModel`]: the handle through which everybody asks.
 
 use std::fmt;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -25,7 +26,10 @@ use super::retry::RetryPolicy;
 use super::settings::LlmSettings;
 use super::spending::Spending;
 use crate::model::{ModelUse, OptimizationStrategy, Timestamp};
-use crate::storage::filesystem::disk::{Disk, RealDisk};
+use crate::storage::filesystem::disk::{Disk, RealDisk, StoreLock};
+
+/// The file whose lock keeps a second daemon away from the book of what is spent.
+const LOCK: &str = ".lock";
 
 /// Where files of the language model are.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -114,6 +118,7 @@ impl LanguageModel {
                 model: model.clone(),
                 temperature: settings.temperature,
                 max_answer_tokens: settings.max_answer_tokens,
+                answer_limit_field: settings.answer_limit_field,
             },
             prices: Prices::of(&settings.budget),
             retry: RetryPolicy::of(settings),
@@ -354,22 +359,30 @@ impl KeptAnswer {
 }
 
 fn open_spending(settings: &LlmSettings, places: &LlmPlaces) -> Spending {
-    let disk = places.state_dir.as_deref().map(open_disk).transpose();
+    let disk = places.state_dir.as_deref().map(open_own).transpose();
     Spending::open(settings.budget.clone(), disk)
 }
 
 /// Answers that cannot be kept are asked for again, which is no reason to ask nothing at all.
 fn answers_disk(path: &Path) -> Option<Arc<dyn Disk>> {
     let disk = open_disk(path);
-    disk.inspect_err(|reason| tracing::warn!(reason, "answers of the language model are not kept"))
-        .ok()
+    let disk =
+        disk.inspect_err(|reason| tracing::warn!(reason, "answers of the language model are not kept"));
+    Some(Arc::new(disk.ok()?))
 }
 
-fn open_disk(path: &Path) -> Result<Arc<dyn Disk>, String> {
-    match RealDisk::open(path) {
-        Ok(disk) => Ok(Arc::new(disk)),
-        Err(error) => Err(format!("{} cannot be used: {error}", path.display())),
-    }
+fn open_disk(path: &Path) -> Result<RealDisk, String> {
+    RealDisk::open(path).map_err(|error| format!("{} cannot be used: {error}", path.display()))
+}
+
+/// Opens the directory of the book, and keeps other daemons out of it: two would each spend a whole budget.
+fn open_own(path: &Path) -> Result<(Arc<dyn Disk>, StoreLock), String> {
+    let disk = open_disk(path)?;
+    let lock = disk.lock(Path::new(LOCK)).map_err(|error| match error.kind() {
+        io::ErrorKind::WouldBlock => format!("{} is used by another promptd", path.display()),
+        _ => format!("{} cannot be used: {error}", path.display()),
+    })?;
+    Ok((Arc::new(disk), lock))
 }
 
 /// Returns the present day (UTC).

@@ -41,4 +41,4 @@ pub use credential::CredentialError;
 pub use endpoint::Endpoint;
 pub use error::LlmError;
 pub use language_model::{LanguageModel, LlmPlaces, Rewritten, Task};
-pub use settings::{AnswerCacheSettings, BudgetSettings, InvalidLlmSetting, LlmSettings};
+pub use settings::{AnswerCacheSettings, AnswerLimitField, BudgetSettings, InvalidLlmSetting, LlmSettings};

@@ -4,6 +4,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::mask::{Masked, absent_mark, mask};
+use super::settings::AnswerLimitField;
 use crate::model::OptimizationStrategy;
 
 /// Hex digits of the mark around the prompt.
@@ -52,6 +53,8 @@ pub(super) struct Parameters {
     pub(super) temperature: f64,
     /// How long at most.
     pub(super) max_answer_tokens: u64,
+    /// How that is called.
+    pub(super) answer_limit_field: AnswerLimitField,
 }
 
 /// The body of a request, in the form of the chat completions of OpenAI.
@@ -60,7 +63,10 @@ struct Body<'a> {
     model: &'a str,
     messages: &'a [Message],
     temperature: f64,
-    max_tokens: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_tokens: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_completion_tokens: Option<u64>,
     stream: bool,
 }
 
@@ -91,11 +97,13 @@ impl Ask {
 
     /// Returns the body to send.
     pub(super) fn body(&self, parameters: &Parameters) -> Vec<u8> {
+        let limit = |field| (parameters.answer_limit_field == field).then_some(parameters.max_answer_tokens);
         let body = Body {
             model: &parameters.model,
             messages: &self.messages,
             temperature: parameters.temperature,
-            max_tokens: parameters.max_answer_tokens,
+            max_tokens: limit(AnswerLimitField::MaxTokens),
+            max_completion_tokens: limit(AnswerLimitField::MaxCompletionTokens),
             stream: false,
         };
         serde_json::to_vec(&body).unwrap_or_default()
@@ -158,6 +166,7 @@ mod tests {
             model: "m".into(),
             temperature: 0.2,
             max_answer_tokens: 100,
+            answer_limit_field: AnswerLimitField::MaxTokens,
         }
     }
 
@@ -209,6 +218,15 @@ mod tests {
         );
         assert_eq!(body["messages"].as_array().unwrap().len(), 2);
         assert!(!body.to_string().contains("{{a}}"), "{body}");
+        let newer = Parameters {
+            answer_limit_field: AnswerLimitField::MaxCompletionTokens,
+            ..parameters()
+        };
+        let body: serde_json::Value = serde_json::from_slice(&Ask::new(LlmGuided, "x").body(&newer)).unwrap();
+        assert_eq!(
+            (body.get("max_tokens"), &body["max_completion_tokens"]),
+            (None, &100.into())
+        );
     }
 
     #[test]

@@ -37,12 +37,25 @@ pub struct LlmSettings {
     pub max_answer_bytes: u64,
     /// The most tokens of an answer.
     pub max_answer_tokens: u64,
+    /// How that limit is called in a request.
+    pub answer_limit_field: AnswerLimitField,
     /// How free the model is in its choice of words.
     pub temperature: f64,
     /// What all of it may cost.
     pub budget: BudgetSettings,
     /// Where answers are kept.
     pub cache: AnswerCacheSettings,
+}
+
+/// How the limit of an answer is called in a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AnswerLimitField {
+    /// As nearly all servers have it.
+    #[default]
+    MaxTokens,
+    /// As some newer models want it.
+    MaxCompletionTokens,
 }
 
 /// What language models may cost. Amounts of money are in the currency of the prices.
@@ -91,6 +104,7 @@ impl Default for LlmSettings {
             max_burst_calls: 10,
             max_answer_bytes: 1 << 20,
             max_answer_tokens: 4_096,
+            answer_limit_field: AnswerLimitField::MaxTokens,
             temperature: 0.2,
             budget: BudgetSettings::default(),
             cache: AnswerCacheSettings::default(),

@@ -12,7 +12,7 @@ use tokio::sync::Mutex;
 use super::budget::{Book, JobBudget, OverBudget, Reservation, Spent};
 use super::durable;
 use super::settings::BudgetSettings;
-use crate::storage::filesystem::disk::Disk;
+use crate::storage::filesystem::disk::{Disk, StoreLock};
 
 /// The file of the book.
 const FILE: &str = "spending.json";
@@ -34,19 +34,25 @@ pub(super) enum SpendingError {
 #[derive(Debug)]
 pub(super) struct Spending {
     settings: BudgetSettings,
-    /// None keeps it in memory alone.
-    disk: Option<Arc<dyn Disk>>,
+    /// Where it is kept, and what keeps others out; none keeps it in memory alone.
+    disk: Option<(Arc<dyn Disk>, StoreLock)>,
     /// The book, or why it cannot be read.
     book: Mutex<Result<Book, String>>,
 }
 
 impl Spending {
     /// Reads the book. One that is damaged is not replaced, and one that cannot be kept is none: nothing is spent until
-    /// somebody looked at it. Blocks on the disk.
-    pub(super) fn open(settings: BudgetSettings, disk: Result<Option<Arc<dyn Disk>>, String>) -> Self {
+    /// somebody looked at it. Without a disk it is kept in memory alone. Blocks on the disk.
+    pub(super) fn open(
+        settings: BudgetSettings,
+        disk: Result<Option<(Arc<dyn Disk>, StoreLock)>, String>,
+    ) -> Self {
         let (disk, book) = match disk {
-            Ok(Some(disk)) => (Some(Arc::clone(&disk)), read(disk.as_ref())),
             Ok(None) => (None, Ok(Book::default())),
+            Ok(Some((disk, lock))) => {
+                let book = read(disk.as_ref());
+                (Some((disk, lock)), book)
+            }
             Err(reason) => (None, Err(reason)),
         };
         if let Err(reason) = &book {
@@ -108,7 +114,7 @@ impl Spending {
     }
 
     async fn write(&self, book: &Book) -> io::Result<()> {
-        let Some(disk) = &self.disk else {
+        let Some((disk, _)) = &self.disk else {
             return Ok(());
         };
         let bytes = serde_json::to_vec(book)?;
@@ -141,7 +147,9 @@ mod tests {
             max_tokens_per_day: 100,
             ..BudgetSettings::default()
         };
-        Spending::open(settings, Ok(Some(Arc::new(RealDisk::open(dir).unwrap()))))
+        let disk = RealDisk::open(dir).unwrap();
+        let lock = disk.lock(Path::new(".lock")).unwrap();
+        Spending::open(settings, Ok(Some((Arc::new(disk), lock))))
     }
 
     fn job() -> JobBudget {
@@ -161,8 +169,10 @@ mod tests {
         let before = open(dir.path());
         let reservation = before.reserve(DAY, &job(), tokens(60)).await.unwrap();
         // As after a kill in the middle of the call.
-        assert_eq!(open(dir.path()).spent_on(DAY), Some(tokens(60)));
+        let disk = RealDisk::open(dir.path()).unwrap();
+        assert_eq!(read(&disk).unwrap().spent_on(DAY), tokens(60));
         before.settle(&reservation, tokens(25)).await;
+        drop(before);
         let after = open(dir.path());
         assert_eq!(
             (after.spent_on(DAY), after.spent_by("a").await),
@@ -195,7 +205,7 @@ mod tests {
     async fn a_call_that_cannot_be_written_down_is_not_made() {
         let dir = tempfile::tempdir().unwrap();
         let spending = open(dir.path());
-        std::fs::remove_dir(dir.path()).unwrap();
+        std::fs::remove_dir_all(dir.path()).unwrap();
         let refused = spending.reserve(DAY, &job(), tokens(1)).await;
         assert!(matches!(refused, Err(SpendingError::Book(_))), "{refused:?}");
         assert_eq!(spending.spent_on(DAY), Some(tokens(0)));

@@ -1,6 +1,6 @@
 //! The keys of `optimizer.llm`.
 
-use super::kind::KeyKind::{Count, Number, OptionalNumber, Path, Size, Text};
+use super::kind::KeyKind::{Choice, Count, Number, OptionalNumber, Path, Size, Text};
 use super::{Key, SectionInfo};
 
 const KIB: u64 = 1 << 10;
@@ -120,6 +120,11 @@ pub(super) const KEYS: &[Key] = &[
         },
         about: "The most tokens of an answer, as the model is told. An answer that is cut off there is no answer: raise it \
                 for long prompts, or models that think aloud.",
+    },
+    Key {
+        path: "optimizer.llm.answer_limit_field",
+        kind: Choice(&["max_tokens", "max_completion_tokens"]),
+        about: "How max_answer_tokens is called in a request. Some newer models refuse max_tokens with status 400.",
     },
     Key {
         path: "optimizer.llm.temperature",

@@ -29,13 +29,15 @@ Examples:
   promptctl optimize bot.yml                             keep the candidates
   promptctl optimize bot.yml --apply                     promote the best ones and put them into the file
   promptctl optimize exports/ --strategy efficiency_focus --min-improvement 2
+  promptctl optimize bot.yml --strategy llm_clarity --max-tokens 50000
   promptctl promote bot_1721117961155_system_0@1.1.0-opt.1
 
 Running it again on the same file makes nothing new.
 
-Exit codes: 0 done, also when nothing was accepted; 1 at least one file could not be done, the others are.";
+Exit codes: 0 done, also when nothing was accepted; 1 at least one file could not be done, or a strategy was given up for a
+prompt (its language model is down, a budget is used up); the others are done.";
 
-/// Rewrite the prompts of Dify workflows by rules, and keep the candidates
+/// Rewrite the prompts of Dify workflows by rules or a language model, and keep the candidates
 ///
 /// A text that scores well is left alone. Every rewriting is kept as a pre-release such as 1.1.0-opt.2, with its scores and
 /// why it was refused if it was; nothing else changes without --apply. Columns in a pipe: file, name, strategy, score before,
@@ -71,6 +73,14 @@ pub(crate) struct OptimizeArgs {
     #[arg(long, value_name = "N")]
     max_iterations: Option<usize>,
 
+    /// The most tokens that language models may take in this run, besides what is configured
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    max_tokens: Option<u64>,
+
+    /// The most money that language models may cost in this run, in the currency of the configured prices
+    #[arg(long, value_name = "AMOUNT")]
+    max_cost: Option<f64>,
+
     /// Store nothing, only say what would be made
     #[arg(long, conflicts_with_all = ["apply", "output"])]
     dry_run: bool,
@@ -96,6 +106,29 @@ pub(crate) struct OptimizeArgs {
     workflow: Option<String>,
 }
 
+/// What language models may still take in this run.
+#[derive(Debug, Clone, PartialEq)]
+struct Budget {
+    tokens: Option<u64>,
+    money: Option<f64>,
+}
+
+impl Budget {
+    const fn of(args: &OptimizeArgs) -> Self {
+        Self {
+            tokens: args.max_tokens,
+            money: args.max_cost,
+        }
+    }
+
+    /// Takes out what a file took.
+    fn take(&mut self, result: &OptimizeResult) {
+        let Some(model) = &result.model else { return };
+        self.tokens = self.tokens.map(|left| left.saturating_sub(model.tokens));
+        self.money = self.money.map(|left| (left - model.cost.unwrap_or(0.0)).max(0.0));
+    }
+}
+
 /// What came of one file.
 struct Done {
     /// What the file holds.
@@ -103,6 +136,16 @@ struct Done {
     result: OptimizeResult,
     /// What was promoted, in the order of the document.
     applied: Vec<Applied>,
+}
+
+impl Done {
+    /// Tells whether a strategy was given up for a prompt.
+    fn is_skipped(&self) -> bool {
+        self.result
+            .prompts
+            .iter()
+            .any(|prompt| !prompt.skipped.is_empty())
+    }
 }
 
 /// Optimises them, one after the other.
@@ -118,8 +161,9 @@ pub(super) async fn run(args: OptimizeArgs, session: &mut Session) -> Result<Exi
     let client = session.client();
     let progress = Progress::start(&session.console, "optimising", files.len() as u64);
     let (mut report, mut failed) = (Report::default(), 0);
+    let mut budget = Budget::of(&args);
     for file in &files {
-        let outcome = optimize(&client, file, &args, &progress, session).await;
+        let outcome = optimize(&client, file, &args, &mut budget, &progress, session).await;
         progress.advance(1);
         // Without a daemon the other files would fare no better.
         if let Err(error) = &outcome
@@ -130,7 +174,7 @@ pub(super) async fn run(args: OptimizeArgs, session: &mut Session) -> Result<Exi
         }
         let is_whole = outcome
             .as_ref()
-            .is_ok_and(|done| done.applied.iter().all(Applied::is_done));
+            .is_ok_and(|done| done.applied.iter().all(Applied::is_done) && !done.is_skipped());
         failed += usize::from(!is_whole);
         if args.json {
             session.console.json_line(&report::as_json(file, &outcome))?;
@@ -151,17 +195,22 @@ async fn optimize(
     client: &Client,
     file: &Path,
     args: &OptimizeArgs,
+    budget: &mut Budget,
     progress: &Progress,
     session: &mut Session,
 ) -> Result<Done, CliError> {
     let document = crate::cli::files::read_text(file)?;
-    let params = params(file, document.clone(), args);
+    let params = params(file, document.clone(), args, budget);
     let job = patiently(|| client.submit_job("optimize", params.clone())).await?;
     let name = files::name_of(file);
     let told = |job: &crate::http::wire::JobView| {
         progress.message(format!("{name} {}/{}", job.progress.done, job.progress.total));
     };
     let job = client.wait_for_job(&job.job_id, told).await?;
+    // Also a job that failed may have asked a model.
+    if let Some(Ok(result)) = job.result.as_ref().map(OptimizeResult::deserialize) {
+        budget.take(&result);
+    }
     let (JobState::Succeeded, Some(result)) = (job.state, &job.result) else {
         let ended = format!("the job {} {}", job.job_id, job::state_word(job.state));
         return Err(CliError::failure(job.error.unwrap_or(ended)));
@@ -183,7 +232,7 @@ async fn optimize(
     })
 }
 
-fn params(file: &Path, content: String, args: &OptimizeArgs) -> Map<String, Value> {
+fn params(file: &Path, content: String, args: &OptimizeArgs, budget: &Budget) -> Map<String, Value> {
     let all = [
         ("name", json!(files::name_of(file))),
         ("content", Value::String(content)),
@@ -194,6 +243,9 @@ fn params(file: &Path, content: String, args: &OptimizeArgs) -> Map<String, Valu
         ("min_improvement", json!(args.min_improvement)),
         ("min_confidence", json!(args.min_confidence)),
         ("max_iterations", json!(args.max_iterations)),
+        // With one token no model is asked, and the rules go on.
+        ("max_tokens", json!(budget.tokens.map(|left| left.max(1)))),
+        ("max_cost", json!(budget.money)),
         ("dry_run", json!(args.dry_run)),
     ];
     let given = all.into_iter().filter(|(_, value)| !value.is_null());

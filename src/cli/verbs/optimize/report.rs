@@ -19,6 +19,7 @@ use crate::dify::{self, ExtractOptions};
 use crate::jobs::CandidateReport;
 use crate::jobs::OptimizeResult;
 use crate::jobs::OptimizedPrompt;
+use crate::model::OptimizationStrategy;
 use crate::versions::compare::word_changes;
 
 /// Everything that is shown at the end.
@@ -36,6 +37,11 @@ struct Totals {
     improved: u64,
     created: u64,
     promoted: u64,
+    skipped: u64,
+    tokens: u64,
+    cost: Option<f64>,
+    answers: u64,
+    kept_answers: u64,
 }
 
 impl Default for Report {
@@ -103,13 +109,29 @@ impl Report {
             let row = [&file, &name, "", &score, "", "", "left alone", "", reason];
             self.table.row(row.map(Cell::of));
         }
+        for given_up in &prompt.skipped {
+            let score = format!("{:.1}", prompt.score.overall);
+            let plan = strategy(given_up.requested, given_up.strategy, given_up.round);
+            let row = [
+                &file,
+                &name,
+                &plan,
+                &score,
+                "",
+                "",
+                "skipped",
+                "",
+                &given_up.reason,
+            ];
+            self.table.row(row.map(Cell::of));
+        }
         for (index, candidate) in prompt.candidates.iter().enumerate() {
             let applied = applied.filter(|_| prompt.best == Some(index));
             let release = applied.and_then(|one| one.release.as_ref());
             self.table.row([
                 Cell::of(&file),
                 Cell::of(&name),
-                Cell::of(strategy(candidate)),
+                Cell::of(strategy_of(candidate)),
                 Cell::of(format!("{:.1}", candidate.before.overall)),
                 Cell::of(format!("{:.1}", candidate.after.overall)),
                 Cell::of(format!("{:.2}", candidate.confidence)),
@@ -142,6 +164,33 @@ impl Totals {
         self.improved += done.result.improved;
         self.created += done.result.created;
         self.promoted += done.applied.iter().filter(|one| one.is_done()).count() as u64;
+        self.skipped += done
+            .result
+            .prompts
+            .iter()
+            .map(|prompt| prompt.skipped.len() as u64)
+            .sum::<u64>();
+        if let Some(model) = &done.result.model {
+            self.tokens += model.tokens;
+            self.answers += model.answers;
+            self.kept_answers += model.kept_answers;
+            self.cost = model
+                .cost
+                .map(|cost| cost + self.cost.unwrap_or(0.0))
+                .or(self.cost);
+        }
+    }
+
+    /// Says what the language model took.
+    fn model_line(&self) -> String {
+        let answers = counted(self.answers, "answer");
+        let tokens = counted(self.tokens, "token");
+        let cost = self
+            .cost
+            .map(|cost| format!(", which cost {cost:.4}"))
+            .unwrap_or_default();
+        let kept = self.kept_answers;
+        format!("the language model: {answers}, {kept} of them kept from before; {tokens}{cost}")
     }
 
     fn lines(&self, args: &OptimizeArgs) -> Vec<String> {
@@ -159,6 +208,13 @@ impl Totals {
         let mut lines = vec![format!(
             "{prompts}, {wanted} rewritten, {improved} with an accepted candidate; {created}"
         )];
+        if self.answers + self.tokens > 0 {
+            lines.push(self.model_line());
+        }
+        if self.skipped > 0 {
+            let skipped = counted(self.skipped, "time");
+            lines.push(format!("a strategy was given up {skipped}: the notes say why"));
+        }
         if *improved == 0 {
             lines.push("nothing was accepted: every text stays as it is".to_owned());
         } else if args.apply {
@@ -170,13 +226,17 @@ impl Totals {
     }
 }
 
-fn strategy(candidate: &CandidateReport) -> String {
-    let mut name = candidate.strategy.as_str().to_owned();
-    if candidate.strategy != candidate.requested {
-        name.push_str(&format!(" ({})", candidate.requested.as_str()));
+fn strategy_of(candidate: &CandidateReport) -> String {
+    strategy(candidate.requested, candidate.strategy, candidate.round)
+}
+
+fn strategy(requested: OptimizationStrategy, used: OptimizationStrategy, round: usize) -> String {
+    let mut name = used.as_str().to_owned();
+    if used != requested {
+        name.push_str(&format!(" ({})", requested.as_str()));
     }
-    if candidate.round > 1 {
-        name.push_str(&format!(", round {}", candidate.round));
+    if round > 1 {
+        name.push_str(&format!(", round {round}"));
     }
     name
 }
@@ -218,7 +278,7 @@ async fn diffs(
                 (None, Some(number)) => version(client, &prompt.prompt_id, number).await?.prompt.text,
                 (None, None) => continue,
             };
-            let title = format!("{} {}", prompt.prompt_id, strategy(candidate));
+            let title = format!("{} {}", prompt.prompt_id, strategy_of(candidate));
             shown.push_str(&format!("\n{}\n", palette.paint(Paint::Heading, &title)));
             let changes = word_changes(&visible(&original.text), &visible(&text));
             shown.push_str(&words::render(&changes, palette));
