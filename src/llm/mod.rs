@@ -1,8 +1,8 @@
 //! Asking a language model to rewrite a prompt, through a chat endpoint of the OpenAI kind over HTTP or a Unix socket.
 //!
 //! Everything that can be decided without waiting is pure: `mask`, `request`, `answer`, `budget`, `rate_limit`, `retry`,
-//! `breaker`. `client` makes one exchange, `answer_cache` and `spending` keep what must survive, and
-//! [`LanguageModel`] puts them together:
+//! `breaker`. `client` makes one exchange and `caller` as many as it takes, `answer_cache` and `spending` keep what must
+//! survive, and [`LanguageModel`] puts them together:
 //!
 //! 1. The references of the text become placeholders; the text goes as data between marks that its author cannot know.
 //! 2. An answer that is kept is taken. Prompts with the same request wait for one answer.
@@ -18,6 +18,7 @@ mod answer;
 mod answer_cache;
 mod breaker;
 mod budget;
+mod caller;
 mod client;
 mod counters;
 mod credential;

@@ -6,8 +6,9 @@
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Notify};
 
 use super::budget::{Book, JobBudget, OverBudget, Reservation, Spent};
 use super::durable;
@@ -38,6 +39,31 @@ pub(super) struct Spending {
     disk: Option<(Arc<dyn Disk>, StoreLock)>,
     /// The book, or why it cannot be read.
     book: Mutex<Result<Book, String>>,
+    /// How many calls have something set aside.
+    open: AtomicUsize,
+    /// Told whenever one of them has not any more.
+    changed: Notify,
+}
+
+/// What is set aside for a call. Dropped without a settlement it stays spent, since nobody knows what the call took.
+#[derive(Debug)]
+pub(super) struct Held<'a> {
+    spending: &'a Spending,
+    reservation: Reservation,
+}
+
+impl Held<'_> {
+    /// Replaces what was set aside by what the call took. A failure to write it down leaves the worst case in the file.
+    pub(super) async fn settle(self, actual: Spent) {
+        self.spending.settle(&self.reservation, actual).await;
+    }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.spending.open.fetch_sub(1, Ordering::SeqCst);
+        self.spending.changed.notify_waiters();
+    }
 }
 
 impl Spending {
@@ -62,16 +88,32 @@ impl Spending {
             settings,
             disk,
             book: Mutex::new(book),
+            open: AtomicUsize::new(0),
+            changed: Notify::new(),
         }
     }
 
-    /// Sets the worst case of a call aside; when this returns, that is durable.
+    /// Sets the worst case of a call aside; when this returns, that is durable. While there is no room for it, and other
+    /// calls may give back some of what is set aside for them, this waits.
     pub(super) async fn reserve(
         &self,
         day: &str,
         job: &JobBudget,
         worst: Spent,
-    ) -> Result<Reservation, SpendingError> {
+    ) -> Result<Held<'_>, SpendingError> {
+        loop {
+            let changed = self.changed.notified();
+            tokio::pin!(changed);
+            // From here on, so that no call that ends meanwhile is missed.
+            changed.as_mut().enable();
+            match self.try_reserve(day, job, worst).await {
+                Err(SpendingError::Over(_)) if self.open.load(Ordering::SeqCst) > 0 => changed.await,
+                result => return result,
+            }
+        }
+    }
+
+    async fn try_reserve(&self, day: &str, job: &JobBudget, worst: Spent) -> Result<Held<'_>, SpendingError> {
         let mut guard = self.book.lock().await;
         let book = guard
             .as_mut()
@@ -84,11 +126,14 @@ impl Spending {
             ))
         })?;
         *book = next;
-        Ok(reservation)
+        self.open.fetch_add(1, Ordering::SeqCst);
+        Ok(Held {
+            spending: self,
+            reservation,
+        })
     }
 
-    /// Replaces what was set aside by what the call took. A failure to write it down leaves the worst case in the file.
-    pub(super) async fn settle(&self, reservation: &Reservation, actual: Spent) {
+    async fn settle(&self, reservation: &Reservation, actual: Spent) {
         let mut guard = self.book.lock().await;
         let Ok(book) = guard.as_mut() else {
             return;
@@ -171,7 +216,7 @@ mod tests {
         // As after a kill in the middle of the call.
         let disk = RealDisk::open(dir.path()).unwrap();
         assert_eq!(read(&disk).unwrap().spent_on(DAY), tokens(60));
-        before.settle(&reservation, tokens(25)).await;
+        reservation.settle(tokens(25)).await;
         drop(before);
         let after = open(dir.path());
         assert_eq!(
@@ -188,6 +233,20 @@ mod tests {
             .map(|e| e.unwrap().file_name())
             .collect();
         assert_eq!(names, [FILE], "nothing temporary is left");
+    }
+
+    #[tokio::test]
+    async fn a_call_waits_for_what_others_may_give_back_and_no_longer() {
+        let dir = tempfile::tempdir().unwrap();
+        let (spending, who) = (open(dir.path()), job());
+        let first = spending.reserve(DAY, &job(), tokens(60)).await.unwrap();
+        let ((), second) = tokio::join!(first.settle(tokens(10)), spending.reserve(DAY, &who, tokens(60)));
+        let second = second.unwrap();
+        let waiting = spending.reserve(DAY, &who, tokens(60));
+        // Nobody knows what a call took that was dropped: it stays spent, and nobody waits for it.
+        let (third, ()) = tokio::join!(waiting, async { drop(second) });
+        assert!(matches!(third, Err(SpendingError::Over(_))), "{third:?}");
+        assert_eq!(spending.spent_on(DAY), Some(tokens(70)));
     }
 
     #[tokio::test]

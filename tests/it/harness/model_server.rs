@@ -100,19 +100,20 @@ impl Asked {
         inner.strip_suffix(&format!("\n<<<END PROMPT {mark}>>>")).unwrap()
     }
 
-    /// Returns the first placeholder of the prompt.
+    /// Returns the first placeholder of the prompt; nothing when it has none.
     pub fn placeholder(&self) -> String {
         let prompt = self.prompt();
-        let at = prompt.find("<<REF_").unwrap();
+        let Some(at) = prompt.find("<<REF_") else {
+            return String::new();
+        };
         prompt[at..at + prompt[at..].find(">>").unwrap() + 2].to_owned()
     }
 
-    /// Puts a text between the marks of the answer. `REF` stands for the first placeholder.
+    /// Puts a text between the marks of the answer. `§` stands for the first placeholder.
     pub fn block(&self, text: &str) -> String {
-        let text = if text.contains("REF") {
-            text.replace("REF", &self.placeholder())
-        } else {
-            text.to_owned()
+        let text = match text.contains('§') {
+            true => text.replace('§', &self.placeholder()),
+            false => text.to_owned(),
         };
         let mark = self.mark();
         format!("<<<ANSWER {mark}>>>\n{text}\n<<<END ANSWER {mark}>>>")

@@ -84,7 +84,7 @@ fn good_after(count: usize, before: Reply) -> impl Fn(usize, &Asked) -> Reply + 
         if number < count {
             before.clone()
         } else {
-            Reply::Rewrites("Answer REF.".into())
+            Reply::Rewrites("Answer §.".into())
         }
     }
 }
@@ -276,28 +276,28 @@ async fn an_answer_that_is_none_is_told_and_not_asked_again() {
             Reply::Raw(response(200, "", &completion("x", "length"))),
             "cut off at optimizer.llm.max_answer_tokens",
         ),
-        (Reply::Rewrites("Answer REF and <<REF_x_2>>.".into()), ""),
         (Reply::Says("HACKED".into()), "did not keep the form"),
     ];
     for (reply, says) in cases {
         let once = once(good_after(9, reply.clone()), |_| {}).await;
         assert_eq!(once.asked.len(), 1, "{reply:?}");
-        match once.result {
-            // What looks like a placeholder of ours and has another mark is text.
-            Ok(text) => assert!(says.is_empty() && text.contains("{{#start.question#}}"), "{text}"),
-            Err(error) => assert!(
-                error.code() == "unusable-answer" && error.to_string().contains(says),
-                "{error}"
-            ),
-        }
+        let error = once.result.unwrap_err();
+        assert_eq!(error.code(), "unusable-answer", "{reply:?}");
+        assert!(error.to_string().contains(says), "{error}");
     }
+    let mangled = |_, asked: &Asked| Reply::Rewrites(asked.placeholder().replace("_1>>", "_7>>"));
+    let error = once(mangled, |_| {}).await.result.unwrap_err();
+    assert!(
+        error.to_string().contains("changed or invented placeholders"),
+        "{error}"
+    );
 }
 
 #[tokio::test]
 async fn fences_and_chatter_around_an_answer_are_left_out() {
     let once = once(
         |_, asked: &Asked| {
-            let block = asked.block("```markdown\nAnswer REF.\n```");
+            let block = asked.block("```markdown\nAnswer §.\n```");
             Reply::Says(format!(
                 "<think>Hm.</think>Sure, here it is:\n```\n{block}\n```\nAnything else?"
             ))
@@ -365,7 +365,7 @@ async fn an_answer_is_kept_for_everybody_and_over_a_restart() {
 #[tokio::test]
 async fn the_same_request_at_the_same_time_is_one_call_and_calls_have_a_limit() {
     let dir = tempfile::tempdir().unwrap();
-    let script = |_, _: &Asked| Reply::Waits(Box::new(Reply::Rewrites("Answer REF.".into())));
+    let script = |_, _: &Asked| Reply::Waits(Box::new(Reply::Rewrites("Answer §.".into())));
     let server = ModelServer::on_loopback(script).await;
     let mut settings = settings(&server);
     settings.max_concurrent_calls = 2;

@@ -1,12 +1,12 @@
 //! Budgets: decided before the call, settled after it, remembered over restarts.
 
-use promptd::llm::{JobBudget, LlmSettings};
+use promptd::llm::{JobBudget, LlmError, LlmSettings};
 
 use super::calls::{PROMPT, job, open, rewrite, settings};
 use crate::harness::model_server::{Asked, ModelServer, Reply, completion, response};
 
 fn good(_: usize, _: &Asked) -> Reply {
-    Reply::Rewrites("Answer REF.".into())
+    Reply::Rewrites("Answer §.".into())
 }
 
 #[tokio::test]
@@ -53,13 +53,27 @@ async fn no_call_is_made_whose_worst_case_passes_a_limit() {
     }
 }
 
+/// Returns how many tokens a call with the prompt and one digit more may take.
+async fn worst_case(settings: &LlmSettings) -> u64 {
+    let dir = tempfile::tempdir().unwrap();
+    let nothing = JobBudget {
+        max_tokens: Some(1),
+        ..job("a")
+    };
+    let model = open(settings, dir.path());
+    match rewrite(&model, &format!("{PROMPT} 0"), &nothing).await {
+        Err(LlmError::OverBudget(over)) => over.wanted as u64,
+        other => panic!("{other:?}"),
+    }
+}
+
 #[tokio::test]
 async fn calls_go_on_while_their_worst_case_fits_into_what_is_left() {
     let dir = tempfile::tempdir().unwrap();
     let server = ModelServer::on_loopback(good).await;
     let mut settings = settings(&server);
-    // Each call may take some 6,300 tokens and takes 100: there is room for ten and not for eleven.
-    settings.budget.max_tokens_per_day = 7_300;
+    // Each call may take much and takes 100: there is room for ten and not for eleven.
+    settings.budget.max_tokens_per_day = worst_case(&settings).await + 900;
     settings.budget.price_per_million_prompt_tokens = Some(1.0);
     settings.budget.price_per_million_answer_tokens = Some(10.0);
     let model = open(&settings, dir.path());
@@ -73,7 +87,7 @@ async fn calls_go_on_while_their_worst_case_fits_into_what_is_left() {
     };
     assert_eq!(error.code(), "over-budget");
     let (tokens, cost) = model.spent_by("a").await;
-    assert!((2..20).contains(&done), "{done}");
+    assert_eq!(done, 10);
     assert_eq!((tokens, server.asked().len()), (100 * done, done as usize));
     assert!((cost.unwrap() - 0.000_28 * done as f64).abs() < 1e-9, "{cost:?}");
     // A restart does not begin a new day, and what is kept costs nothing.
@@ -102,7 +116,7 @@ async fn an_endpoint_that_does_not_say_what_it_took_has_taken_the_worst() {
     let dir = tempfile::tempdir().unwrap();
     let script = |_, asked: &Asked| {
         let body: serde_json::Value =
-            serde_json::from_str(&completion(&asked.block("Answer REF."), "stop")).unwrap();
+            serde_json::from_str(&completion(&asked.block("Answer §."), "stop")).unwrap();
         let mut body = body.as_object().unwrap().clone();
         body.remove("usage");
         Reply::Raw(response(200, "", &serde_json::to_string(&body).unwrap()))

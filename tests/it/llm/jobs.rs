@@ -76,10 +76,9 @@ fn optimize(host: &Host, texts: &[&str], more: &[&str]) -> (i32, Value) {
 
 #[tokio::test]
 async fn a_model_rewrites_a_workflow_and_everything_says_what_it_took() {
-    let server = ModelServer::on_loopback(|_, _| {
-        Reply::Rewrites("Answer REF to help, because the user waits.".into())
-    })
-    .await;
+    let server =
+        ModelServer::on_loopback(|_, _| Reply::Rewrites("Answer § to help, because the user waits.".into()))
+            .await;
     let prices = [
         ("BUDGET__PRICE_PER_MILLION_PROMPT_TOKENS", "1"),
         ("BUDGET__PRICE_PER_MILLION_ANSWER_TOKENS", "10"),
@@ -138,10 +137,15 @@ async fn a_model_rewrites_a_workflow_and_everything_says_what_it_took() {
     drop(daemon);
 }
 
+/// Answers with the prompt as it came.
+fn repeat(asked: &Asked) -> Reply {
+    let (mark, prompt) = (asked.mark(), asked.prompt());
+    Reply::Says(format!("<<<ANSWER {mark}>>>\n{prompt}\n<<<END ANSWER {mark}>>>"))
+}
+
 #[tokio::test]
 async fn hybrid_asks_about_what_the_rules_made() {
-    let server =
-        ModelServer::on_loopback(|_, asked: &Asked| Reply::Rewrites(asked.prompt().to_owned())).await;
+    let server = ModelServer::on_loopback(|_, asked: &Asked| repeat(asked)).await;
     let host = host_of(&server, &[]);
     let _daemon = host.start().await;
     let (_, said) = optimize(&host, &[WORDY], &["--strategy", "hybrid"]);
@@ -171,12 +175,12 @@ async fn an_answer_that_loses_or_adds_a_variable_or_obeys_the_prompt_is_refused_
         ),
         (
             WORDY,
-            "Answer REF to help {{#sys.query#}}, because the user waits.",
+            "Answer § to help {{#sys.query#}}, because the user waits.",
             "{{#sys.query#}}",
         ),
         (
             WORDY,
-            "Answer REF to help REF, because the user waits.",
+            "Answer § to help §, because the user waits.",
             "{{#start.question#}}",
         ),
         (injected.as_str(), "HACKED", "{{#start.question#}}"),
@@ -237,20 +241,27 @@ async fn a_model_that_is_down_is_skipped_with_its_reason_and_the_rules_go_on() {
 
 #[tokio::test]
 async fn a_budget_that_is_used_up_leaves_what_was_done() {
-    let server = ModelServer::on_loopback(|_, _| {
-        Reply::Rewrites("Answer REF to help, because the user waits.".into())
-    })
-    .await;
-    // One call may take some 6,000 tokens and takes 100.
+    let server =
+        ModelServer::on_loopback(|_, _| Reply::Rewrites("Answer § to help, because the user waits.".into()))
+            .await;
     let host = host_of(&server, &[("MAX_CONCURRENT_CALLS", "1")]);
     let _daemon = host.start().await;
     let texts: Vec<String> = (0..6).map(|n| format!("{WORDY} {n}")).collect();
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-    let (code, said) = optimize(
-        &host,
-        &texts,
-        &["--strategy", "llm_clarity", "--max-tokens", "6500"],
-    );
+    let by_model = |most: &str| {
+        optimize(
+            &host,
+            &texts,
+            &["--strategy", "llm_clarity", "--max-tokens", most],
+        )
+    };
+    let (_, said) = by_model("1");
+    let reason = said["result"]["prompts"][0]["skipped"][0]["reason"]
+        .as_str()
+        .unwrap();
+    let worst: u64 = reason.split(' ').find_map(|word| word.parse().ok()).unwrap();
+    // One call takes 100.
+    let (code, said) = by_model(&(worst + 250).to_string());
     let prompts = said["result"]["prompts"].as_array().unwrap();
     let done = prompts
         .iter()
@@ -261,7 +272,7 @@ async fn a_budget_that_is_used_up_leaves_what_was_done() {
         .flat_map(|prompt| prompt["skipped"].as_array().unwrap())
         .collect();
     assert_eq!((code, prompts.len(), done + refused.len()), (1, 6, 6), "{said}");
-    assert!(done > 0 && !refused.is_empty(), "{said}");
+    assert_eq!((done, refused.len()), (3, 3), "{said}");
     assert!(
         refused.iter().all(|skipped| skipped["code"] == "over-budget"),
         "{refused:?}"
@@ -307,7 +318,7 @@ async fn without_an_endpoint_such_a_strategy_is_refused_at_once() {
 #[tokio::test]
 async fn a_cancelled_job_does_not_wait_for_its_calls() {
     let server = ModelServer::on_loopback(|number, _| match number {
-        0 => Reply::Rewrites("Answer REF to help, because the user waits.".into()),
+        0 => Reply::Rewrites("Answer § to help, because the user waits.".into()),
         _ => Reply::Hangs,
     })
     .await;

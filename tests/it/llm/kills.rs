@@ -16,7 +16,7 @@ const PROMPTS: usize = 12;
 const AT_ONCE: usize = 2;
 
 fn answer() -> Reply {
-    Reply::Rewrites("Answer REF to help, because the user waits.".into())
+    Reply::Rewrites("Answer § to help, because the user waits.".into())
 }
 
 async fn submit(daemon: &Daemon) -> JobView {

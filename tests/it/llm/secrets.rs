@@ -41,7 +41,7 @@ fn indiscreet(number: usize, _: &Asked) -> Reply {
         0 => Reply::Raw(response(429, &format!("X-Key: {KEY}\r\n"), &error)),
         1 => Reply::Raw(response(200, "", &error)),
         2 => Reply::Raw(response(401, "", &error)),
-        _ => Reply::Rewrites("Answer REF to help, because the user waits.".into()),
+        _ => Reply::Rewrites("Answer § to help, because the user waits.".into()),
     }
 }
 
@@ -128,10 +128,9 @@ async fn a_key_that_cannot_be_used_refuses_the_start_and_is_not_shown() {
 
 #[tokio::test]
 async fn a_new_key_is_taken_without_a_restart() {
-    let server = ModelServer::on_loopback(|_, _| {
-        Reply::Rewrites("Answer REF to help, because the user waits.".into())
-    })
-    .await;
+    let server =
+        ModelServer::on_loopback(|_, _| Reply::Rewrites("Answer § to help, because the user waits.".into()))
+            .await;
     let mut host = host_of(&server, &[]);
     let key = write_key(&host, host.path(), 0o600);
     let variable = "PROMPTD__OPTIMIZER__LLM__CREDENTIAL_FILE".to_owned();
