@@ -123,6 +123,17 @@ pub enum ConfigError {
         /// What was found.
         found: String,
     },
+    /// A secret where everybody reads it.
+    #[error(
+        "{at}: `{key}` is not taken: a secret does not belong into the configuration; name a systemd credential in \
+         `optimizer.llm.credential`, or a file that only promptd can read in `optimizer.llm.credential_file`"
+    )]
+    Secret {
+        /// Where it stands.
+        at: Origin,
+        /// The key with its section.
+        key: String,
+    },
     /// A value that its key does not allow.
     #[error("{at}: `{key}` is {value}, but must be {bounds}")]
     OutOfBounds {

@@ -135,6 +135,9 @@ fn add_section(layers: &mut Layers, file: &Path, section: &str, node: &Node) -> 
 }
 
 fn unknown_key(at: Origin, section: &str, name: &str, key: String) -> ConfigError {
+    if is_secret(&key) {
+        return ConfigError::Secret { at, key };
+    }
     if migrate::is_unsupported_key(&key) {
         return ConfigError::Unsupported { at, key };
     }
@@ -171,7 +174,22 @@ fn key_path(name: &str) -> Option<String> {
         .then(|| rest.to_ascii_lowercase().replace("__", "."))
 }
 
+/// Whether a key of the language model is one that other programs keep a secret in.
+fn is_secret(key: &str) -> bool {
+    const SECRETS: [&str; 6] = ["api_key", "api_key_env", "key", "token", "password", "secret"];
+    let name = key
+        .strip_prefix("optimizer.llm.")
+        .or_else(|| key.strip_prefix("llm."));
+    name.is_some_and(|name| SECRETS.contains(&name))
+}
+
 fn unknown_variable(name: &str, path: &str) -> ConfigError {
+    if is_secret(path) {
+        return ConfigError::Secret {
+            at: Origin::Variable(name.to_owned()),
+            key: path.to_owned(),
+        };
+    }
     if migrate::is_unsupported_key(path) {
         return ConfigError::Unsupported {
             at: Origin::Variable(name.to_owned()),

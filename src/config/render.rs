@@ -225,6 +225,17 @@ mod tests {
                     .prop_map(Value::from),
             ]
             .boxed(),
+            KeyKind::OptionalNumber { min, max } => prop_oneof![
+                Just(Value::Null),
+                (0..=100)
+                    .prop_map(move |percent| Value::from(min + (max - min) * f64::from(percent) / 100.0)),
+            ]
+            .boxed(),
+            KeyKind::Text => prop_oneof![
+                Just(Value::Null),
+                r##"[a-zA-Z0-9:/'"#é-]{1,20}"##.prop_map(Value::from)
+            ]
+            .boxed(),
             KeyKind::Mode => prop::sample::select(vec!["0600", "0660", "0777"])
                 .prop_map(Value::from)
                 .boxed(),
@@ -241,6 +252,13 @@ mod tests {
             let storage = &mut config.optimizer.storage.config;
             storage.max_batch_bytes = storage.max_batch_bytes.max(storage.max_file_bytes);
             storage.restart.max_backoff_ms = storage.restart.max_backoff_ms.max(storage.restart.min_backoff_ms);
+            let llm = &mut config.optimizer.llm;
+            llm.endpoint = llm.model.as_ref().map(|_| "https://models.example/v1".to_owned());
+            llm.credential = None;
+            llm.max_backoff_ms = llm.max_backoff_ms.max(llm.min_backoff_ms);
+            if !llm.budget.has_prices() {
+                (llm.budget.max_cost_per_job, llm.budget.max_cost_per_day) = (None, None);
+            }
             let limits = &mut config.daemon.limits;
             limits.max_page_items = limits.max_page_items.max(limits.default_page_items);
             config

@@ -4,6 +4,7 @@ use super::load::Layers;
 use super::{Config, ConfigError, Origin, StorageBackend, paths};
 
 const STORE: &str = "optimizer.storage.config.storage_dir";
+const LLM_ENDPOINT: &str = "optimizer.llm.endpoint";
 const BACKEND: &str = "optimizer.storage.backend";
 
 /// Checks what no single key can tell. `layers` says where the values came from.
@@ -44,6 +45,14 @@ pub(super) fn together(config: &Config, layers: &Layers) -> Result<(), ConfigErr
         }
     }
     named_store_is_used(config, layers)?;
+    config
+        .optimizer
+        .llm
+        .validate()
+        .map_err(|error| ConfigError::Contradiction {
+            at: origin(layers, &[error.key, LLM_ENDPOINT]),
+            message: error.to_string(),
+        })?;
     config
         .daemon
         .socket

@@ -11,7 +11,7 @@ use crate::config::paths::Paths;
 use crate::config::{Config, LimitsConfig};
 use crate::http::socket::{BindError, SocketFile};
 use crate::http::{AppState, HttpLimits, serve, socket};
-use crate::jobs::{JobError, JobLimits, JobQueue};
+use crate::jobs::{JobError, JobLimits, JobQueue, Ledger};
 use crate::storage::VersionStorage;
 use crate::storage::filesystem::OpenError;
 use crate::versions::VersionManager;
@@ -38,6 +38,9 @@ pub enum StartError {
     /// The store.
     #[error(transparent)]
     Store(#[from] OpenError),
+    /// The language model.
+    #[error("the language model cannot be used: {0}; without optimizer.llm.endpoint none is")]
+    Llm(String),
     /// The ledger of jobs.
     #[error("the job queue cannot start: {0}")]
     Jobs(#[from] JobError),
@@ -55,11 +58,11 @@ impl Daemon {
         let Opened { storage, ledger } = super::storage::open(config, paths).await?;
         let limits = &config.daemon.limits;
         let versions = VersionManager::new(Arc::clone(&storage));
-        let jobs = match JobQueue::start(versions.clone(), ledger, job_limits(config)).await {
+        let jobs = match start_jobs(&versions, ledger, config, paths).await {
             Ok(jobs) => jobs,
             Err(error) => {
                 storage.close().await;
-                return Err(error.into());
+                return Err(error);
             }
         };
         let (listener, socket) = match bind(&paths.socket, config.daemon.socket_mode.bits()) {
@@ -134,6 +137,16 @@ impl Daemon {
     }
 }
 
+async fn start_jobs(
+    versions: &VersionManager,
+    ledger: Arc<dyn Ledger>,
+    config: &Config,
+    paths: &Paths,
+) -> Result<JobQueue, StartError> {
+    let model = super::llm::open(config, paths).await.map_err(StartError::Llm)?;
+    Ok(JobQueue::start_with_model(versions.clone(), ledger, job_limits(config), model).await?)
+}
+
 fn bind(path: &Path, mode: u32) -> Result<(UnixListener, SocketFile), BindError> {
     let private_root = std::env::var_os(RUNTIME_DIR_VARIABLE);
     let (listener, socket) = socket::bind(path, mode, private_root.as_deref().map(Path::new))?;
@@ -180,12 +193,13 @@ fn job_limits(config: &Config) -> JobLimits {
 
 impl StartError {
     /// Returns the exit code of a daemon that could not start (sysexits.h): 75 when another daemon is in the way, 73 when
-    /// the store or the socket cannot be made, else 1.
+    /// the store or the socket cannot be made, 78 when the language model is configured wrongly, else 1.
     #[must_use]
     pub const fn exit_code(&self) -> u8 {
         match self {
             Self::Store(OpenError::Locked { .. }) | Self::Socket(BindError::InUse(_)) => 75,
             Self::Store(OpenError::Directory { .. }) | Self::Socket(_) => 73,
+            Self::Llm(_) => 78,
             Self::Store(_) | Self::Jobs(_) => 1,
         }
     }

@@ -26,7 +26,8 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
 ///
 /// Every candidate that the strategies make, with its scores, its changes, and whether it is accepted or why not; `best` is
 /// the place of the best accepted one in the list. The text is rewritten whether or not its score asks for it
-/// (`is_wanted`). Nothing is stored; `prompt_id` is `unnamed`. Strategies of language models are refused here.
+/// (`is_wanted`). Nothing is stored; `prompt_id` is `unnamed`. Strategies that ask a
+/// language model are refused here: a job asks it.
 #[utoipa::path(
     post, path = "/v1/rewrite", tag = "analysis", operation_id = "rewrite", request_body = RewriteRequest,
     responses((status = 200, description = "The candidates.", body = Outcome), CommonProblems, BodyProblems)

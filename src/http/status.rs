@@ -9,6 +9,7 @@ use utoipa_axum::routes;
 
 use super::AppState;
 use crate::jobs::JobCounts;
+use crate::llm::LanguageModel;
 
 use super::problem::{Code, Problem};
 use super::query::{NoParameters, StrictQuery};
@@ -53,6 +54,7 @@ async fn status(
         versions,
         storage: storage.status().await,
         jobs: jobs_status(&state),
+        llm: state.jobs().language_model().map(LanguageModel::status),
         http: http_status(&state),
     }))
 }

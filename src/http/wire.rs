@@ -6,6 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::llm::LlmStatus;
 use crate::model::{
     Author, Checksum, Integrity, Label, OptimizationStrategy, PromptId, Timestamp, Version, VersionSelector,
 };
@@ -329,6 +330,10 @@ pub struct StatusView {
     pub storage: Value,
     /// Jobs.
     pub jobs: JobsStatus,
+    /// The language model; null where none is configured.
+    #[serde(default)]
+    #[schema(required)]
+    pub llm: Option<LlmStatus>,
     /// Connections and requests.
     pub http: HttpStatus,
 }

@@ -30,11 +30,11 @@ mod table;
 pub use disk_ledger::DiskLedger;
 pub use error::JobError;
 pub use job_id::JobId;
-pub(crate) use kinds::MAX_LIST_ITEMS;
 pub use kinds::{
-    CandidateReport, FailedPrompt, ImportResult, ImportedVersion, JobKind, OptimizeResult, OptimizedPrompt,
-    ScoreReport, SkippedPlace,
+    CandidateReport, FailedPrompt, ImportResult, ImportedVersion, JobKind, ModelReport, OptimizeResult,
+    OptimizedPrompt, ScoreReport, SkippedPlace, SkippedStrategy,
 };
+pub(crate) use kinds::{MAX_COST, MAX_LIST_ITEMS};
 pub use ledger::{Ledger, LedgerContent, LedgerEntry, MemoryLedger};
 pub use limits::JobLimits;
 pub use queue::{JobCounts, JobQueue};

@@ -10,6 +10,7 @@ use tokio::sync::{OnceCell, OwnedSemaphorePermit, watch};
 use tokio::time::timeout;
 
 use crate::http::wire::{JobRequest, JobState, JobView};
+use crate::llm::LanguageModel;
 use crate::model::{Author, Timestamp};
 use crate::storage::Problem;
 use crate::versions::VersionManager;
@@ -58,7 +59,20 @@ impl JobQueue {
         ledger: Arc<dyn Ledger>,
         limits: JobLimits,
     ) -> Result<Self, JobError> {
-        let shared = Arc::new(Shared::new(manager, ledger, limits));
+        Self::start_with_model(manager, ledger, limits, None).await
+    }
+
+    /// Starts the queue with a language model that its jobs may ask.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub async fn start_with_model(
+        manager: VersionManager,
+        ledger: Arc<dyn Ledger>,
+        limits: JobLimits,
+        language_model: Option<LanguageModel>,
+    ) -> Result<Self, JobError> {
+        let shared = Arc::new(Shared::new(manager, ledger, limits, language_model));
         let content = shared.with_ledger(Ledger::open).await?;
         shared.restore(content.entries, content.problems);
         shared.prune().await;
@@ -85,6 +99,7 @@ impl JobQueue {
         let place = self.take_place()?;
         let kind = order.kind();
         let plan = self.prepare(order).await?;
+        plan.check_model(self.shared.language_model.as_ref())?;
         self.check_open()?;
         let view = state::submitted(&JobId::generate(), kind, author, Timestamp::now());
         let (shared, record) = (Arc::clone(&self.shared), Record::new(view, 0, Some(plan)));
@@ -166,6 +181,12 @@ impl JobQueue {
             running,
             finished,
         }
+    }
+
+    /// Returns the language model that jobs ask, where one is configured.
+    #[must_use]
+    pub fn language_model(&self) -> Option<&LanguageModel> {
+        self.shared.language_model.as_ref()
     }
 
     /// Returns what is wrong with the ledger: entries that could not be read, removed or brought up to date.

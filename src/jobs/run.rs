@@ -109,6 +109,7 @@ async fn work(shared: &Shared, job: &Job, plan: Plan) -> Step {
         progress: Arc::clone(&job.progress),
         ledger: shared.ledger(),
         max_concurrent_prompts: shared.limits.max_concurrent_prompts,
+        language_model: shared.language_model.clone(),
     };
     let max_time = Duration::from_secs(shared.limits.max_job_seconds);
     let mut task: JoinHandle<Result<Value, JobFailure>> = tokio::spawn(plan.run(context));

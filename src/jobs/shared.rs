@@ -8,6 +8,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio_util::task::TaskTracker;
 
 use crate::http::wire::JobView;
+use crate::llm::LanguageModel;
 use crate::storage::{Problem, StorageError};
 use crate::versions::VersionManager;
 
@@ -29,6 +30,7 @@ const MAX_PROBLEMS: usize = 1_000;
 pub(super) struct Shared {
     pub(super) manager: VersionManager,
     pub(super) limits: JobLimits,
+    pub(super) language_model: Option<LanguageModel>,
     pub(super) table: Table,
     pub(super) tasks: TaskTracker,
     /// The actor of now; none while it is being replaced.
@@ -43,9 +45,15 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    pub(super) fn new(manager: VersionManager, ledger: Arc<dyn Ledger>, limits: JobLimits) -> Self {
+    pub(super) fn new(
+        manager: VersionManager,
+        ledger: Arc<dyn Ledger>,
+        limits: JobLimits,
+        language_model: Option<LanguageModel>,
+    ) -> Self {
         Self {
             manager,
+            language_model,
             table: Table::default(),
             tasks: TaskTracker::new(),
             actor: watch::Sender::new(None),

@@ -27,7 +27,7 @@ pub use checksum::{Checksum, ChecksumError, Integrity};
 pub use document::{DocumentError, PromptVersion};
 pub(crate) use document::{refuse_unknown_fields, render};
 pub use label::{InvalidLabel, Label, MAX_LABEL_LEN};
-pub use optimization::{OptimizationChange, OptimizationResult, OptimizationStrategy};
+pub use optimization::{ModelUse, OptimizationChange, OptimizationResult, OptimizationStrategy};
 pub use prompt::{InvalidPrompt, MAX_PROMPT_CHARS, Prompt};
 pub(crate) use prompt::{default_role, optional_variable_names};
 pub use prompt_id::{InvalidPromptId, MAX_PROMPT_ID_LEN, PromptId};

@@ -25,7 +25,7 @@ pub enum OptimizationStrategy {
     LlmClarity,
     /// By a language model, for brevity.
     LlmEfficiency,
-    /// By a language model, then by rules.
+    /// By rules, then by a language model.
     Hybrid,
 }
 
@@ -42,6 +42,15 @@ impl OptimizationStrategy {
         Self::LlmEfficiency,
         Self::Hybrid,
     ];
+
+    /// Tells whether a language model is asked.
+    #[must_use]
+    pub const fn needs_model(self) -> bool {
+        matches!(
+            self,
+            Self::LlmGuided | Self::LlmClarity | Self::LlmEfficiency | Self::Hybrid
+        )
+    }
 
     /// Reads a name.
     #[must_use]
@@ -98,6 +107,23 @@ fn span() -> utoipa::openapi::schema::Schema {
         .max_items(Some(2));
     let nothing = ObjectBuilder::new().schema_type(Type::Null);
     Schema::OneOf(OneOfBuilder::new().item(pair).item(nothing).build())
+}
+
+/// What a language model took to rewrite a text.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct ModelUse {
+    /// The model, as its endpoint calls it.
+    pub model: String,
+    /// Tokens that were sent.
+    pub prompt_tokens: u64,
+    /// Tokens that were answered.
+    pub answer_tokens: u64,
+    /// What that costs, in the currency of the configured prices; null without prices.
+    #[serde(default)]
+    #[schema(required)]
+    pub cost: Option<f64>,
+    /// Whether an answer was taken that another job had paid for.
+    pub is_kept: bool,
 }
 
 /// What came of rewriting a prompt.

@@ -15,7 +15,9 @@ use super::confidence::{ScoreDeltas, confidence};
 use super::rules::{Scores, ScoringRules, TestFigures};
 use super::settings::OptimizationSettings;
 use super::{strategy, variables_in};
-use crate::model::{OptimizationChange, OptimizationResult, OptimizationStrategy, PromptAnalysis, Timestamp};
+use crate::model::{
+    ModelUse, OptimizationChange, OptimizationResult, OptimizationStrategy, PromptAnalysis, Timestamp,
+};
 
 /// The state of one optimisation.
 #[derive(Debug, Clone)]
@@ -42,6 +44,8 @@ struct Plan {
 /// What to rewrite next.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Step {
+    /// What was asked for.
+    pub requested: OptimizationStrategy,
     /// How; never `auto`.
     pub strategy: OptimizationStrategy,
     /// The text to rewrite: the original in round 1, then what the round before made of it.
@@ -57,6 +61,8 @@ pub struct Rewriting {
     pub text: String,
     /// The changes of this round.
     pub changes: Vec<OptimizationChange>,
+    /// What a language model took for it, if one was asked.
+    pub model_use: Option<ModelUse>,
 }
 
 /// A text that could take the place of the original.
@@ -80,6 +86,9 @@ pub struct Candidate {
     /// What was changed, from the original to this text, round by round. Positions count in the text that the round began
     /// with.
     pub changes: Vec<OptimizationChange>,
+    /// What a language model took for this round, if one was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model_use: Option<ModelUse>,
     /// Whether it is accepted, and every reason if not.
     pub decision: Decision,
 }
@@ -159,6 +168,7 @@ impl Cycle {
             None => (self.original.clone(), 1),
         };
         Some(Step {
+            requested: plan.requested,
             strategy: plan.used,
             text,
             round,
@@ -203,6 +213,7 @@ impl Cycle {
         let Rewriting {
             text,
             changes: new_changes,
+            model_use,
         } = rewriting;
         let profile = self.settings.scoring_profile;
         let analysis = profile.analyze(&self.prompt_id, &text, variables_in(&text).len());
@@ -235,6 +246,7 @@ impl Cycle {
             gain,
             confidence,
             changes,
+            model_use,
             decision,
         }
     }
@@ -294,19 +306,25 @@ pub fn run(
 /// Goes through all steps of an optimisation by rules alone.
 #[must_use]
 pub fn drive(mut cycle: Cycle) -> Outcome {
-    while let Some(step) = cycle.next_step() {
-        match strategy::apply(step.strategy, &step.text) {
-            Some(done) => {
-                let changes = done.changes.iter().map(OptimizationChange::from).collect();
-                cycle.offer(Rewriting {
-                    text: done.text,
-                    changes,
-                });
-            }
-            None => cycle.skip(),
-        }
+    while drive_rules(&mut cycle).is_some() {
+        cycle.skip();
     }
     cycle.finish()
+}
+
+/// Goes through the steps that rules can do, up to one that they cannot, which is returned, or to the end.
+pub fn drive_rules(cycle: &mut Cycle) -> Option<Step> {
+    loop {
+        let step = cycle.next_step()?;
+        let Some(done) = strategy::apply(step.strategy, &step.text) else {
+            return Some(step);
+        };
+        cycle.offer(Rewriting {
+            changes: done.changes.iter().map(OptimizationChange::from).collect(),
+            text: done.text,
+            model_use: None,
+        });
+    }
 }
 
 impl Outcome {
@@ -350,6 +368,10 @@ impl Outcome {
             ("accepted", Value::from(candidate.decision.is_accepted())),
             ("refusals", Value::from(reasons)),
         ];
+        let model_use = candidate.model_use.as_ref().map(|model_use| {
+            let record = serde_json::to_value(model_use).unwrap_or_default();
+            ("language_model", record)
+        });
         OptimizationResult {
             prompt_id: self.original.prompt_id.clone(),
             original_prompt: original.to_owned(),
@@ -360,6 +382,7 @@ impl Outcome {
             changes: candidate.changes.clone(),
             metadata: metadata
                 .into_iter()
+                .chain(model_use)
                 .map(|(key, value)| (key.to_owned(), value))
                 .collect(),
             optimized_at: Timestamp::now(),

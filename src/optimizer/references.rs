@@ -1,6 +1,7 @@
 //! The references of a text as a rewriting must keep them: each one, as often as it is there.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::LazyLock;
 
 use regex::Regex;
@@ -24,6 +25,12 @@ static REFERENCE: LazyLock<Regex> = LazyLock::new(|| {
 #[must_use]
 pub fn references_in(text: &str) -> Vec<&str> {
     REFERENCE.find_iter(text).map(|found| found.as_str()).collect()
+}
+
+/// Returns where the references of a text stand, in its order.
+#[must_use]
+pub fn reference_ranges(text: &str) -> Vec<Range<usize>> {
+    REFERENCE.find_iter(text).map(|found| found.range()).collect()
 }
 
 /// A reference that two texts do not have equally often.

@@ -4,7 +4,6 @@
 use serde::{Deserialize, Serialize};
 
 use super::profile::ScoringProfile;
-use super::strategy::rules_of;
 use crate::model::{MAX_PROMPT_CHARS, OptimizationStrategy};
 
 /// The most rounds of one strategy.
@@ -85,7 +84,8 @@ pub enum InvalidSetting {
     StrategyTwice,
     /// A strategy that rules alone cannot do.
     #[error(
-        "the strategy {} needs a language model: name conservative, clarity_focus, efficiency_focus, structure_focus or auto",
+        "the strategy {} needs a language model, which only a job asks: submit one of kind optimize (promptctl optimize), or \
+         name conservative, clarity_focus, efficiency_focus, structure_focus or auto",
         .0.as_str()
     )]
     NeedsModel(OptimizationStrategy),
@@ -98,13 +98,19 @@ impl OptimizationSettings {
     /// [`InvalidSetting`] names the first setting that is not allowed.
     pub fn validate_for_rules(&self) -> Result<(), InvalidSetting> {
         self.validate()?;
-        let by_model = |strategy: &&OptimizationStrategy| {
-            **strategy != OptimizationStrategy::Auto && rules_of(**strategy).is_none()
-        };
-        match self.strategies.iter().find(by_model) {
-            Some(strategy) => Err(InvalidSetting::NeedsModel(*strategy)),
+        match self.first_by_model() {
+            Some(strategy) => Err(InvalidSetting::NeedsModel(strategy)),
             None => Ok(()),
         }
+    }
+
+    /// Returns the first strategy that asks a language model.
+    #[must_use]
+    pub fn first_by_model(&self) -> Option<OptimizationStrategy> {
+        self.strategies
+            .iter()
+            .copied()
+            .find(|strategy| strategy.needs_model())
     }
 
     /// Checks what the types cannot express.

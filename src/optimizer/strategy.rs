@@ -105,6 +105,19 @@ pub fn apply(strategy: OptimizationStrategy, text: &str) -> Option<Rewritten> {
     rules_of(strategy).map(|rules| rewrite(text, &rules))
 }
 
+/// Does what a strategy of language models does by rules before the model is asked: `hybrid` applies the rules of
+/// `clarity_focus` and of `efficiency_focus`, in the order of [`rules::ALL`]. `None` for one that does nothing.
+#[must_use]
+pub fn prepare(strategy: OptimizationStrategy, text: &str) -> Option<Rewritten> {
+    let is_in = |rule: &&Rule| {
+        [&CAREFUL[..], &CLARITY, &EFFICIENCY]
+            .iter()
+            .any(|rules| rules.contains(rule))
+    };
+    let rules: Vec<&Rule> = rules::ALL.into_iter().filter(is_in).collect();
+    (strategy == OptimizationStrategy::Hybrid).then(|| rewrite(text, &rules))
+}
+
 impl From<&Change> for OptimizationChange {
     fn from(change: &Change) -> Self {
         let place = |at: usize| i64::try_from(at).unwrap_or(i64::MAX);
@@ -161,6 +174,20 @@ mod tests {
             StructureFocus,
             TEXT,
             "Please note that the goal is this:\n1) in order to help,\n2) be very clear.\n\nPlease stop.\n",
+        );
+    }
+
+    #[test]
+    fn hybrid_prepares_its_text_by_the_rules_of_clarity_and_efficiency() {
+        let prepared = prepare(Hybrid, TEXT).unwrap().text;
+        assert_eq!(
+            prepared,
+            "The goal is this:\n1) to help,\n2) be clear.\n\nStop.\n"
+        );
+        assert!(
+            OptimizationStrategy::ALL
+                .iter()
+                .all(|s| prepare(*s, TEXT).is_some() == (*s == Hybrid))
         );
     }
 

@@ -1,13 +1,15 @@
 //! How far a long operation is, and whether it shall stop.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tokio_util::sync::CancellationToken;
 
 /// Shared between the one who works and the one who watches.
 #[derive(Debug, Default)]
 pub struct Progress {
     done: AtomicU64,
     total: AtomicU64,
-    cancelled: AtomicBool,
+    cancelled: CancellationToken,
 }
 
 impl Progress {
@@ -32,12 +34,17 @@ impl Progress {
 
     /// Asks the work to stop at its next step.
     pub fn cancel(&self) {
-        self.cancelled.store(true, Ordering::Relaxed);
+        self.cancelled.cancel();
+    }
+
+    /// Resolves when the work shall stop, for what would wait longer than a step takes.
+    pub async fn cancelled(&self) {
+        self.cancelled.cancelled().await;
     }
 
     /// Tells whether the work shall stop.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
-        self.cancelled.load(Ordering::Relaxed)
+        self.cancelled.is_cancelled()
     }
 }

@@ -26,6 +26,7 @@ mod hostile_paths;
 mod kills;
 mod layout;
 mod lifecycle;
+mod llm;
 mod load;
 mod optimize;
 mod outside;

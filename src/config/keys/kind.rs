@@ -41,6 +41,15 @@ pub enum KeyKind {
     Path,
     /// The permission bits of a socket.
     Mode,
+    /// Any text, or null for none.
+    Text,
+    /// A number, whole or not, or null for none.
+    OptionalNumber {
+        /// The least value.
+        min: f64,
+        /// The greatest value.
+        max: f64,
+    },
 }
 
 /// Why a value was refused.
@@ -61,7 +70,16 @@ impl KeyKind {
             (Self::Count { min, max } | Self::Size { min, max }, Scalar::Int(number)) => {
                 within(*number, min, max).map(Value::from)
             }
-            (Self::Number { min, max }, Scalar::Int(_) | Scalar::Float(_)) => {
+            (Self::OptionalNumber { .. } | Self::Text, Scalar::Null) => Ok(Value::Null),
+            (Self::Text, Scalar::Text(text)) if is_plain_text(text) => Ok(Value::from(text.as_str())),
+            // What is refused may be a secret in the wrong place: it is not repeated.
+            (Self::Text, Scalar::Text(_)) => Err(Problem::OutOfBounds(
+                "blank, or has control characters".to_owned(),
+            )),
+            (
+                Self::Number { min, max } | Self::OptionalNumber { min, max },
+                Scalar::Int(_) | Scalar::Float(_),
+            ) => {
                 let number = match scalar {
                     Scalar::Int(number) => *number as f64,
                     Scalar::Float(number) => *number,
@@ -132,9 +150,13 @@ impl KeyKind {
                 _ => as_text(),
             },
             Self::Count { .. } | Self::Size { .. } => words.parse().map_or_else(|_| as_text(), Scalar::Int),
-            Self::Number { .. } => words.parse().map_or_else(|_| as_text(), Scalar::Float),
-            Self::Path if words.is_empty() || words == "null" => Scalar::Null,
-            Self::Path => as_text(),
+            Self::Path | Self::Text | Self::OptionalNumber { .. } if words.is_empty() || words == "null" => {
+                Scalar::Null
+            }
+            Self::Number { .. } | Self::OptionalNumber { .. } => {
+                words.parse().map_or_else(|_| as_text(), Scalar::Float)
+            }
+            Self::Path | Self::Text => as_text(),
             Self::Choice(_) | Self::Choices(_) | Self::Mode => Scalar::Text(words.to_owned()),
         }
     }
@@ -190,6 +212,8 @@ impl fmt::Display for KeyKind {
             }
             Self::Choice(words) => write!(f, "one of {}", words.join(", ")),
             Self::Choices(words) => write!(f, "a list of some of {}, none twice", words.join(", ")),
+            Self::Text => f.write_str("a text, or null"),
+            Self::OptionalNumber { min, max } => write!(f, "a number, {min} to {max}, or null"),
             Self::Path => f.write_str("a path, not beginning with ~, or null"),
             Self::Mode => f.write_str("octal digits in quotes, \"0600\" to \"0777\", owner included"),
         }
@@ -209,6 +233,10 @@ fn within(number: i128, min: u64, max: u64) -> Result<u64, Problem> {
         .ok()
         .filter(|value| (min..=max).contains(value))
         .ok_or_else(|| Problem::OutOfBounds(number.to_string()))
+}
+
+fn is_plain_text(text: &str) -> bool {
+    !text.trim().is_empty() && !text.chars().any(char::is_control)
 }
 
 /// A leading `~` is refused because nothing expands it here: it would make a directory of that name.
@@ -276,6 +304,24 @@ mod tests {
         for path in ["", " ", "~/x", "a\0b"] {
             check(KeyKind::Path, text(path), NOTHING);
         }
+    }
+
+    #[test]
+    fn texts_and_some_numbers_may_be_absent() {
+        check(KeyKind::Text, Scalar::Null, Some(Value::Null));
+        check(KeyKind::Text, text("gpt 5"), Some("gpt 5"));
+        for words in ["", " ", "a\nb", "a\0b"] {
+            check(KeyKind::Text, text(words), NOTHING);
+        }
+        check(KeyKind::Text, Scalar::Int(5), NOTHING);
+        let kind = KeyKind::OptionalNumber { min: 0.0, max: 9.0 };
+        check(kind, Scalar::Null, Some(Value::Null));
+        check(kind, Scalar::Float(0.5), Some(0.5));
+        check(kind, Scalar::Int(10), NOTHING);
+        assert_eq!(kind.scalar_of("null"), Scalar::Null);
+        assert_eq!(kind.scalar_of("2.5"), Scalar::Float(2.5));
+        assert_eq!(KeyKind::Text.scalar_of(""), Scalar::Null);
+        assert_eq!(KeyKind::Text.scalar_of("m"), text("m"));
     }
 
     #[test]

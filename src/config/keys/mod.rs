@@ -5,6 +5,7 @@
 
 mod daemon;
 mod kind;
+mod llm;
 mod optimization;
 mod storage;
 
@@ -75,11 +76,15 @@ pub fn environment_name(path: &str) -> String {
 pub(super) const ENV_PREFIX: &str = "PROMPTD__";
 
 pub(super) fn table() -> impl Iterator<Item = &'static Key> {
-    storage::KEYS.iter().chain(optimization::KEYS).chain(daemon::KEYS)
+    let optimizer = storage::KEYS.iter().chain(optimization::KEYS).chain(llm::KEYS);
+    optimizer.chain(daemon::KEYS)
 }
 
 fn section_table() -> impl Iterator<Item = &'static SectionInfo> {
-    let optimizer = storage::SECTIONS.iter().chain(optimization::SECTIONS);
+    let optimizer = storage::SECTIONS
+        .iter()
+        .chain(optimization::SECTIONS)
+        .chain(llm::SECTIONS);
     optimizer.chain(daemon::SECTIONS)
 }
 

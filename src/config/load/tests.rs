@@ -500,3 +500,55 @@ fn the_configuration_itself_refuses_unknown_fields_everywhere() {
         );
     }
 }
+
+#[test]
+fn a_secret_in_the_configuration_is_refused_and_not_repeated() {
+    let check = |error: ConfigError, place: &str| {
+        let text = error.to_string();
+        assert!(
+            text.starts_with(place) && text.contains("`optimizer.llm.credential`"),
+            "{text}"
+        );
+        assert!(!text.contains("sesame"), "{text}");
+    };
+    for name in ["api_key", "api_key_env", "key", "token", "password", "secret"] {
+        let text = format!("optimizer:\n  llm:\n    {name}: sesame\n");
+        check(load_text(&text).unwrap_err(), "p.yaml:3: ");
+    }
+    let variable = env(&[("PROMPTD__OPTIMIZER__LLM__API_KEY", "sesame")]);
+    check(
+        assemble(None, &variable).unwrap_err(),
+        "PROMPTD__OPTIMIZER__LLM__API_KEY: ",
+    );
+}
+
+#[test]
+fn a_language_model_that_cannot_be_used_is_refused_where_it_is_set() {
+    let check = |keys: &str, expected: &str| {
+        let text = format!("optimizer:\n  llm:\n{keys}");
+        assert_eq!(
+            load_text(&text)
+                .err()
+                .map(|error| error.to_string())
+                .unwrap_or_default(),
+            expected,
+            "{keys}"
+        );
+    };
+    let endpoint = "    endpoint: \"https://models.example/v1\"\n";
+    check(&format!("{endpoint}    model: m\n"), "");
+    check(
+        endpoint,
+        "p.yaml:3: `optimizer.llm.model` is missing: set it to the name by which the endpoint knows the model",
+    );
+    check(
+        "    credential: k\n    credential_file: /k\n",
+        "p.yaml:3: `optimizer.llm.credential` and `optimizer.llm.credential_file` are both set: keep one of them",
+    );
+    check(
+        "    budget: {max_cost_per_job: 1}\n",
+        "p.yaml:3: `optimizer.llm.budget.max_cost_per_job` needs the prices: set \
+         `optimizer.llm.budget.price_per_million_prompt_tokens` and \
+         `optimizer.llm.budget.price_per_million_answer_tokens`, to 0 for a model that costs nothing",
+    );
+}

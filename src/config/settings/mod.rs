@@ -8,6 +8,7 @@ mod storage;
 
 use serde::{Deserialize, Serialize};
 
+use crate::llm::LlmSettings;
 use crate::optimizer::OptimizationSettings;
 
 pub use daemon::{ColorChoice, DaemonConfig, LimitsConfig, LogFormat, LogLevel, LoggingConfig};
@@ -34,4 +35,6 @@ pub struct OptimizerConfig {
     pub storage: StorageConfig,
     /// What an optimisation may do and must reach.
     pub optimization: OptimizationSettings,
+    /// The language model that strategies may ask.
+    pub llm: LlmSettings,
 }

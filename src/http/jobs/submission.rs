@@ -7,10 +7,9 @@ use utoipa::openapi::{ArrayBuilder, ObjectBuilder, RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
 use crate::http::schema::{PROMPT_ID, text};
-use crate::jobs::{JobKind, MAX_LIST_ITEMS};
+use crate::jobs::{JobKind, MAX_COST, MAX_LIST_ITEMS};
 use crate::model::OptimizationStrategy;
 use crate::optimizer::settings::{MAX_FACTOR, MAX_ITERATIONS};
-use crate::optimizer::strategy::RULE_STRATEGIES;
 
 /// A job as it is submitted: what `params` holds depends on `kind`.
 pub(in crate::http) struct JobSubmission;
@@ -43,7 +42,7 @@ fn submission(kind: JobKind) -> ObjectBuilder {
             .required("params"),
         JobKind::Optimize => submission
             .description(Some(
-                "Rewrite the prompts of a workflow document by rules. Every candidate is kept as a pre-release with its \
+                "Rewrite the prompts of a workflow document by rules or a language model. Every candidate is kept as a pre-release with its \
                  scores and whether it is accepted or why not; texts that no version has become versions first.",
             ))
             .property("params", optimize_params())
@@ -147,12 +146,17 @@ fn optimize_params() -> ObjectBuilder {
             .schema_type(Type::String)
             .enum_values(Some(names))
     };
-    let by_rules = RULE_STRATEGIES.iter().chain(&[OptimizationStrategy::Auto]);
     let strategies = ArrayBuilder::new()
-        .items(enumeration(by_rules.map(|strategy| strategy.as_str()).collect()))
-        .max_items(Some(RULE_STRATEGIES.len() + 1))
+        .items(enumeration(
+            OptimizationStrategy::ALL
+                .map(OptimizationStrategy::as_str)
+                .to_vec(),
+        ))
+        .max_items(Some(OptimizationStrategy::ALL.len()))
         .unique_items(true)
-        .description(Some("What is tried, in this order."));
+        .description(Some(
+            "What is tried, in this order. Those of a language model are refused where none is configured.",
+        ));
     let rounds = count(1, "The most rounds of each strategy.").maximum(Some(MAX_ITERATIONS as f64));
     let least = "A prompt that scores at least this is left alone.";
     let growth = "How many times as long as the original a candidate may be.";
@@ -189,6 +193,21 @@ fn optimize_params() -> ObjectBuilder {
             count(
                 1,
                 "Begin no further prompt after so many seconds; what is at work is finished.",
+            ),
+        )
+        .property(
+            "max_tokens",
+            count(
+                1,
+                "The most tokens of a language model, besides what is configured.",
+            ),
+        )
+        .property(
+            "max_cost",
+            number(
+                0.0,
+                MAX_COST,
+                "The most money for a language model; refused where prices are not configured.",
             ),
         )
         .property("dry_run", flag("Store nothing; the result has the texts."))

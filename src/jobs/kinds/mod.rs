@@ -9,6 +9,7 @@ mod each;
 mod import;
 mod import_result;
 mod optimize;
+mod optimize_model;
 mod optimize_result;
 mod params;
 mod rebuild_index;
@@ -23,6 +24,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::http::wire::JobRequest;
+use crate::llm::LanguageModel;
 use crate::model::Author;
 use crate::storage::{Problem, Progress};
 use crate::versions::VersionManager;
@@ -34,8 +36,11 @@ use backup::{BackupPlan, RestorePlan, VerifyBackupPlan};
 use collect::CollectPlan;
 use import::{ImportOrder, ImportPlan};
 pub use import_result::{FailedPrompt, ImportResult, ImportedVersion, SkippedPlace};
+pub(crate) use optimize::MAX_COST;
 use optimize::{OptimizeOrder, OptimizePlan};
-pub use optimize_result::{CandidateReport, OptimizeResult, OptimizedPrompt, ScoreReport};
+pub use optimize_result::{
+    CandidateReport, ModelReport, OptimizeResult, OptimizedPrompt, ScoreReport, SkippedStrategy,
+};
 pub(crate) use params::MAX_LIST_ITEMS;
 use params::Params;
 use verify::VerifyPlan;
@@ -168,6 +173,8 @@ pub(super) struct Context {
     pub(super) ledger: Arc<dyn Ledger>,
     /// How many prompts are worked on at a time.
     pub(super) max_concurrent_prompts: usize,
+    /// The language model, where one is configured.
+    pub(super) language_model: Option<LanguageModel>,
 }
 
 impl Context {
@@ -263,6 +270,14 @@ impl Plan {
     /// forgotten in a crash, and it may be what makes room.
     pub(super) const fn may_run_unrecorded(&self) -> bool {
         !matches!(self, Self::Import(_) | Self::Optimize(_))
+    }
+
+    /// Checks what the job needs of a language model.
+    pub(super) fn check_model(&self, model: Option<&LanguageModel>) -> Result<(), JobError> {
+        match self {
+            Self::Optimize(plan) => plan.check_model(model),
+            _ => Ok(()),
+        }
     }
 
     /// Does the work. Stops at its next step when the progress says so.

@@ -11,16 +11,20 @@ use serde_json::Value;
 use super::each::each_while;
 use super::import::{FoundPrompt, ImportOrder, ImportPlan};
 use super::import_result::FailedPrompt;
-use super::optimize_result::{CandidateReport, OptimizeResult, OptimizedPrompt, ScoreReport};
+use super::optimize_model::{self, Rewritten};
+use super::optimize_result::{CandidateReport, ModelReport, OptimizeResult, OptimizedPrompt, ScoreReport};
 use super::retry::Retries;
 use super::stop::StopConditions;
 use super::{Context, JobError, JobFailure, JobLimits, Params};
 use crate::http::wire::RewriteSettings;
+use crate::llm::{JobBudget, LanguageModel};
 use crate::model::{OptimizationStrategy, PromptId, Version};
 use crate::optimizer::OptimizationSettings;
-use crate::optimizer::cycle::{self, Candidate, Outcome};
-use crate::storage::StorageError;
+use crate::optimizer::cycle::{Candidate, Outcome};
 use crate::versions::{Created, NewCandidate, VersionError, is_made_by};
+
+/// The most money that a job can be allowed.
+pub(crate) const MAX_COST: f64 = 1e6;
 
 /// A workflow document whose prompts are to be optimised.
 #[derive(Debug)]
@@ -30,6 +34,8 @@ pub(in crate::jobs) struct OptimizeOrder {
     settings: RewriteSettings,
     min_baseline_score: Option<f64>,
     stop: StopConditions,
+    max_tokens: Option<u64>,
+    max_cost: Option<f64>,
     dry_run: bool,
 }
 
@@ -40,6 +46,12 @@ pub(in crate::jobs) struct OptimizePlan {
     settings: OptimizationSettings,
     #[serde(default)]
     stop: StopConditions,
+    /// The most tokens of a language model, besides what is configured.
+    #[serde(default)]
+    max_tokens: Option<u64>,
+    /// The most money for a language model, besides what is configured.
+    #[serde(default)]
+    max_cost: Option<f64>,
     dry_run: bool,
 }
 
@@ -61,6 +73,8 @@ impl OptimizeOrder {
             },
             min_baseline_score: params.number("min_baseline_score")?,
             stop: StopConditions::read(params)?,
+            max_tokens: params.count("max_tokens")?,
+            max_cost: params.number("max_cost")?,
             dry_run: params.flag("dry_run")?,
         })
     }
@@ -72,12 +86,27 @@ impl OptimizeOrder {
         if let Some(score) = self.min_baseline_score {
             settings.min_baseline_score = score;
         }
-        let invalid = settings.validate_for_rules();
+        let invalid = settings.validate();
         invalid.map_err(|error| JobError::InvalidParams(format!("params: {error}")))?;
+        if self.max_tokens == Some(0) {
+            return Err(JobError::InvalidParams(
+                "params.max_tokens must be at least 1".to_owned(),
+            ));
+        }
+        if self
+            .max_cost
+            .is_some_and(|cost| !(0.0..=MAX_COST).contains(&cost))
+        {
+            return Err(JobError::InvalidParams(format!(
+                "params.max_cost must be 0 to {MAX_COST}"
+            )));
+        }
         Ok(OptimizePlan {
             document: self.document.prepare(&limits.extract)?,
             settings,
             stop: self.stop,
+            max_tokens: self.max_tokens,
+            max_cost: self.max_cost,
             dry_run: self.dry_run,
         })
     }
@@ -88,12 +117,35 @@ impl OptimizePlan {
     pub(super) fn workflow(&self) -> &str {
         self.document.workflow()
     }
+
+    /// Checks that there is a model for the strategies that ask one, and that its cost can be counted.
+    pub(super) fn check_model(&self, model: Option<&LanguageModel>) -> Result<(), JobError> {
+        let Some(strategy) = self.settings.first_by_model() else {
+            return Ok(());
+        };
+        let refuse = |message: String| Err(JobError::InvalidParams(message));
+        match model {
+            None => refuse(format!(
+                "params: the strategy {} asks a language model, and none is configured: set optimizer.llm.endpoint and \
+                 optimizer.llm.model and restart promptd, or name conservative, clarity_focus, efficiency_focus, \
+                 structure_focus or auto",
+                strategy.as_str()
+            )),
+            Some(model) if self.max_cost.is_some() && !model.has_prices() => refuse(
+                "params.max_cost needs the prices: set optimizer.llm.budget.price_per_million_prompt_tokens and \
+                 optimizer.llm.budget.price_per_million_answer_tokens"
+                    .to_owned(),
+            ),
+            Some(_) => Ok(()),
+        }
+    }
 }
 
 /// What every prompt is worked on with.
 struct Shared {
     file: String,
     settings: OptimizationSettings,
+    budget: JobBudget,
     dry_run: bool,
 }
 
@@ -113,6 +165,11 @@ pub(super) async fn run(plan: OptimizePlan, context: Context) -> Result<Value, J
     let shared = Arc::new(Shared {
         file,
         settings: plan.settings,
+        budget: JobBudget {
+            job_id: context.job_id.as_str().to_owned(),
+            max_tokens: plan.max_tokens,
+            max_cost: plan.max_cost,
+        },
         dry_run: plan.dry_run,
     });
     let mut watch = plan.stop.watch();
@@ -123,7 +180,8 @@ pub(super) async fn run(plan: OptimizePlan, context: Context) -> Result<Value, J
     let (mut prompts, mut failed) = (Vec::new(), Vec::new());
     for outcome in done.await {
         match outcome {
-            Ok(prompt) => prompts.push(prompt),
+            Ok(Some(prompt)) => prompts.push(prompt),
+            Ok(None) => {}
             Err(prompt) => failed.push(prompt),
         }
     }
@@ -139,14 +197,33 @@ pub(super) async fn run(plan: OptimizePlan, context: Context) -> Result<Value, J
         ..OptimizeResult::default()
     };
     result.count();
+    result.model = model_report(&result, &shared.settings, &context).await;
     result.judge()
+}
+
+/// Says what the language model took, when one was to be asked.
+async fn model_report(
+    result: &OptimizeResult,
+    settings: &OptimizationSettings,
+    context: &Context,
+) -> Option<ModelReport> {
+    settings.first_by_model()?;
+    let model = context.language_model.as_ref()?;
+    let (tokens, cost) = model.spent_by(context.job_id.as_str()).await;
+    Some(ModelReport {
+        model: model.name().to_owned(),
+        answers: result.model_uses().count() as u64,
+        kept_answers: result.model_uses().filter(|model_use| model_use.is_kept).count() as u64,
+        tokens,
+        cost,
+    })
 }
 
 async fn optimize(
     found: FoundPrompt,
     shared: &Shared,
     context: &Context,
-) -> Result<OptimizedPrompt, FailedPrompt> {
+) -> Result<Option<OptimizedPrompt>, FailedPrompt> {
     let id = found.prompt_id.clone();
     match optimize_one(found, shared, context).await {
         Ok(report) => Ok(report),
@@ -158,9 +235,12 @@ async fn optimize_one(
     found: FoundPrompt,
     shared: &Shared,
     context: &Context,
-) -> Result<OptimizedPrompt, VersionError> {
+) -> Result<Option<OptimizedPrompt>, VersionError> {
     let base = base(&found, shared, context).await?;
-    let outcome = rewrite(&found, &shared.settings).await?;
+    let rewritten = optimize_model::rewrite(&found, &shared.settings, &shared.budget, context).await?;
+    let Some(Rewritten { outcome, skipped }) = rewritten else {
+        return Ok(None);
+    };
     let from = base.as_ref().map(|base| base.version.version.clone());
     let mut candidates = Vec::with_capacity(outcome.candidates.len());
     for candidate in &outcome.candidates {
@@ -177,7 +257,7 @@ async fn optimize_one(
         report.text = (shared.dry_run && is_new_text).then(|| candidate.text.clone());
         candidates.push(report);
     }
-    Ok(OptimizedPrompt {
+    Ok(Some(OptimizedPrompt {
         prompt_id: found.prompt_id,
         pointer: found.pointer,
         kind: found.kind,
@@ -187,7 +267,8 @@ async fn optimize_one(
         left_alone: left_alone(&found.prompt.text, &outcome, &shared.settings),
         best: outcome.best,
         candidates,
-    })
+        skipped,
+    }))
 }
 
 /// Finds the version that has the text, or makes one as an import does.
@@ -215,18 +296,6 @@ async fn base(
         None if shared.dry_run => Ok(None),
         None => found.store(&shared.file, context).await.map(Some),
     }
-}
-
-/// Goes through the cycle, where its work holds up nobody.
-async fn rewrite(found: &FoundPrompt, settings: &OptimizationSettings) -> Result<Outcome, VersionError> {
-    let (id, text, settings) = (
-        found.prompt_id.clone(),
-        found.prompt.text.clone(),
-        settings.clone(),
-    );
-    let work = move || cycle::run(id.as_str(), &text, settings, None);
-    let failed = |_| StorageError::Unavailable("the rewriting failed: see the log".into());
-    Ok(tokio::task::spawn_blocking(work).await.map_err(failed)?)
 }
 
 async fn keep(

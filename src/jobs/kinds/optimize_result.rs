@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::import_result::{FailedPrompt, SkippedPlace};
 use super::{JobFailure, to_value};
-use crate::model::{OptimizationStrategy, PromptAnalysis, PromptId, Version};
+use crate::model::{ModelUse, OptimizationStrategy, PromptAnalysis, PromptId, Version};
 use crate::optimizer::cycle::Candidate;
 
 /// What came of an optimisation.
@@ -36,6 +36,39 @@ pub struct OptimizeResult {
     pub prompts: Vec<OptimizedPrompt>,
     /// The prompts that could not be done.
     pub failed: Vec<FailedPrompt>,
+    /// What the language model took, when one was to be asked.
+    #[serde(default)]
+    pub model: Option<ModelReport>,
+}
+
+/// What the language model took.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ModelReport {
+    /// The model, as its endpoint calls it.
+    pub model: String,
+    /// How many candidates it wrote.
+    pub answers: u64,
+    /// How many of these are answers that an earlier job had paid for.
+    pub kept_answers: u64,
+    /// Tokens that the job took, sent and answered, with those of calls that failed.
+    pub tokens: u64,
+    /// What they cost, in the currency of the configured prices; none without prices.
+    pub cost: Option<f64>,
+}
+
+/// A strategy that was given up for a prompt, in the round named.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SkippedStrategy {
+    /// The strategy that was asked for.
+    pub requested: OptimizationStrategy,
+    /// The strategy that was given up.
+    pub strategy: OptimizationStrategy,
+    /// The round of it, from 1; what earlier rounds made is kept.
+    pub round: usize,
+    /// Why, as a stable word.
+    pub code: String,
+    /// Why, in a sentence.
+    pub reason: String,
 }
 
 /// What came of one prompt.
@@ -59,6 +92,9 @@ pub struct OptimizedPrompt {
     pub candidates: Vec<CandidateReport>,
     /// Which of them is best, when one is accepted.
     pub best: Option<usize>,
+    /// Strategies that were given up, such as those of a language model that cannot be reached.
+    #[serde(default)]
+    pub skipped: Vec<SkippedStrategy>,
 }
 
 /// What came of one rewriting of a prompt.
@@ -88,6 +124,9 @@ pub struct CandidateReport {
     pub after: ScoreReport,
     /// The text; only in a dry run, since a version has it otherwise.
     pub text: Option<String>,
+    /// What the language model took for it, if one was asked.
+    #[serde(default)]
+    pub model_use: Option<ModelUse>,
 }
 
 /// Three scores.
@@ -128,6 +167,7 @@ impl CandidateReport {
             before: ScoreReport::of(original),
             after: ScoreReport::of(&candidate.analysis),
             text: None,
+            model_use: candidate.model_use.clone(),
         }
     }
 }
@@ -141,6 +181,12 @@ impl OptimizedPrompt {
 }
 
 impl OptimizeResult {
+    /// Returns what the language model took for each of its candidates.
+    pub(super) fn model_uses(&self) -> impl Iterator<Item = &ModelUse> {
+        let candidates = self.prompts.iter().flat_map(|prompt| &prompt.candidates);
+        candidates.filter_map(|candidate| candidate.model_use.as_ref())
+    }
+
     /// Fills in the totals.
     pub(super) fn count(&mut self) {
         let count = |is: fn(&OptimizedPrompt) -> bool| self.prompts.iter().filter(|p| is(p)).count() as u64;

@@ -238,7 +238,8 @@ mod tests {
         };
         let all = json!({"workflow": "w", "strategies": ["auto"], "profile": "reference", "min_baseline_score": 90,
             "min_improvement": 0.5, "min_confidence": null, "max_iterations": 2, "max_growth": 2, "max_shrink": 2,
-            "max_accepted": 1, "max_failures": 1, "max_seconds": 1, "dry_run": true});
+            "max_accepted": 1, "max_failures": 1, "max_seconds": 1, "max_tokens": 5, "max_cost": 0.5,
+            "dry_run": true});
         check("optimize", &optimize(all), None);
         for (more, says) in [
             (

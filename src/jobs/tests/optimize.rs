@@ -129,7 +129,12 @@ async fn a_second_run_and_a_dry_run_store_nothing() {
 async fn settings_that_make_no_sense_are_refused_at_once() {
     let queue = Fixture::new().start().await;
     for (more, says) in [
-        (json!({"strategies": ["hybrid"]}), "needs a language model"),
+        (
+            json!({"strategies": ["auto", "hybrid"]}),
+            "hybrid asks a language model, and none is configured: set optimizer.llm.endpoint",
+        ),
+        (json!({"max_tokens": 0}), "max_tokens must be at least 1"),
+        (json!({"max_cost": -1}), "max_cost must be 0 to 1000000"),
         (
             json!({"strategies": ["auto", "auto"]}),
             "names one strategy twice",

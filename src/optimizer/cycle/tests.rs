@@ -17,6 +17,7 @@ fn rewriting(text: &str) -> Rewriting {
     Rewriting {
         text: text.to_owned(),
         changes: Vec::new(),
+        model_use: None,
     }
 }
 
@@ -207,4 +208,44 @@ fn an_outcome_goes_through_json_unchanged() {
     let outcome = run("p", WORDY, settings(&[ClarityFocus]), None);
     let text = serde_json::to_string(&outcome).unwrap();
     assert_eq!(serde_json::from_str::<Outcome>(&text).unwrap(), outcome);
+}
+
+#[test]
+fn what_a_language_model_took_is_in_the_record_of_its_candidate() {
+    let mut cycle = Cycle::new("p", WORDY, settings(&[EfficiencyFocus, LlmGuided]), None);
+    let step = drive_rules(&mut cycle).unwrap();
+    assert_eq!(
+        (step.requested, step.strategy, step.round),
+        (LlmGuided, LlmGuided, 1)
+    );
+    let model_use = ModelUse {
+        model: "m".into(),
+        prompt_tokens: 3,
+        answer_tokens: 4,
+        cost: None,
+        is_kept: false,
+    };
+    cycle.offer(Rewriting {
+        model_use: Some(model_use.clone()),
+        ..rewriting("Answer {{q}} with {{notes}}.")
+    });
+    assert_eq!(drive_rules(&mut cycle).map(|step| step.round), Some(2));
+    cycle.skip();
+    let outcome = cycle.finish();
+    let [by_rules, by_model] = &outcome.candidates[..] else {
+        panic!("{outcome:?}")
+    };
+    assert_eq!(
+        (&by_rules.model_use, &by_model.model_use),
+        (&None, &Some(model_use))
+    );
+    let record = |candidate| {
+        outcome
+            .result_of(candidate, WORDY)
+            .metadata
+            .get("language_model")
+            .cloned()
+    };
+    assert_eq!(record(by_rules), None);
+    assert_eq!(record(by_model).unwrap()["answer_tokens"], 4);
 }

@@ -3,6 +3,7 @@
 mod ctl;
 mod data;
 mod dice;
+pub mod model_server;
 mod mount;
 mod nobody;
 

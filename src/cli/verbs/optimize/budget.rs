@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use super::{Done, OptimizeArgs};
 use crate::cli::exit::CliError;
+use crate::jobs::OptimizeResult;
 
 /// What is left of each condition; `None` is no condition.
 #[derive(Debug)]
@@ -13,6 +14,9 @@ pub(super) struct Budget {
     accepted: Option<u64>,
     failures: Option<u64>,
     until: Option<(u64, Instant)>,
+    /// What language models may still take.
+    tokens: Option<u64>,
+    money: Option<f64>,
 }
 
 impl Budget {
@@ -24,6 +28,8 @@ impl Budget {
             accepted: args.max_accepted,
             failures: args.max_failures,
             until: args.max_seconds.and_then(end),
+            tokens: args.max_tokens,
+            money: args.max_cost,
         }
     }
 
@@ -37,7 +43,14 @@ impl Budget {
         self.failures = self.failures.map(|left| left.saturating_sub(failures));
     }
 
-    /// Tells which condition is met.
+    /// Takes what language models took for a file, whatever became of it afterwards.
+    pub(super) fn spend_model(&mut self, result: &OptimizeResult) {
+        let Some(model) = &result.model else { return };
+        self.tokens = self.tokens.map(|left| left.saturating_sub(model.tokens));
+        self.money = self.money.map(|left| (left - model.cost.unwrap_or(0.0)).max(0.0));
+    }
+
+    /// Tells which condition is met. Without tokens or money the rules still go on.
     pub(super) fn spent(&self) -> Option<String> {
         let is_late = |until: &(u64, Instant)| Instant::now() >= until.1;
         if self.accepted == Some(0) {
@@ -59,10 +72,14 @@ impl Budget {
             ("max_accepted", self.accepted),
             ("max_failures", self.failures),
             ("max_seconds", seconds),
+            // A job takes no budget of none: with one token no model is asked.
+            ("max_tokens", self.tokens.map(|left| left.max(1))),
         ];
-        let given = all
+        let counts = all
             .into_iter()
             .filter_map(|(key, left)| Some((key.to_owned(), Value::from(left?))));
+        let money = self.money.map(|left| ("max_cost".to_owned(), Value::from(left)));
+        let given = counts.chain(money);
         given.collect()
     }
 }

@@ -33,13 +33,14 @@ Examples:
   promptctl optimize bot.yml --apply                     promote the best ones, put them into the file
   promptctl optimize exports/ --strategy efficiency_focus --min-improvement 2
   promptctl optimize exports/ --max-accepted 5 --max-failures 1
+  promptctl optimize bot.yml --strategy llm_clarity --max-tokens 50000
   promptctl promote bot_1721117961155_system_0@1.1.0-opt.1
 
 Running it again on the same file makes nothing new.
 
-Exit codes: 0 done, also when nothing was accepted; 1 at least one file or\nprompt could not be done, the others are.";
+Exit codes: 0 done, also when nothing was accepted; 1 at least one file or\nprompt could not be done, or a strategy was given up for a\nprompt (its language model is down, a budget is used up); the others are done.";
 
-/// Rewrite the prompts of Dify workflows by rules, and keep the candidates
+/// Rewrite the prompts of Dify workflows by rules or a language model, and keep the candidates
 ///
 /// A text that scores well is left alone. Every rewriting is kept as a pre-release such as 1.1.0-opt.2, with its scores and
 /// why it was refused if it was; nothing else changes without --apply. Columns in a pipe: file, name, strategy, score before,
@@ -86,6 +87,14 @@ pub(crate) struct OptimizeArgs {
     /// Begin no further prompt after so many seconds
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
     max_seconds: Option<u64>,
+
+    /// The most tokens that language models may take in this run, besides what is configured
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    max_tokens: Option<u64>,
+
+    /// The most money that language models may cost in this run, in the currency of the configured prices
+    #[arg(long, value_name = "AMOUNT")]
+    max_cost: Option<f64>,
 
     /// Store nothing, only say what would be made
     #[arg(long, conflicts_with_all = ["apply", "output"])]
@@ -137,6 +146,16 @@ struct Done {
     applied: Vec<Applied>,
 }
 
+impl Done {
+    /// Tells whether a strategy was given up for a prompt.
+    fn is_skipped(&self) -> bool {
+        self.result
+            .prompts
+            .iter()
+            .any(|prompt| !prompt.skipped.is_empty())
+    }
+}
+
 /// Optimises them, one after the other.
 pub(super) async fn run(args: OptimizeArgs, session: &mut Session) -> Result<Exit, CliError> {
     let files = files::workflows(&args.paths)?;
@@ -156,7 +175,7 @@ pub(super) async fn run(args: OptimizeArgs, session: &mut Session) -> Result<Exi
             report.stop(&reason, files.len() - index);
             break;
         }
-        let outcome = optimize(&client, file, &args, &budget, &progress, session).await;
+        let outcome = optimize(&client, file, &args, &mut budget, &progress, session).await;
         budget.spend(&outcome);
         progress.advance(1);
         // Without a daemon the other files would fare no better.
@@ -166,9 +185,9 @@ pub(super) async fn run(args: OptimizeArgs, session: &mut Session) -> Result<Exi
             progress.finish();
             return Err(error.clone());
         }
-        let is_whole = outcome
-            .as_ref()
-            .is_ok_and(|done| done.error.is_none() && done.applied.iter().all(Applied::is_done));
+        let is_whole = outcome.as_ref().is_ok_and(|done| {
+            done.error.is_none() && done.applied.iter().all(Applied::is_done) && !done.is_skipped()
+        });
         failed += usize::from(!is_whole);
         if args.json {
             session.console.json_line(&report::as_json(file, &outcome))?;
@@ -189,7 +208,7 @@ async fn optimize(
     client: &Client,
     file: &Path,
     args: &OptimizeArgs,
-    budget: &Budget,
+    budget: &mut Budget,
     progress: &Progress,
     session: &mut Session,
 ) -> Result<Done, CliError> {
@@ -213,6 +232,7 @@ async fn optimize(
             "the result is not understood ({error}): are promptctl and promptd of one version?"
         ))
     })?;
+    budget.spend_model(&result);
     let document = document.into_bytes();
     let applied = match args.apply {
         true => apply::apply(client, file, &document, &result, args.output.as_deref(), session).await?,
@@ -247,6 +267,9 @@ fn params(file: &Path, content: String, args: &OptimizeArgs) -> Map<String, Valu
         ("min_improvement", json!(args.min_improvement)),
         ("min_confidence", json!(args.min_confidence)),
         ("max_iterations", json!(args.max_iterations)),
+        // With one token no model is asked, and the rules go on.
+        ("max_tokens", json!(budget.tokens.map(|left| left.max(1)))),
+        ("max_cost", json!(budget.money)),
         ("dry_run", json!(args.dry_run)),
     ];
     let given = all.into_iter().filter(|(_, value)| !value.is_null());

@@ -19,6 +19,7 @@ use crate::dify::{self, ExtractOptions};
 use crate::jobs::CandidateReport;
 use crate::jobs::OptimizeResult;
 use crate::jobs::OptimizedPrompt;
+use crate::model::OptimizationStrategy;
 use crate::versions::compare::word_changes;
 
 /// Everything that is shown at the end.
@@ -41,6 +42,11 @@ struct Totals {
     improved: u64,
     created: u64,
     promoted: u64,
+    skipped: u64,
+    tokens: u64,
+    cost: Option<f64>,
+    answers: u64,
+    kept_answers: u64,
 }
 
 impl Default for Report {
@@ -143,13 +149,29 @@ impl Report {
             let row = [&file, &name, "", &score, "", "", "left alone", "", reason];
             self.table.row(row.map(Cell::of));
         }
+        for given_up in &prompt.skipped {
+            let score = format!("{:.1}", prompt.score.overall);
+            let plan = strategy(given_up.requested, given_up.strategy, given_up.round);
+            let row = [
+                &file,
+                &name,
+                &plan,
+                &score,
+                "",
+                "",
+                "skipped",
+                "",
+                &given_up.reason,
+            ];
+            self.table.row(row.map(Cell::of));
+        }
         for (index, candidate) in prompt.candidates.iter().enumerate() {
             let applied = applied.filter(|_| prompt.best == Some(index));
             let release = applied.and_then(|one| one.release.as_ref());
             self.table.row([
                 Cell::of(&file),
                 Cell::of(&name),
-                Cell::of(strategy(candidate)),
+                Cell::of(strategy_of(candidate)),
                 Cell::of(format!("{:.1}", candidate.before.overall)),
                 Cell::of(format!("{:.1}", candidate.after.overall)),
                 Cell::of(format!("{:.2}", candidate.confidence)),
@@ -184,6 +206,33 @@ impl Totals {
         self.improved += done.result.improved;
         self.created += done.result.created;
         self.promoted += done.applied.iter().filter(|one| one.is_done()).count() as u64;
+        self.skipped += done
+            .result
+            .prompts
+            .iter()
+            .map(|prompt| prompt.skipped.len() as u64)
+            .sum::<u64>();
+        if let Some(model) = &done.result.model {
+            self.tokens += model.tokens;
+            self.answers += model.answers;
+            self.kept_answers += model.kept_answers;
+            self.cost = model
+                .cost
+                .map(|cost| cost + self.cost.unwrap_or(0.0))
+                .or(self.cost);
+        }
+    }
+
+    /// Says what the language model took.
+    fn model_line(&self) -> String {
+        let answers = counted(self.answers, "answer");
+        let tokens = counted(self.tokens, "token");
+        let cost = self
+            .cost
+            .map(|cost| format!(", which cost {cost:.4}"))
+            .unwrap_or_default();
+        let kept = self.kept_answers;
+        format!("the language model: {answers}, {kept} of them kept from before; {tokens}{cost}")
     }
 
     fn lines(&self, args: &OptimizeArgs) -> Vec<String> {
@@ -204,6 +253,13 @@ impl Totals {
         if self.failed > 0 {
             lines.push(format!("{} could not be done", counted(self.failed, "file")));
         }
+        if self.answers + self.tokens > 0 {
+            lines.push(self.model_line());
+        }
+        if self.skipped > 0 {
+            let skipped = counted(self.skipped, "time");
+            lines.push(format!("a strategy was given up {skipped}: the notes say why"));
+        }
         if self.prompts == 0 {
             return lines;
         }
@@ -218,13 +274,17 @@ impl Totals {
     }
 }
 
-pub(super) fn strategy(candidate: &CandidateReport) -> String {
-    let mut name = candidate.strategy.as_str().to_owned();
-    if candidate.strategy != candidate.requested {
-        name.push_str(&format!(" ({})", candidate.requested.as_str()));
+pub(super) fn strategy_of(candidate: &CandidateReport) -> String {
+    strategy(candidate.requested, candidate.strategy, candidate.round)
+}
+
+pub(super) fn strategy(requested: OptimizationStrategy, used: OptimizationStrategy, round: usize) -> String {
+    let mut name = used.as_str().to_owned();
+    if used != requested {
+        name.push_str(&format!(" ({})", requested.as_str()));
     }
-    if candidate.round > 1 {
-        name.push_str(&format!(", round {}", candidate.round));
+    if round > 1 {
+        name.push_str(&format!(", round {round}"));
     }
     name
 }
@@ -270,7 +330,7 @@ async fn diffs(
                 (None, Some(number)) => version(client, &prompt.prompt_id, number).await?.prompt.text,
                 (None, None) => continue,
             };
-            let title = format!("{} {}", prompt.prompt_id, strategy(candidate));
+            let title = format!("{} {}", prompt.prompt_id, strategy_of(candidate));
             shown.push_str(&format!("\n{}\n", palette.paint(Paint::Heading, &title)));
             let changes = word_changes(&visible(&original.text), &visible(&text));
             shown.push_str(&words::render(&changes, palette));

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::Done;
 use super::apply::Applied;
-use super::report::{decision, note, strategy};
+use super::report::{decision, note, strategy, strategy_of};
 use crate::cli::color::{Paint, Palette};
 use crate::cli::visible::visible_line;
 use crate::cli::wording::counted;
@@ -58,6 +58,12 @@ fn one_prompt(prompt: &OptimizedPrompt, applied: Option<&Applied>, palette: Pale
     if let Some(reason) = &prompt.left_alone {
         shown += &format!("    left alone: {reason}\n");
     }
+    for given_up in &prompt.skipped {
+        let plan = strategy(given_up.requested, given_up.strategy, given_up.round);
+        let word = palette.paint(Paint::Bad, "given up");
+        shown += &format!("    {plan:<26} {word}\n");
+        shown += &reason(&given_up.reason, palette);
+    }
     for (index, candidate) in prompt.candidates.iter().enumerate() {
         let is_best = prompt.best == Some(index);
         shown += &one_candidate(candidate, is_best, applied.filter(|_| is_best), palette);
@@ -83,7 +89,7 @@ fn one_candidate(
     let word = palette.paint(paint, &format!("{word:<12}"));
     let line = format!(
         "    {:<26} {:>5.1} -> {:>5.1}  {:.2}  {word}  {}",
-        strategy(candidate),
+        strategy_of(candidate),
         candidate.before.overall,
         candidate.after.overall,
         candidate.confidence,
@@ -92,10 +98,14 @@ fn one_candidate(
     let note = note(candidate, applied);
     let reasons: String = note
         .split("; ")
-        .filter(|reason| !reason.is_empty())
-        .map(|reason| format!("      {}\n", palette.paint(Paint::Faint, &visible_line(reason))))
+        .filter(|text| !text.is_empty())
+        .map(|text| reason(text, palette))
         .collect();
     format!("{}\n{reasons}", line.trim_end())
+}
+
+fn reason(text: &str, palette: Palette) -> String {
+    format!("      {}\n", palette.paint(Paint::Faint, &visible_line(text)))
 }
 
 fn left_alone(well: &[&OptimizedPrompt], palette: Palette) -> String {
