@@ -9,6 +9,7 @@ use tokio::task::JoinHandle;
 
 use crate::config::paths::Paths;
 use crate::config::{Config, LimitsConfig};
+use crate::evidence::EvidenceRules;
 use crate::http::socket::{BindError, SocketFile};
 use crate::http::{AppState, HttpLimits, serve, socket};
 use crate::jobs::{JobError, JobLimits, JobQueue};
@@ -54,7 +55,10 @@ impl Daemon {
     pub async fn start(config: &Config, paths: &Paths) -> Result<Self, StartError> {
         let Opened { storage, ledger } = super::storage::open(config, paths).await?;
         let limits = &config.daemon.limits;
-        let versions = VersionManager::new(Arc::clone(&storage));
+        let rules = EvidenceRules {
+            min_results: config.optimizer.evidence.min_results,
+        };
+        let versions = VersionManager::new(Arc::clone(&storage)).with_evidence_rules(rules);
         let jobs = match JobQueue::start(versions.clone(), ledger, job_limits(config)).await {
             Ok(jobs) => jobs,
             Err(error) => {

@@ -4,6 +4,7 @@
 //! one table; a test pins it to the fields of [`Config`].
 
 mod daemon;
+mod evidence;
 mod kind;
 mod optimization;
 mod storage;
@@ -75,12 +76,16 @@ pub fn environment_name(path: &str) -> String {
 pub(super) const ENV_PREFIX: &str = "PROMPTD__";
 
 pub(super) fn table() -> impl Iterator<Item = &'static Key> {
-    storage::KEYS.iter().chain(optimization::KEYS).chain(daemon::KEYS)
+    storage::KEYS
+        .iter()
+        .chain(optimization::KEYS)
+        .chain(evidence::KEYS)
+        .chain(daemon::KEYS)
 }
 
 fn section_table() -> impl Iterator<Item = &'static SectionInfo> {
     let optimizer = storage::SECTIONS.iter().chain(optimization::SECTIONS);
-    optimizer.chain(daemon::SECTIONS)
+    optimizer.chain(evidence::SECTIONS).chain(daemon::SECTIONS)
 }
 
 pub(super) fn find(path: &str) -> Option<&'static Key> {

@@ -4,6 +4,7 @@
 //! these by hand skips validation, which is right for tests; the daemon only uses what [`load`](super::load()) returns.
 
 mod daemon;
+mod evidence;
 mod storage;
 
 use serde::{Deserialize, Serialize};
@@ -11,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::optimizer::OptimizationSettings;
 
 pub use daemon::{ColorChoice, DaemonConfig, LimitsConfig, LogFormat, LogLevel, LoggingConfig};
+pub use evidence::EvidenceConfig;
 pub use storage::{
     ExternalEdit, FileStoreConfig, RestartConfig, RetentionConfig, ScrubConfig, StorageBackend,
     StorageConfig, WatchConfig, WatchMode,
@@ -34,4 +36,6 @@ pub struct OptimizerConfig {
     pub storage: StorageConfig,
     /// What an optimisation may do and must reach.
     pub optimization: OptimizationSettings,
+    /// Test results.
+    pub evidence: EvidenceConfig,
 }

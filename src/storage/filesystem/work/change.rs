@@ -152,6 +152,7 @@ impl ChangeOf<'_> {
         // The number must stay used when the last trace of it goes.
         let mut manifest = self.manifest()?;
         self.keep_numbers(&mut manifest, versions)?;
+        self.forget_evidence(versions)?;
         let purged = self.context.disk.purge_trashed(self.id, versions);
         purged.map_err(|fault| self.fault(fault))?;
         self.look_again(self.trash_without(versions), None);
@@ -188,7 +189,7 @@ impl ChangeOf<'_> {
         kept.cloned().collect()
     }
 
-    fn no_version(&self, version: &Version) -> StorageError {
+    pub(super) fn no_version(&self, version: &Version) -> StorageError {
         let (id, version) = (self.id.clone(), version.clone());
         StorageError::VersionNotFound { id, version }
     }

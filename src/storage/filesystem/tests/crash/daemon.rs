@@ -12,13 +12,13 @@ use super::oracle::{Op, Oracle, Picture};
 use super::world::Content;
 use super::*;
 use crate::model::ShardId;
-use crate::storage::Problem;
 use crate::storage::filesystem::cache::VersionCache;
 use crate::storage::filesystem::catalog::{Catalog, ShardCatalog};
 use crate::storage::filesystem::disk::{
     Run, ShardDisk, list_shards, read_version_at, recover_shard, settle_metadata, write_index,
 };
 use crate::storage::filesystem::work::{Effects, WorkContext, WriteDone, WriteOp, put_all, write_one};
+use crate::storage::{EvidenceLimits, Problem};
 
 /// Tells one opening from the next, as a process id does.
 static RUNS: AtomicU64 = AtomicU64::new(1);
@@ -162,6 +162,7 @@ impl Daemon {
             catalog: Arc::clone(&catalog),
             cache: Arc::clone(&self.cache),
             max_batch_bytes: 1 << 20,
+            evidence_limits: EvidenceLimits::default(),
         };
         let mut effects = Effects::default();
         let answers = if ops.len() > 1 {
