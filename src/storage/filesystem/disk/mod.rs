@@ -14,6 +14,8 @@ mod depth;
 mod disk;
 mod evidence;
 mod fault;
+#[cfg(all(test, not(feature = "interleavings")))]
+mod format_doc;
 #[cfg(test)]
 mod fuzz;
 mod index_file;
@@ -49,6 +51,8 @@ pub use open::{OpenError, OpenedStore, StoreMetadata, open_store};
 pub use overlap::overlap;
 pub use real::{RealDisk, StoreLock, inotify_limit};
 pub use recover::{RecoveredShard, recover_shard};
+#[cfg(all(test, not(feature = "interleavings")))]
+pub(super) use scan::MAX_MANIFEST_BYTES;
 pub(super) use scan::{Foreign, clock_nanos, list_prompt, read_manifest};
 pub use scan::{Slot, scan_prompt, scan_shard_names};
 pub(crate) use shard_disk::STORE_MOVED;

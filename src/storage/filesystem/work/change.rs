@@ -138,6 +138,8 @@ impl ChangeOf<'_> {
         if let (Some(mut manifest), false) = (manifest, entry.trash.is_empty() || entry.versions.is_empty()) {
             self.keep_numbers(&mut manifest, &entry.trash)?;
         }
+        // Cut off later, they would be left without their versions.
+        self.forget_evidence(&entry.trash)?;
         let disk = Arc::clone(&self.context.disk);
         disk.purge_trash_of(self.id)
             .and_then(|()| disk.purge_prompt_dir(self.id))
