@@ -99,7 +99,7 @@ fn the_test_results_are_what_promptd_writes() {
     for line in block("json evidence").lines() {
         collect_keys(&serde_json::from_str(line).unwrap(), &mut keys);
     }
-    let explained = words_between("### The lines of results", "### Limits of evidence");
+    let explained = words_between("The first line:", "### Limits of evidence");
     assert!(
         keys.iter().all(|key| explained.contains(&key.as_str())),
         "{keys:?}"
