@@ -16,6 +16,7 @@ pub mod client;
 pub mod config;
 pub mod daemon;
 pub mod dify;
+pub mod evidence;
 #[cfg(test)]
 mod fuzz;
 pub mod http;

@@ -132,6 +132,8 @@ pub(crate) fn exit_of(error: &ClientError) -> Exit {
             | "version-deleted"
             | "version-labelled"
             | "not-promotable"
+            | "evidence-conflict"
+            | "evidence-full"
             | "edited-version"
             | "precondition-failed" => Exit::Conflict,
             "busy" | "unavailable" | "interrupted" => Exit::TryAgain,
@@ -145,8 +147,13 @@ fn hint_for(code: Option<&str>) -> Option<&'static str> {
     Some(match code? {
         "version-deleted" => "'promptctl restore NAME@VERSION' brings it back from the trash",
         "version-labelled" => "move the label to another version first, or use --force to remove it, too",
-        "not-promotable" => {
-            "'promptctl log NAME' shows the candidates; --force takes one that was refused or is outdated"
+        "not-promotable" => "'promptctl log NAME' shows the candidates; --force promotes one all the same",
+        "evidence-conflict" => {
+            "nothing of this request was kept; the execution id must be unique within a version"
+        }
+        "evidence-full" => "raise max_results or max_bytes in optimizer.evidence of the configuration",
+        "corrupt-evidence" => {
+            "'promptctl verify' says what is wrong; docs/operations.md says how to put it right"
         }
         "precondition-failed" => "'promptctl label --list NAME' shows where the labels point now",
         "edited-version" => "the file was changed by hand; 'promptctl verify' lists such files",
@@ -189,6 +196,8 @@ mod tests {
             "version-deleted",
             "version-labelled",
             "not-promotable",
+            "evidence-conflict",
+            "evidence-full",
             "precondition-failed",
             "edited-version",
         ] {
@@ -202,6 +211,8 @@ mod tests {
         }
         for code in [
             "invalid-document",
+            "invalid-evidence",
+            "corrupt-evidence",
             "payload-too-large",
             "corrupt-version",
             "storage-full",

@@ -16,6 +16,7 @@ mod daemon;
 mod document;
 mod error;
 mod events;
+mod evidence;
 mod jobs;
 mod labels;
 mod pages;

@@ -9,6 +9,7 @@ use tokio::task::JoinHandle;
 
 use crate::config::paths::Paths;
 use crate::config::{Config, LimitsConfig};
+use crate::evidence::EvidenceRules;
 use crate::http::socket::{BindError, SocketFile};
 use crate::http::{AppState, HttpLimits, serve, socket};
 use crate::jobs::{JobError, JobLimits, JobQueue, Ledger};
@@ -57,7 +58,10 @@ impl Daemon {
     pub async fn start(config: &Config, paths: &Paths) -> Result<Self, StartError> {
         let Opened { storage, ledger } = super::storage::open(config, paths).await?;
         let limits = &config.daemon.limits;
-        let versions = VersionManager::new(Arc::clone(&storage));
+        let rules = EvidenceRules {
+            min_results: config.optimizer.evidence.min_results,
+        };
+        let versions = VersionManager::new(Arc::clone(&storage)).with_evidence_rules(rules);
         let jobs = match start_jobs(&versions, ledger, config, paths).await {
             Ok(jobs) => jobs,
             Err(error) => {

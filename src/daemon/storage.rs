@@ -6,15 +6,16 @@ use std::time::Duration;
 
 use crate::config::paths::Paths;
 use crate::config::{
-    Config, ExternalEdit, FileStoreConfig, LimitsConfig, RestartConfig, WatchConfig, WatchMode,
+    Config, EvidenceConfig, ExternalEdit, FileStoreConfig, LimitsConfig, RestartConfig, WatchConfig,
+    WatchMode,
 };
 use crate::jobs::{DiskLedger, Ledger, MemoryLedger};
-use crate::storage::VersionStorage;
 use crate::storage::filesystem::disk::{Disk, open_store};
 use crate::storage::filesystem::{
     self, DiskLimits, FileSystemOptions, FileSystemStorage, OpenError, RestartPolicy, WatchOptions,
 };
 use crate::storage::memory::MemoryStorage;
+use crate::storage::{EvidenceLimits, VersionStorage};
 
 /// A storage, and where the jobs that work on it are written down.
 pub(super) struct Opened {
@@ -29,9 +30,12 @@ pub(super) struct Opened {
 pub(super) async fn open(config: &Config, paths: &Paths) -> Result<Opened, OpenError> {
     let files = &config.optimizer.storage.config;
     match &paths.store {
-        Some(store) => open_files(store, file_system_options(files, &config.daemon.limits)).await,
+        Some(store) => open_files(store, file_system_options(config)).await,
         None => Ok(Opened {
-            storage: Arc::new(MemoryStorage::new(files.max_file_bytes.get())),
+            storage: Arc::new(
+                MemoryStorage::new(files.max_file_bytes.get())
+                    .with_evidence_limits(evidence_limits(&config.optimizer.evidence)),
+            ),
             ledger: Arc::new(MemoryLedger::default()),
         }),
     }
@@ -52,7 +56,9 @@ async fn open_files(store: &Path, options: FileSystemOptions) -> Result<Opened, 
     })
 }
 
-fn file_system_options(files: &FileStoreConfig, limits: &LimitsConfig) -> FileSystemOptions {
+fn file_system_options(config: &Config) -> FileSystemOptions {
+    let (files, limits): (&FileStoreConfig, &LimitsConfig) =
+        (&config.optimizer.storage.config, &config.daemon.limits);
     let defaults = FileSystemOptions::default();
     FileSystemOptions {
         shard_depth: files.effective_shard_depth(),
@@ -87,9 +93,17 @@ fn file_system_options(files: &FileStoreConfig, limits: &LimitsConfig) -> FileSy
         trash_max_age_days: files.trash_max_age_days,
         backup_dir: files.backup_dir.clone(),
         backup_memory_bytes: files.backup_memory_bytes.get(),
+        evidence: evidence_limits(&config.optimizer.evidence),
         watch: watch_options(&files.watch),
         restart: restart_policy(&files.restart),
         drain_timeout: Duration::from_millis(limits.drain_timeout_ms),
+    }
+}
+
+fn evidence_limits(evidence: &EvidenceConfig) -> EvidenceLimits {
+    EvidenceLimits {
+        max_results: evidence.max_results,
+        max_bytes: evidence.max_bytes.get(),
     }
 }
 
@@ -122,7 +136,7 @@ mod tests {
 
     #[test]
     fn the_defaults_of_the_configuration_are_the_defaults_of_the_storage() {
-        let from_config = file_system_options(&FileStoreConfig::default(), &LimitsConfig::default());
+        let from_config = file_system_options(&Config::default());
         assert_eq!(
             format!("{from_config:?}"),
             format!("{:?}", FileSystemOptions::default())
@@ -131,19 +145,17 @@ mod tests {
 
     #[test]
     fn what_is_configured_arrives() {
-        let mut files = FileStoreConfig {
-            enable_sharding: false,
-            on_external_edit: ExternalEdit::Refuse,
-            max_queue_depth: 7,
-            ..FileStoreConfig::default()
-        };
+        let mut config = Config::default();
+        let files = &mut config.optimizer.storage.config;
+        files.enable_sharding = false;
+        files.on_external_edit = ExternalEdit::Refuse;
+        files.max_queue_depth = 7;
         files.watch.mode = WatchMode::Scan;
-        let limits = LimitsConfig {
-            request_timeout_ms: 1_500,
-            drain_timeout_ms: 2_500,
-            ..LimitsConfig::default()
-        };
-        let options = file_system_options(&files, &limits);
+        config.daemon.limits.request_timeout_ms = 1_500;
+        config.daemon.limits.drain_timeout_ms = 2_500;
+        config.optimizer.evidence.max_results = 9;
+        let options = file_system_options(&config);
+        assert_eq!(options.evidence.max_results, 9);
         assert_eq!(options.shard_depth, crate::model::ShardDepth::FLAT);
         assert_eq!(options.on_external_edit, filesystem::ExternalEdit::Refuse);
         assert_eq!(options.watch.mode, filesystem::WatchMode::Scan);

@@ -1,4 +1,4 @@
-//! Reading request bodies: bounded in size and time, JSON only.
+//! Reading request bodies: bounded in size and time.
 
 use std::time::Duration;
 
@@ -51,6 +51,19 @@ pub(super) async fn read_json(
     timeout: Duration,
 ) -> Result<Value, Problem> {
     require_json(request.headers())?;
+    parse(read_bytes(request, limit, max, timeout).await?).await
+}
+
+/// Reads a body of any kind. `limit` is the name of the limit, for the one who runs into it.
+///
+/// # Errors
+/// `payload-too-large`, `request-timeout`, or `invalid-request` when the connection breaks.
+pub(super) async fn read_bytes(
+    request: Request,
+    limit: &str,
+    max: usize,
+    timeout: Duration,
+) -> Result<Bytes, Problem> {
     let asks_first = request.headers().contains_key(header::EXPECT);
     let mut body = request.into_body();
     let Ok(read) = tokio::time::timeout(timeout, collect(&mut body, max)).await else {
@@ -59,7 +72,7 @@ pub(super) async fn read_json(
         return Err(Problem::new(Code::RequestTimeout, detail));
     };
     match read {
-        Ok(bytes) => parse(bytes).await,
+        Ok(bytes) => Ok(bytes),
         Err(Refusal::TooLarge) => {
             if !asks_first {
                 drain(&mut body).await;
@@ -122,23 +135,39 @@ async fn drain(body: &mut Body) {
 }
 
 async fn parse(bytes: Bytes) -> Result<Value, Problem> {
-    let parsed = if bytes.len() <= INLINE_PARSE_BYTES {
-        strict_json::parse(&bytes)
-    } else {
-        tokio::task::spawn_blocking(move || strict_json::parse(&bytes))
-            .await
-            .map_err(|_| Problem::new(Code::InternalError, "parsing the body failed"))?
-    };
-    parsed.map_err(|reason| Problem::invalid_request(format!("the body is not valid JSON: {reason}")))
+    if bytes.len() <= INLINE_PARSE_BYTES {
+        return parse_json(&bytes);
+    }
+    tokio::task::spawn_blocking(move || parse_json(&bytes))
+        .await
+        .map_err(|_| Problem::new(Code::InternalError, "parsing the body failed"))?
 }
 
-fn require_json(headers: &HeaderMap) -> Result<(), Problem> {
+/// Reads a JSON document; of a large one this takes long.
+///
+/// # Errors
+/// `invalid-request` with the place.
+pub(super) fn parse_json(bytes: &[u8]) -> Result<Value, Problem> {
+    strict_json::parse(bytes)
+        .map_err(|reason| Problem::invalid_request(format!("the body is not valid JSON: {reason}")))
+}
+
+/// Refuses bodies that are compressed.
+///
+/// # Errors
+/// `unsupported-media-type`.
+pub(super) fn refuse_encoding(headers: &HeaderMap) -> Result<(), Problem> {
     if let Some(encoding) = headers.get(header::CONTENT_ENCODING)
         && encoding != HeaderValue::from_static("identity")
     {
         let detail = "a body with a Content-Encoding is not accepted: send it as it is";
         return Err(Problem::new(Code::UnsupportedMediaType, detail));
     }
+    Ok(())
+}
+
+fn require_json(headers: &HeaderMap) -> Result<(), Problem> {
+    refuse_encoding(headers)?;
     let content_type = headers.get(header::CONTENT_TYPE).map(HeaderValue::to_str);
     match content_type {
         Some(Ok(content_type)) if is_json(content_type) => Ok(()),

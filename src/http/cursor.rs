@@ -11,6 +11,7 @@ const PROMPTS: &str = "p~";
 const VERSIONS: &str = "v~";
 const TRASH: &str = "t~";
 const JOBS: &str = "j~";
+const EVIDENCE: &str = "e~";
 
 /// The cursor after a prompt.
 pub(super) fn after_prompt(id: &PromptId) -> String {
@@ -74,6 +75,22 @@ pub(super) fn read_job(cursor: &str) -> Result<JobId, Problem> {
         .ok_or_else(refuse)
 }
 
+/// The cursor after so many test results of a version. Results are only ever added at the end.
+pub(super) fn after_evidence(count: usize) -> String {
+    format!("{EVIDENCE}{count}")
+}
+
+/// Reads a cursor of the test results of a version.
+///
+/// # Errors
+/// `invalid-request` when it is none.
+pub(super) fn read_evidence(cursor: &str) -> Result<usize, Problem> {
+    let count = cursor.strip_prefix(EVIDENCE).ok_or_else(refuse)?;
+    let number = count.parse::<usize>().map_err(|_| refuse())?;
+    let is_canonical = number.to_string() == count && number > 0 && count.len() <= 9;
+    is_canonical.then_some(number).ok_or_else(refuse)
+}
+
 fn refuse() -> Problem {
     Problem::invalid_request("query: cursor: not a next_cursor of this list")
 }
@@ -97,6 +114,10 @@ mod tests {
         let job = JobId::generate();
         assert_eq!(read_job(&after_job(job.as_str())), Ok(job));
         assert!(read_job(&after_prompt(&id)).is_err() && read_job("j~1").is_err());
+        assert_eq!(read_evidence(&after_evidence(50)), Ok(50));
+        for odd in ["e~", "e~0", "e~05", "e~+5", "e~-1", "e~9999999999", "v~1"] {
+            assert!(read_evidence(odd).is_err(), "{odd}");
+        }
         assert!(read_prompt(&after_version(&version)).is_err());
         assert!(read_version(&after_prompt(&id)).is_err());
         for odd in ["", "p~", "p", "p~../x", "v~1.0", "t~a", "t~a~", "t~~1.0.0", "P~a"] {

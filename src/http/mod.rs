@@ -9,6 +9,7 @@ mod backups;
 mod body;
 mod compare;
 mod cursor;
+mod evidence;
 #[cfg(test)]
 mod fuzz;
 mod guard;

@@ -28,6 +28,7 @@ use crate::model::{Label, PromptId, Version, VersionSelector};
         (name = "prompts", description = "What prompts there are."),
         (name = "versions", description = "Their histories."),
         (name = "labels", description = "Names that point at one version and can be moved."),
+        (name = "evidence", description = "What tests of versions measured."),
         (name = "trash", description = "What was deleted."),
         (name = "jobs", description = "Long work."),
         (name = "analysis", description = "Scores without storing."),

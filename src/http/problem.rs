@@ -33,8 +33,12 @@ pub enum Code {
     VersionDeleted,
     /// A label points at the version.
     VersionLabelled,
-    /// The version is no candidate, was refused, or was made from another release than the latest.
+    /// The version is no candidate, was refused, was made from another release than the latest, or was measured to be worse.
     NotPromotable,
+    /// The execution has another result already.
+    EvidenceConflict,
+    /// The version would have more test results than it may.
+    EvidenceFull,
     /// The file was edited by hand, and the configuration says not to serve such files.
     EditedVersion,
     /// Something is not where the request says that it must be.
@@ -45,8 +49,12 @@ pub enum Code {
     UnsupportedMediaType,
     /// The body is JSON, but breaks a rule of its format.
     InvalidDocument,
+    /// A test result breaks a rule.
+    InvalidEvidence,
     /// The file on disk is damaged.
     CorruptVersion,
+    /// The file with the test results of the version is damaged.
+    CorruptEvidence,
     /// The daemon made a mistake; its log says more.
     InternalError,
     /// The store is on a read-only file system.
@@ -88,7 +96,7 @@ pub(super) struct Problem {
 
 impl Code {
     /// Every code, in the order of the statuses.
-    pub(super) const ALL: [Self; 22] = [
+    pub(super) const ALL: [Self; 26] = [
         Self::InvalidRequest,
         Self::InvalidPromptId,
         Self::InvalidVersion,
@@ -99,12 +107,16 @@ impl Code {
         Self::VersionDeleted,
         Self::VersionLabelled,
         Self::NotPromotable,
+        Self::EvidenceConflict,
+        Self::EvidenceFull,
         Self::EditedVersion,
         Self::PreconditionFailed,
         Self::PayloadTooLarge,
         Self::UnsupportedMediaType,
         Self::InvalidDocument,
+        Self::InvalidEvidence,
         Self::CorruptVersion,
+        Self::CorruptEvidence,
         Self::InternalError,
         Self::ReadOnlyStorage,
         Self::Busy,
@@ -127,12 +139,16 @@ impl Code {
             Self::VersionDeleted => "version-deleted",
             Self::VersionLabelled => "version-labelled",
             Self::NotPromotable => "not-promotable",
+            Self::EvidenceConflict => "evidence-conflict",
+            Self::EvidenceFull => "evidence-full",
             Self::EditedVersion => "edited-version",
             Self::PreconditionFailed => "precondition-failed",
             Self::PayloadTooLarge => "payload-too-large",
             Self::UnsupportedMediaType => "unsupported-media-type",
             Self::InvalidDocument => "invalid-document",
+            Self::InvalidEvidence => "invalid-evidence",
             Self::CorruptVersion => "corrupt-version",
+            Self::CorruptEvidence => "corrupt-evidence",
             Self::InternalError => "internal-error",
             Self::ReadOnlyStorage => "read-only-storage",
             Self::Busy => "busy",
@@ -154,12 +170,16 @@ impl Code {
             | Self::VersionDeleted
             | Self::VersionLabelled
             | Self::NotPromotable
+            | Self::EvidenceConflict
+            | Self::EvidenceFull
             | Self::EditedVersion => StatusCode::CONFLICT,
             Self::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
             Self::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::InvalidDocument => StatusCode::UNPROCESSABLE_ENTITY,
-            Self::CorruptVersion | Self::InternalError => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::InvalidDocument | Self::InvalidEvidence => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::CorruptVersion | Self::CorruptEvidence | Self::InternalError => {
+                StatusCode::INTERNAL_SERVER_ERROR
+            }
             Self::ReadOnlyStorage | Self::Busy | Self::Unavailable | Self::Interrupted => {
                 StatusCode::SERVICE_UNAVAILABLE
             }

@@ -10,8 +10,8 @@ use utoipa_axum::router::OpenApiRouter;
 use super::page::json_bytes;
 use super::problem::{Code, Problem};
 use super::{
-    AppState, analyze, backups, compare, guard, jobs, labels, openapi, prompts, rewrite, status, trash,
-    versions,
+    AppState, analyze, backups, compare, evidence, guard, jobs, labels, openapi, prompts, rewrite, status,
+    trash, versions,
 };
 
 /// Makes the service that answers requests. Requests must carry the peer of their connection: [`super::serve`] adds it.
@@ -37,6 +37,7 @@ pub(super) fn documented_routes(
         .merge(versions::routes())
         .merge(labels::routes())
         .merge(compare::routes())
+        .merge(evidence::routes())
         .merge(trash::routes())
         .merge(analyze::routes())
         .merge(rewrite::routes())

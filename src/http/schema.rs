@@ -100,6 +100,9 @@ const TRASH_CURSOR: &str = concat!(
 
 const JOB_CURSOR: &str = concat!("^j~", job_id!(), "$");
 
+/// A number of results.
+const EVIDENCE_CURSOR: &str = "^e~[1-9][0-9]{0,8}$";
+
 /// What the ids of an imported workflow's prompts can begin with.
 pub(super) const PROMPT_ID: &str = concat!("^", prompt_id!(), "$");
 
@@ -217,6 +220,11 @@ pub(super) fn job_cursor() -> utoipa::openapi::Object {
     cursor(JOB_CURSOR, JOB_ID_LEN + 2, example)
 }
 
+/// `cursor` of the test results of a version.
+pub(super) fn evidence_cursor() -> utoipa::openapi::Object {
+    cursor(EVIDENCE_CURSOR, 11, "e~100")
+}
+
 /// `prefix` of the list of prompts: what a prompt id can begin with.
 pub(super) fn prompt_prefix() -> utoipa::openapi::Object {
     text(r"^[A-Za-z0-9._-]*$", 0, 128, "Only prompts whose id begins so.").build()
@@ -331,6 +339,7 @@ mod tests {
         assert!(matches(PROMPT_CURSOR, &cursor::after_prompt(&id)));
         assert!(matches(VERSION_CURSOR, &cursor::after_version(&version)));
         assert!(matches(TRASH_CURSOR, &cursor::after_trashed(&id, &version)));
+        assert!(matches(EVIDENCE_CURSOR, &cursor::after_evidence(50)));
         assert!(!matches(PROMPT_CURSOR, &cursor::after_version(&version)));
     }
 }

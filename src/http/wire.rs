@@ -6,9 +6,11 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::evidence::Figures;
 use crate::llm::LlmStatus;
 use crate::model::{
-    Author, Checksum, Integrity, Label, OptimizationStrategy, PromptId, Timestamp, Version, VersionSelector,
+    Author, Checksum, Integrity, Label, OptimizationStrategy, PromptId, TestResult, Timestamp, Version,
+    VersionSelector,
 };
 use crate::optimizer::{OptimizationSettings, ScoringProfile};
 use crate::storage::{BackupSummary, LabelEntry, LabelMove, Problem, PromptEntry, StoredVersion};
@@ -92,9 +94,54 @@ pub struct PromoteRequest {
     /// The candidate.
     #[schema(value_type = Version, example = "1.1.0-opt.1")]
     pub version: String,
-    /// Also when it was refused, or was made from another release than the latest.
+    /// Also when it was refused, was made from another release than the latest, or was measured to be worse.
     #[serde(default)]
     pub force: bool,
+}
+
+/// What became of test results that were added.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct EvidenceReceipt {
+    /// Results that are new.
+    pub added: u64,
+    /// Results that were there already, with the same content.
+    pub known: u64,
+    /// The same for each version.
+    pub versions: Vec<EvidenceCount>,
+}
+
+/// What became of the test results of one version.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct EvidenceCount {
+    /// The prompt.
+    pub prompt_id: PromptId,
+    /// The version.
+    pub version: Version,
+    /// Results that are new.
+    pub added: u64,
+    /// Results that were there already.
+    pub known: u64,
+    /// Results that it has now.
+    pub total: u64,
+}
+
+/// The test results of a version.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct EvidencePage {
+    /// The prompt.
+    pub prompt_id: PromptId,
+    /// The version.
+    pub version: Version,
+    /// Fewer results than this decide nothing (`optimizer.evidence.min_results`).
+    pub min_results: u64,
+    /// What all results add up to; null when there is none.
+    #[schema(required)]
+    pub figures: Option<Figures>,
+    /// One page of them, in the order in which they came.
+    pub items: Vec<TestResult>,
+    /// Where the next page begins; null on the last one.
+    #[schema(required)]
+    pub next_cursor: Option<String>,
 }
 
 /// The body of `PUT /v1/prompts/{id}/labels/{label}`.

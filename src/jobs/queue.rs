@@ -98,8 +98,9 @@ impl JobQueue {
         order.check(&self.shared.manager).await?;
         let place = self.take_place()?;
         let kind = order.kind();
-        let plan = self.prepare(order).await?;
+        let mut plan = self.prepare(order).await?;
         plan.check_model(self.shared.language_model.as_ref())?;
+        plan.fix(&self.shared.manager).await?;
         self.check_open()?;
         let view = state::submitted(&JobId::generate(), kind, author, Timestamp::now());
         let (shared, record) = (Arc::clone(&self.shared), Record::new(view, 0, Some(plan)));

@@ -134,6 +134,9 @@ pub struct RestoreReport {
     pub trashed: u64,
     /// Labels that were added.
     pub labels: u64,
+    /// Files with test results that were added.
+    #[serde(default)]
+    pub evidence: u64,
     /// Files that were there with the same content.
     pub unchanged: u64,
     /// What contradicts the store; there the store was left as it is.

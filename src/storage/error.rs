@@ -90,6 +90,44 @@ pub enum StorageError {
         /// What is wrong with it.
         reason: String,
     },
+    /// The file with the test results of a version is damaged.
+    #[error(
+        "{path} is damaged: {reason}; it is left as it is and takes no results until it is put right: put back a copy, or move it away"
+    )]
+    CorruptEvidence {
+        /// The file, relative to the store.
+        path: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// An execution has another result already.
+    #[error(
+        "version {version} of prompt {id} has another result of execution {execution_id}: an execution has one result, give a new run a new id"
+    )]
+    EvidenceConflict {
+        /// The prompt.
+        id: PromptId,
+        /// The version.
+        version: Version,
+        /// The execution.
+        execution_id: String,
+    },
+    /// A version would have more test results than it may.
+    #[error(
+        "version {version} of prompt {id} would have {wanted} {what} of evidence, and {limit} are allowed (optimizer.evidence)"
+    )]
+    EvidenceFull {
+        /// The prompt.
+        id: PromptId,
+        /// The version.
+        version: Version,
+        /// What there is too much of, and the key of the limit.
+        what: &'static str,
+        /// How much there would be.
+        wanted: u64,
+        /// How much may be.
+        limit: u64,
+    },
     /// The file was edited by hand and the configuration says not to serve such files.
     #[error("{path} was changed outside promptd and on_external_edit is 'refuse'")]
     Edited {
@@ -164,6 +202,9 @@ impl StorageError {
             Self::InvalidDocument(_) => "invalid-document",
             Self::TooLarge { .. } => "payload-too-large",
             Self::Corrupt { .. } => "corrupt-version",
+            Self::CorruptEvidence { .. } => "corrupt-evidence",
+            Self::EvidenceConflict { .. } => "evidence-conflict",
+            Self::EvidenceFull { .. } => "evidence-full",
             Self::Edited { .. } => "edited-version",
             Self::Full { .. } => "storage-full",
             Self::ReadOnly => "read-only-storage",

@@ -9,6 +9,7 @@
 mod backup;
 mod entry;
 mod error;
+pub(crate) mod evidence;
 pub mod filesystem;
 pub mod memory;
 mod progress;
@@ -24,7 +25,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::model::{Author, Label, PromptId, Version};
+use crate::model::{Author, Label, PromptId, TestResult, Version};
 
 pub use backup::{
     BackupCheck, BackupCounts, BackupForm, BackupInventory, BackupReport, BackupRequest, BackupSummary,
@@ -32,6 +33,7 @@ pub use backup::{
 };
 pub use entry::{LabelEntry, LabelMove, PromptEntry, TrashedVersion};
 pub use error::StorageError;
+pub use evidence::{EvidenceAdded, EvidenceLimits};
 pub use progress::Progress;
 pub use repair::{Mend, RepairStep, plan_repair};
 pub use report::{Problem, Severity, VerifyReport, VerifyScope};
@@ -187,6 +189,29 @@ pub trait VersionStorage: Send + Sync + std::fmt::Debug + 'static {
     /// # Errors
     /// `NotFound`, or what the disk says.
     async fn label_history(&self, id: &PromptId) -> Result<Vec<LabelMove>, StorageError>;
+
+    /// Returns the test results that are kept of a version, in the order in which they came.
+    ///
+    /// # Errors
+    /// `NotFound` when the version is absent, `CorruptEvidence`, or what the disk says.
+    async fn evidence(&self, id: &PromptId, version: &Version) -> Result<Vec<TestResult>, StorageError>;
+
+    /// Returns how much evidence a version may have.
+    fn evidence_limits(&self) -> EvidenceLimits;
+
+    /// Adds test results to those of a version: all of them or none. Durable when this answers. One that is there with
+    /// the same content is not added again. They stay with the number while the version lies in the trash, and go with it
+    /// when it is forgotten.
+    ///
+    /// # Errors
+    /// `NotFound`, `EvidenceConflict`, `EvidenceFull`, `CorruptEvidence`, or what the disk says. After `Interrupted` they
+    /// may or may not be there; adding them again is safe.
+    async fn add_evidence(
+        &self,
+        id: &PromptId,
+        version: &Version,
+        results: &[TestResult],
+    ) -> Result<EvidenceAdded, StorageError>;
 
     /// Reads everything and reports what is not as it should be. Changes nothing.
     ///

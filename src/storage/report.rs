@@ -10,13 +10,14 @@ use crate::model::PromptId;
 use super::RepairStep;
 
 /// Kinds that need nobody's attention: what they name is served, or was never promptd's.
-const NOTES: [&str; 8] = [
+const NOTES: [&str; 9] = [
     "corrupt-note",
     "foreign-name",
     "forgotten-number",
     "index-behind",
     "missing-note",
     "missing-parent",
+    "orphan-evidence",
     "orphaned-note",
     "unsealed",
 ];

@@ -128,8 +128,8 @@ impl VersionManager {
     /// Makes a release of a candidate, or answers with the release that was made of it.
     ///
     /// # Errors
-    /// `not-promotable` when it is no candidate and, without `force`, when it was refused or its parent is no longer the
-    /// latest version; `not-found`, or what the storage says.
+    /// `not-promotable` when it is no candidate and, without `force`, when it was refused, its parent is no longer the
+    /// latest version, or it was measured to be worse than its parent; `not-found`, or what the storage says.
     pub async fn promote(
         &self,
         id: &PromptId,
@@ -167,6 +167,9 @@ impl VersionManager {
             }
             if !force {
                 check_promotion(&entry, &decision, &parent).map_err(refuse)?;
+                if let Some(reason) = self.worse_than_parent(id, &parent, version).await? {
+                    return Err(refuse(reason));
+                }
             }
             let numbering = match force {
                 true => Numbering::Next(bump),

@@ -7,6 +7,7 @@ mod unified;
 use serde::{Deserialize, Serialize};
 
 use self::alignment::Alignment;
+use crate::evidence::rules::EvidenceComparison;
 use crate::model::{IssueType, PromptAnalysis, PromptId, PromptVersion, Version};
 pub use crate::optimizer::confidence::ScoreDeltas;
 use crate::optimizer::text;
@@ -32,6 +33,9 @@ pub struct Comparison {
     pub issues_introduced: Vec<IssueType>,
     /// How far the texts are apart, in numbers.
     pub text_diff: TextDifference,
+    /// What was measured of both; empty where nothing was. [`compare`] knows nothing of it: whoever has the results adds it.
+    #[serde(default)]
+    pub evidence: EvidenceComparison,
     /// A unified diff with three lines of context, as `patch` takes it; empty when the texts are equal.
     pub unified: String,
     /// The texts word by word: equal and deleted runs together are the old text, equal and inserted runs the new one.
@@ -118,6 +122,7 @@ pub fn compare(from: &PromptVersion, to: &PromptVersion) -> Comparison {
         issues_resolved: only_in_first(&from.analysis, &to.analysis),
         issues_introduced: only_in_first(&to.analysis, &from.analysis),
         text_diff: text_difference(old, new, &words),
+        evidence: EvidenceComparison::default(),
         unified: unified::render(
             &alignment.lines,
             &format!("a/{}@{}", from.prompt_id, from.version),

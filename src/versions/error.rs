@@ -36,6 +36,14 @@ pub enum VersionError {
         /// Why not, and what to do.
         reason: String,
     },
+    /// Test results that the store cannot take, each with its place in the request.
+    #[error("{detail}")]
+    Evidence {
+        /// The stable code.
+        code: &'static str,
+        /// What is wrong, and where.
+        detail: String,
+    },
     /// The prompt id breaks a rule.
     #[error(transparent)]
     InvalidPromptId(#[from] InvalidPromptId),
@@ -58,6 +66,7 @@ impl VersionError {
             Self::Storage(error) => error.code(),
             Self::NoMatch { .. } => "not-found",
             Self::NotPromotable { .. } => "not-promotable",
+            Self::Evidence { code, .. } => code,
             Self::InvalidDocument(_) | Self::InvalidRequest(_) => "invalid-document",
             Self::InvalidPromptId(_) => "invalid-prompt-id",
             Self::InvalidVersion(_) | Self::InvalidReference(_) | Self::InvalidLabel(_) => "invalid-version",

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::evidence::{EvidenceRules, Figures};
 use crate::model::{PromptId, Version, VersionSelector};
 use crate::storage::{PromptEntry, PromptPage, StorageError, StoredVersion, VersionStorage};
 
@@ -19,13 +20,17 @@ const VERSIONS_AT_A_TIME: usize = 64;
 #[derive(Debug, Clone)]
 pub struct VersionManager {
     pub(super) storage: Arc<dyn VersionStorage>,
+    pub(super) evidence_rules: EvidenceRules,
 }
 
 impl VersionManager {
-    /// Makes a manager over a storage.
+    /// Makes a manager over a storage, with the default rules of evidence.
     #[must_use]
     pub fn new(storage: Arc<dyn VersionStorage>) -> Self {
-        Self { storage }
+        Self {
+            storage,
+            evidence_rules: EvidenceRules::default(),
+        }
     }
 
     /// Returns the storage, for what needs no manager: status, health, verification.
@@ -116,27 +121,32 @@ impl VersionManager {
         to: &VersionSelector,
     ) -> Result<Comparison, VersionError> {
         let (from, to) = (self.get(id, from).await?, self.get(id, to).await?);
+        let evidence = self.compare_evidence(id, &from.version, &to.version).await?;
         let (from, to) = (from.document()?, to.document()?);
         // A word diff of two long texts takes milliseconds to tens of them: not on a thread that serves others.
-        tokio::task::spawn_blocking(move || compare(&from, &to))
-            .await
-            .map_err(|_| StorageError::Unavailable("the comparison failed".into()).into())
+        let compared = tokio::task::spawn_blocking(move || compare(&from, &to)).await;
+        let mut compared = compared.map_err(|_| StorageError::Unavailable("the comparison failed".into()))?;
+        compared.evidence = evidence;
+        Ok(compared)
     }
 
-    /// The version with the highest overall score; of equals the lowest number. Refused candidates take no part. Reads every
-    /// version, some at a time.
+    /// The version of the highest quality, by what was measured and by its score ([`EvidenceRules::by_quality`]); of equals
+    /// the lowest number. Refused candidates take no part. Reads every version and its test results, some at a time.
     async fn best(&self, id: &PromptId, entry: &PromptEntry) -> Result<Arc<StoredVersion>, VersionError> {
-        let mut best: Option<Arc<StoredVersion>> = None;
+        let mut best: Option<(Arc<StoredVersion>, Option<Figures>)> = None;
         for some in entry.versions.chunks(VERSIONS_AT_A_TIME) {
             for read in self.storage.read_many(id, some).await {
                 match read {
-                    Ok(version)
-                        if !is_refused(&version)
-                            && best
-                                .as_ref()
-                                .is_none_or(|best| version.overall_score > best.overall_score) =>
-                    {
-                        best = Some(version);
+                    Ok(version) if !is_refused(&version) => {
+                        let figures = self.usable_figures(id, &version.version).await?;
+                        let is_better = best.as_ref().is_none_or(|(best, best_figures)| {
+                            let new = (figures.as_ref(), version.overall_score);
+                            let old = (best_figures.as_ref(), best.overall_score);
+                            self.evidence_rules.by_quality(new, old).is_gt()
+                        });
+                        if is_better {
+                            best = Some((version, figures));
+                        }
                     }
                     // What cannot be served takes no part.
                     Ok(_)
@@ -149,7 +159,7 @@ impl VersionManager {
                 }
             }
         }
-        best.ok_or_else(|| VersionError::NoMatch {
+        best.map(|(best, _)| best).ok_or_else(|| VersionError::NoMatch {
             id: id.clone(),
             selector: VersionSelector::Best,
         })

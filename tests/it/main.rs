@@ -20,6 +20,7 @@ mod backups;
 mod bad_input;
 mod by_hand;
 mod documents;
+mod evidence;
 mod foreign_stores;
 mod hostile_backups;
 mod hostile_paths;

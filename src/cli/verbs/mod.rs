@@ -9,6 +9,7 @@ mod config;
 mod demo;
 mod diff;
 mod edit;
+mod evidence;
 mod export;
 mod export_dsl;
 mod get;
@@ -57,6 +58,7 @@ pub(super) enum Verb {
     Rewrite(rewrite::RewriteArgs),
     Optimize(optimize::OptimizeArgs),
     Promote(promote::PromoteArgs),
+    Evidence(evidence::EvidenceArgs),
     Import(import::ImportArgs),
     Export(export::ExportArgs),
     Backup(backup::BackupArgs),
@@ -99,6 +101,7 @@ impl Verb {
             Self::Rewrite(args) => rewrite::run(args, session).await,
             Self::Optimize(args) => optimize::run(args, session).await,
             Self::Promote(args) => promote::run(args, session).await,
+            Self::Evidence(args) => evidence::run(args, session).await,
             Self::Import(args) => import::run(args, session).await,
             Self::Export(args) => export::run(args, session).await,
             Self::Backup(args) => backup::run(args, session).await,

@@ -11,9 +11,10 @@ use crate::model::{VersionRef, VersionSelector};
 const EXAMPLES: &str = "\
 Examples:
   promptctl promote greet@1.1.0-opt.2
-  promptctl promote greet@1.1.0-opt.1 --force            though it was refused, or the prompt has changed since
+  promptctl promote greet@1.1.0-opt.1 --force            though it was refused, is worse, or the prompt has changed since
 
-Exit codes: 0 done, or done before; 4 it is no candidate, was refused, or was made from another release than the latest.";
+Exit codes: 0 done, or done before; 4 it is no candidate, was refused, was made from another release
+than the latest, or its tests went worse than those of its parent.";
 
 /// Make a release of a candidate that 'promptctl optimize' has kept
 ///
@@ -25,7 +26,7 @@ pub(crate) struct PromoteArgs {
     #[arg(value_name = "NAME@VERSION")]
     candidate: VersionRef,
 
-    /// Also when it was refused, or was made from another release than the latest
+    /// Also when it was refused, was made from another release than the latest, or was measured to be worse
     #[arg(long)]
     force: bool,
 

@@ -128,12 +128,13 @@ fn summary(report: &RestoreReport) -> String {
         },
     );
     format!(
-        "{} of {}: {}, {} in the trash and {} {verb}; {} there already; {conflicts}",
+        "{} of {}: {}, {} in the trash, {} and {} with test results {verb}; {} there already; {conflicts}",
         counted(report.prompts, "prompt"),
         report.source,
         counted(report.versions, "version"),
         report.trashed,
         counted(report.labels, "label"),
+        counted(report.evidence, "file"),
         counted(report.unchanged, "file")
     )
 }

@@ -4,6 +4,7 @@
 //! one table; a test pins it to the fields of [`Config`].
 
 mod daemon;
+mod evidence;
 mod kind;
 mod llm;
 mod optimization;
@@ -77,7 +78,7 @@ pub(super) const ENV_PREFIX: &str = "PROMPTD__";
 
 pub(super) fn table() -> impl Iterator<Item = &'static Key> {
     let optimizer = storage::KEYS.iter().chain(optimization::KEYS).chain(llm::KEYS);
-    optimizer.chain(daemon::KEYS)
+    optimizer.chain(evidence::KEYS).chain(daemon::KEYS)
 }
 
 fn section_table() -> impl Iterator<Item = &'static SectionInfo> {
@@ -85,7 +86,7 @@ fn section_table() -> impl Iterator<Item = &'static SectionInfo> {
         .iter()
         .chain(optimization::SECTIONS)
         .chain(llm::SECTIONS);
-    optimizer.chain(daemon::SECTIONS)
+    optimizer.chain(evidence::SECTIONS).chain(daemon::SECTIONS)
 }
 
 pub(super) fn find(path: &str) -> Option<&'static Key> {

@@ -4,6 +4,7 @@
 //! these by hand skips validation, which is right for tests; the daemon only uses what [`load`](super::load()) returns.
 
 mod daemon;
+mod evidence;
 mod storage;
 
 use serde::{Deserialize, Serialize};
@@ -12,6 +13,7 @@ use crate::llm::LlmSettings;
 use crate::optimizer::OptimizationSettings;
 
 pub use daemon::{ColorChoice, DaemonConfig, LimitsConfig, LogFormat, LogLevel, LoggingConfig};
+pub use evidence::EvidenceConfig;
 pub use storage::{
     ExternalEdit, FileStoreConfig, RestartConfig, RetentionConfig, ScrubConfig, StorageBackend,
     StorageConfig, WatchConfig, WatchMode,
@@ -37,4 +39,6 @@ pub struct OptimizerConfig {
     pub optimization: OptimizationSettings,
     /// The language model that strategies may ask.
     pub llm: LlmSettings,
+    /// Test results.
+    pub evidence: EvidenceConfig,
 }

@@ -10,11 +10,12 @@ use tokio::net::UnixStream;
 
 use super::fixture::{Call, Server};
 use crate::http::HttpLimits;
-use crate::model::{Author, Label, PromptId, Version};
+use crate::model::{Author, Label, PromptId, TestResult, Version};
 use crate::storage::memory::MemoryStorage;
 use crate::storage::{
-    LabelEntry, LabelMove, Progress, PromptEntry, PromptPage, PutOutcome, PutVersion, Revision, SetLabel,
-    StorageError, StoredVersion, TrashedVersion, VerifyReport, VersionStorage,
+    EvidenceAdded, EvidenceLimits, LabelEntry, LabelMove, Progress, PromptEntry, PromptPage, PutOutcome,
+    PutVersion, Revision, SetLabel, StorageError, StoredVersion, TrashedVersion, VerifyReport,
+    VersionStorage,
 };
 
 const CREATE: &str = "/v1/prompts/greet/versions";
@@ -219,6 +220,23 @@ impl VersionStorage for Troubled {
     ) -> Result<(), StorageError> {
         self.0.remove_label(id, label, expected, author).await
     }
+    async fn evidence(&self, id: &PromptId, version: &Version) -> Result<Vec<TestResult>, StorageError> {
+        self.0.evidence(id, version).await
+    }
+
+    fn evidence_limits(&self) -> EvidenceLimits {
+        self.0.evidence_limits()
+    }
+
+    async fn add_evidence(
+        &self,
+        id: &PromptId,
+        version: &Version,
+        results: &[TestResult],
+    ) -> Result<EvidenceAdded, StorageError> {
+        self.0.add_evidence(id, version, results).await
+    }
+
     async fn verify_within(
         &self,
         scope: &crate::storage::VerifyScope,

@@ -1,8 +1,10 @@
 //! `optimize`: rewrites the prompts of a workflow document, and keeps what came of it as candidates.
 //!
-//! Everything that decides is fixed when the job is submitted: the texts of the document and the settings. A job that runs
+//! Everything that decides is fixed when the job is submitted: the texts of the document, the settings, and what tests of
+//! the texts measured. A job that runs
 //! again after a crash makes the same candidates, finds those that are kept, and goes on with the others.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -19,9 +21,9 @@ use super::{Context, JobError, JobFailure, JobLimits, Params};
 use crate::http::wire::RewriteSettings;
 use crate::llm::{JobBudget, LanguageModel};
 use crate::model::{OptimizationStrategy, PromptId, Version};
-use crate::optimizer::OptimizationSettings;
 use crate::optimizer::cycle::{Candidate, Outcome};
-use crate::versions::{Created, NewCandidate, VersionError, is_made_by};
+use crate::optimizer::{OptimizationSettings, TestFigures};
+use crate::versions::{Created, NewCandidate, VersionError, VersionManager, is_made_by};
 
 /// The most money that a job can be allowed.
 pub(crate) const MAX_COST: f64 = 1e6;
@@ -53,6 +55,17 @@ pub(in crate::jobs) struct OptimizePlan {
     #[serde(default)]
     max_cost: Option<f64>,
     dry_run: bool,
+    /// What was measured of the texts before the job was written down. It decides what is tried, so it must be the same when
+    /// the job runs again.
+    #[serde(default)]
+    tests: BTreeMap<PromptId, Tested>,
+}
+
+/// What was measured of one version.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Tested {
+    version: Version,
+    figures: TestFigures,
 }
 
 impl OptimizeOrder {
@@ -108,11 +121,29 @@ impl OptimizeOrder {
             max_tokens: self.max_tokens,
             max_cost: self.max_cost,
             dry_run: self.dry_run,
+            tests: BTreeMap::new(),
         })
     }
 }
 
 impl OptimizePlan {
+    /// Fixes what was measured of the versions that have the texts of the document, where there is enough of it.
+    ///
+    /// # Errors
+    /// `unavailable` when the store cannot be asked now.
+    pub(super) async fn fix_tests(&mut self, manager: &VersionManager) -> Result<(), JobError> {
+        for found in &self.document.prompts {
+            let figures = tests_of(found, manager).await.map_err(|error| {
+                let prompt = &found.prompt_id;
+                JobError::Unavailable(format!("reading the test results of {prompt}: {error}"))
+            })?;
+            if let Some(tested) = figures {
+                self.tests.insert(found.prompt_id.clone(), tested);
+            }
+        }
+        Ok(())
+    }
+
     /// Returns what the ids of the prompts begin with.
     pub(super) fn workflow(&self) -> &str {
         self.document.workflow()
@@ -147,6 +178,7 @@ struct Shared {
     settings: OptimizationSettings,
     budget: JobBudget,
     dry_run: bool,
+    tests: BTreeMap<PromptId, Tested>,
 }
 
 /// Optimises the prompts of a plan. What fails is collected, and the rest is done all the same.
@@ -171,6 +203,7 @@ pub(super) async fn run(plan: OptimizePlan, context: Context) -> Result<Value, J
             max_cost: plan.max_cost,
         },
         dry_run: plan.dry_run,
+        tests: plan.tests,
     });
     let mut watch = plan.stop.watch();
     let done = each_while(prompts, &context, &mut watch, |found, context| {
@@ -237,11 +270,16 @@ async fn optimize_one(
     context: &Context,
 ) -> Result<Option<OptimizedPrompt>, VersionError> {
     let base = base(&found, shared, context).await?;
-    let rewritten = optimize_model::rewrite(&found, &shared.settings, &shared.budget, context).await?;
+    let from = base.as_ref().map(|base| base.version.version.clone());
+    let tested = shared.tests.get(&found.prompt_id);
+    let tests = tested
+        .filter(|tested| from.as_ref() == Some(&tested.version))
+        .map(|tested| tested.figures);
+    let rewritten =
+        optimize_model::rewrite(&found, &shared.settings, tests, &shared.budget, context).await?;
     let Some(Rewritten { outcome, skipped }) = rewritten else {
         return Ok(None);
     };
-    let from = base.as_ref().map(|base| base.version.version.clone());
     let mut candidates = Vec::with_capacity(outcome.candidates.len());
     for candidate in &outcome.candidates {
         let is_new_text = candidate.text != found.prompt.text;
@@ -264,10 +302,29 @@ async fn optimize_one(
         imported: base.as_ref().is_some_and(|base| is_of_job(base, context)),
         from,
         score: ScoreReport::of(&outcome.original),
+        tests,
         left_alone: left_alone(&found.prompt.text, &outcome, &shared.settings),
         best: outcome.best,
         candidates,
         skipped,
+    }))
+}
+
+/// Reads what was measured of the version that has the text of a document; nothing when it is too little.
+async fn tests_of(found: &FoundPrompt, manager: &VersionManager) -> Result<Option<Tested>, VersionError> {
+    let base = match manager.base_of(&found.prompt_id, &found.prompt.text).await {
+        Ok(Some(base)) => base,
+        Ok(None) => return Ok(None),
+        // The job itself will say so of this prompt.
+        Err(error) if matches!(error.code(), "corrupt-version" | "edited-version") => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let version = base.version.clone();
+    let figures = manager.usable_figures(&found.prompt_id, &version).await?;
+    let figures = manager.evidence_rules().enough(figures);
+    Ok(figures.map(|figures| Tested {
+        version,
+        figures: figures.for_strategy(),
     }))
 }
 

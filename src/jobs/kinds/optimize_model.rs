@@ -7,7 +7,7 @@ use super::import::FoundPrompt;
 use super::optimize_result::SkippedStrategy;
 use crate::llm::{JobBudget, LlmError, Task};
 use crate::model::{ModelUse, OptimizationChange};
-use crate::optimizer::OptimizationSettings;
+use crate::optimizer::{OptimizationSettings, TestFigures};
 use crate::optimizer::cycle::{Cycle, Outcome, Rewriting, Step, drive_rules};
 use crate::optimizer::strategy;
 use crate::storage::StorageError;
@@ -30,13 +30,14 @@ struct NotDone(&'static str, String);
 pub(super) async fn rewrite(
     found: &FoundPrompt,
     settings: &OptimizationSettings,
+    tests: Option<TestFigures>,
     budget: &JobBudget,
     context: &Context,
 ) -> Result<Option<Rewritten>, VersionError> {
     let (id, text) = (found.prompt_id.clone(), found.prompt.text.clone());
     let settings = settings.clone();
     let (mut cycle, mut next) = apart(move || {
-        let mut cycle = Cycle::new(id.as_str(), &text, settings, None);
+        let mut cycle = Cycle::new(id.as_str(), &text, settings, tests.as_ref());
         let next = drive_rules(&mut cycle);
         (cycle, next)
     })

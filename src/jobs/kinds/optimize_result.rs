@@ -6,6 +6,7 @@ use serde_json::Value;
 use super::import_result::{FailedPrompt, SkippedPlace};
 use super::{JobFailure, to_value};
 use crate::model::{ModelUse, OptimizationStrategy, PromptAnalysis, PromptId, Version};
+use crate::optimizer::TestFigures;
 use crate::optimizer::cycle::Candidate;
 
 /// What came of an optimisation.
@@ -86,6 +87,9 @@ pub struct OptimizedPrompt {
     pub imported: bool,
     /// The scores of the text.
     pub score: ScoreReport,
+    /// What tests of that version measured, where it was enough to decide by.
+    #[serde(default)]
+    pub tests: Option<TestFigures>,
     /// Why it was not rewritten, if it was not.
     pub left_alone: Option<String>,
     /// Every candidate in the order in which it was made.
@@ -177,6 +181,21 @@ impl OptimizedPrompt {
     #[must_use]
     pub fn best(&self) -> Option<&CandidateReport> {
         self.best.and_then(|index| self.candidates.get(index))
+    }
+
+    /// Returns the accepted candidates, the best one first: by gain, then by confidence, then the earlier one.
+    #[must_use]
+    pub fn ranked(&self) -> Vec<&CandidateReport> {
+        let accepted = self.candidates.iter().enumerate().filter(|(_, one)| one.accepted);
+        let mut ranked: Vec<(usize, &CandidateReport)> = accepted.collect();
+        ranked.sort_by(|(place, one), (other_place, other)| {
+            let is_best = |place: &usize| self.best == Some(*place);
+            is_best(other_place)
+                .cmp(&is_best(place))
+                .then(other.improvement.total_cmp(&one.improvement))
+                .then(other.confidence.total_cmp(&one.confidence))
+        });
+        ranked.into_iter().map(|(_, one)| one).collect()
     }
 }
 

@@ -5,7 +5,8 @@ use serde_json::{Map, Value, json};
 use super::fixture::{Fixture, author, document, ended, request, running};
 use crate::http::wire::{JobState, JobView};
 use crate::jobs::{JobQueue, OptimizeResult};
-use crate::model::{PromptId, PromptVersion, Version, VersionSelector};
+use crate::model::{PromptId, PromptVersion, TestStatus, Version, VersionSelector};
+use crate::storage::VersionStorage;
 
 const WORDY: &str = "Please answer {{question}} in order to help, due to the fact that the user waits.";
 const BRIEF: &str = "Answer {{question}} to help, because the user waits.";
@@ -219,4 +220,77 @@ fn an_optimisation_that_was_cut_off_ends_as_if_it_had_not_been() {
         assert_eq!(numbers(&cut, id), numbers(&whole, id), "{id}");
         assert!(numbers(&whole, id).len() > 1, "{id}");
     }
+}
+
+/// Adds so many results of one status to a version.
+async fn measure(fixture: &Fixture, id: &str, number: &Version, status: TestStatus, count: usize) {
+    let result = |n: usize| crate::model::test_result::tests::result(&format!("{status:?}-{n}"), status, 1.0);
+    let results: Vec<_> = (0..count).map(result).collect();
+    let id = PromptId::new(id).unwrap();
+    fixture.storage.add_evidence(&id, number, &results).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_measured_decides_what_is_tried_once_there_is_enough_of_it() {
+    // Clear and brief enough to be left alone, and `auto` would work on clarity.
+    const GOOD: &str = "Say {{name}}.";
+    let auto = || json!({"strategies": ["auto"], "min_baseline_score": 1});
+    let fixture = Fixture::new();
+    let queue = fixture.start().await;
+    let first = submit(&queue, &[GOOD], auto()).await;
+    let untested = result(&ended(&queue, &first).await);
+    assert_eq!((untested.wanted, &untested.prompts[0].tests), (0, &None));
+    measure(
+        &fixture,
+        "bot_1_system_0",
+        &Version::FIRST,
+        TestStatus::Failed,
+        19,
+    )
+    .await;
+    let few = submit(&queue, &[GOOD], auto()).await;
+    assert_eq!(result(&ended(&queue, &few).await).wanted, 0);
+    measure(
+        &fixture,
+        "bot_1_system_0",
+        &Version::FIRST,
+        TestStatus::Timeout,
+        1,
+    )
+    .await;
+    let tested = submit(&queue, &[GOOD], auto()).await;
+    let tested = result(&ended(&queue, &tested).await);
+    let tests = tested.prompts[0].tests.unwrap();
+    assert_eq!(
+        (tested.wanted, tests.total_tests, tests.success_rate),
+        (1, 20, 0.0)
+    );
+}
+
+#[test]
+fn what_comes_in_after_the_submission_changes_nothing_of_a_job_that_runs_again() {
+    let fixture = Fixture::new();
+    let texts = ["Say {{name}}.", WORDY];
+    let low = || json!({"strategies": ["auto"], "min_baseline_score": 1});
+    let job = fixture.life(async |queue| {
+        let first = submit(&queue, &texts[..1], low()).await;
+        ended(&queue, &first).await;
+        fixture.storage.open_for_puts.send_replace(false);
+        let job = submit(&queue, &texts, low()).await;
+        running(&queue, &job).await
+    });
+    fixture.storage.open_for_puts.send_replace(true);
+    let after = fixture.life(async |queue| {
+        measure(
+            &fixture,
+            "bot_1_system_0",
+            &Version::FIRST,
+            TestStatus::Failed,
+            50,
+        )
+        .await;
+        ended(&queue, &job).await
+    });
+    assert_eq!(result(&after).prompts[0].tests, None);
+    assert_eq!(result(&after).wanted, 0);
 }

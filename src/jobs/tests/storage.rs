@@ -8,11 +8,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::sync::watch;
 
-use crate::model::{Author, Label, PromptId, Version};
+use crate::model::{Author, Label, PromptId, TestResult, Version};
 use crate::storage::memory::MemoryStorage;
 use crate::storage::{
-    LabelEntry, LabelMove, Progress, PromptEntry, PromptPage, PutOutcome, PutVersion, Revision, SetLabel,
-    StorageError, StoredVersion, TrashedVersion, VerifyReport, VerifyScope, VersionStorage,
+    EvidenceAdded, EvidenceLimits, LabelEntry, LabelMove, Progress, PromptEntry, PromptPage, PutOutcome,
+    PutVersion, Revision, SetLabel, StorageError, StoredVersion, TrashedVersion, VerifyReport, VerifyScope,
+    VersionStorage,
 };
 
 /// How long one step of a verification takes in [`Verify::Steps`].
@@ -180,6 +181,23 @@ impl VersionStorage for ScriptedStorage {
 
     async fn label_history(&self, id: &PromptId) -> Result<Vec<LabelMove>, StorageError> {
         self.inner.label_history(id).await
+    }
+
+    async fn evidence(&self, id: &PromptId, version: &Version) -> Result<Vec<TestResult>, StorageError> {
+        self.inner.evidence(id, version).await
+    }
+
+    fn evidence_limits(&self) -> EvidenceLimits {
+        self.inner.evidence_limits()
+    }
+
+    async fn add_evidence(
+        &self,
+        id: &PromptId,
+        version: &Version,
+        results: &[TestResult],
+    ) -> Result<EvidenceAdded, StorageError> {
+        self.inner.add_evidence(id, version, results).await
     }
 
     async fn verify_within(

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::model::ShardDepth;
+use crate::storage::EvidenceLimits;
 
 use super::disk::DiskLimits;
 
@@ -94,6 +95,8 @@ pub struct FileSystemOptions {
     pub backup_dir: Option<PathBuf>,
     /// The most bytes of one prompt that a backup keeps in memory.
     pub backup_memory_bytes: u64,
+    /// How much evidence a version may have.
+    pub evidence: EvidenceLimits,
     /// Watching.
     pub watch: WatchOptions,
     /// Restarts.
@@ -126,6 +129,7 @@ impl Default for FileSystemOptions {
             trash_max_age_days: 0,
             backup_dir: None,
             backup_memory_bytes: 64 << 20,
+            evidence: EvidenceLimits::default(),
             watch: WatchOptions {
                 mode: WatchMode::Auto,
                 scan_interval: Duration::from_secs(30),

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::model::{Integrity, PromptId, Version};
+use crate::model::{Integrity, PromptId, TestResult, Version};
 use crate::storage::{StorageError, StoredVersion};
 
 use super::FileSystemStorage;
 use super::cache::CachedVersion;
 use super::catalog::known_damage;
-use super::disk::{ReadFailure, read_version};
+use super::disk::{ReadFailure, read_evidence, read_version};
 use super::options::ExternalEdit;
 use super::runtime::spawn_blocking;
 use super::work::Look;
@@ -173,6 +173,24 @@ impl FileSystemStorage {
                 (version, read)
             })
             .collect()
+    }
+
+    /// Reads the test results of a version from disk, on a blocking thread. They are not cached: they may be changed by hand
+    /// at any time, and are seldom asked for.
+    pub(super) async fn load_evidence(
+        &self,
+        id: &PromptId,
+        version: &Version,
+    ) -> Result<Vec<TestResult>, StorageError> {
+        let lost = || StorageError::Unavailable("reading failed".into());
+        let _slot = self.reads.acquire().await.map_err(|_| lost())?;
+        let (disk, layout) = (Arc::clone(&self.shared.disk), self.shared.layout);
+        let (owned, number) = (id.clone(), version.clone());
+        let read = spawn_blocking(move || read_evidence(&*disk, layout, &owned, &number)).await;
+        match read.map_err(|_| lost())? {
+            Ok(found) => Ok(found.map(|(results, _)| results).unwrap_or_default()),
+            Err(failure) => Err(failure.into_evidence_error(layout, id, version)),
+        }
     }
 
     /// A file that is not what the catalog says gives a reason to look at it.

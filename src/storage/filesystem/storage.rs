@@ -5,11 +5,12 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde_json::Value;
 
-use crate::model::{Author, Label, PromptId, Version};
+use crate::model::{Author, Label, PromptId, TestResult, Version};
 use crate::storage::{
-    BackupCheck, BackupReport, BackupRequest, BackupSummary, LabelEntry, LabelMove, Mend, Progress,
-    PromptEntry, PromptPage, PutOutcome, PutVersion, RepairStep, RestoreReport, RestoreRequest, Revision,
-    SetLabel, StorageError, StoredVersion, TrashedVersion, VerifyReport, VerifyScope, VersionStorage,
+    BackupCheck, BackupReport, BackupRequest, BackupSummary, EvidenceAdded, EvidenceLimits, LabelEntry,
+    LabelMove, Mend, Progress, PromptEntry, PromptPage, PutOutcome, PutVersion, RepairStep, RestoreReport,
+    RestoreRequest, Revision, SetLabel, StorageError, StoredVersion, TrashedVersion, VerifyReport,
+    VerifyScope, VersionStorage,
 };
 
 use super::actors::ShardHandle;
@@ -221,6 +222,31 @@ impl VersionStorage for FileSystemStorage {
                 path,
                 message,
             }),
+        }
+    }
+
+    async fn evidence(&self, id: &PromptId, version: &Version) -> Result<Vec<TestResult>, StorageError> {
+        self.check_listed(id, version)?;
+        self.load_evidence(id, version).await
+    }
+
+    fn evidence_limits(&self) -> EvidenceLimits {
+        self.shared.options.evidence
+    }
+
+    async fn add_evidence(
+        &self,
+        id: &PromptId,
+        version: &Version,
+        results: &[TestResult],
+    ) -> Result<EvidenceAdded, StorageError> {
+        let op = WriteOp::AddEvidence {
+            version: version.clone(),
+            results: results.to_vec(),
+        };
+        match self.write_existing(id, op).await? {
+            WriteDone::Evidence(added) => Ok(added),
+            other => Err(unexpected(&other)),
         }
     }
 

@@ -11,16 +11,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use serde_json::json;
 
-use crate::model::{Author, Integrity, Label, PromptId, Timestamp, Version};
+use crate::model::{Author, Integrity, Label, PromptId, TestResult, Timestamp, Version};
 use crate::versions::numbering::next_version_after;
 
 use prompt::MemoryPrompt;
 
+use super::evidence::merge;
 use super::retention::check_choice;
 use super::{
-    LabelEntry, LabelMove, Numbering, Progress, PromptEntry, PromptPage, PutOutcome, PutVersion, Revision,
-    Sameness, SetLabel, StorageError, StoredVersion, TrashedVersion, VerifyReport, VerifyScope,
-    VersionStorage,
+    EvidenceAdded, EvidenceLimits, LabelEntry, LabelMove, Numbering, Progress, PromptEntry, PromptPage,
+    PutOutcome, PutVersion, Revision, Sameness, SetLabel, StorageError, StoredVersion, TrashedVersion,
+    VerifyReport, VerifyScope, VersionStorage,
 };
 
 /// Keeps everything in memory; nothing survives the process.
@@ -30,6 +31,7 @@ pub struct MemoryStorage {
     epoch: u64,
     changes: AtomicU64,
     max_file_bytes: u64,
+    evidence_limits: EvidenceLimits,
 }
 
 impl MemoryStorage {
@@ -42,7 +44,15 @@ impl MemoryStorage {
             epoch,
             changes: AtomicU64::new(0),
             max_file_bytes,
+            evidence_limits: EvidenceLimits::default(),
         }
+    }
+
+    /// Takes other limits of evidence than the default ones.
+    #[must_use]
+    pub const fn with_evidence_limits(mut self, limits: EvidenceLimits) -> Self {
+        self.evidence_limits = limits;
+        self
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<PromptId, MemoryPrompt>> {
@@ -263,7 +273,11 @@ impl VersionStorage for MemoryStorage {
         };
         let purged = self.change(id, |prompt| {
             prompt.note_used();
-            prompt.trash.remove(version).map(drop).ok_or_else(absent)
+            prompt.trash.remove(version).map(drop).ok_or_else(absent)?;
+            if !prompt.versions.contains_key(version) {
+                prompt.evidence.remove(version);
+            }
+            Ok(())
         });
         purged.map_err(|e| {
             if matches!(e, StorageError::PromptNotFound(_)) {
@@ -347,6 +361,33 @@ impl VersionStorage for MemoryStorage {
             Some(prompt) if !prompt.entry(id).is_gone() => Ok(prompt.label_history.clone()),
             _ => Err(StorageError::PromptNotFound(id.clone())),
         }
+    }
+
+    async fn evidence(&self, id: &PromptId, version: &Version) -> Result<Vec<TestResult>, StorageError> {
+        self.read(id, version).await?;
+        let prompts = self.lock();
+        let results = prompts.get(id).and_then(|prompt| prompt.evidence.get(version));
+        Ok(results.cloned().unwrap_or_default())
+    }
+
+    fn evidence_limits(&self) -> EvidenceLimits {
+        self.evidence_limits
+    }
+
+    async fn add_evidence(
+        &self,
+        id: &PromptId,
+        version: &Version,
+        results: &[TestResult],
+    ) -> Result<EvidenceAdded, StorageError> {
+        self.read(id, version).await?;
+        let limits = self.evidence_limits;
+        self.change(id, |prompt| {
+            let there = prompt.evidence.get(version).cloned().unwrap_or_default();
+            let merged = merge(id, version, there, results, limits)?;
+            prompt.evidence.insert(version.clone(), merged.results);
+            Ok(merged.outcome)
+        })
     }
 
     async fn verify_within(

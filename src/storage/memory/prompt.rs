@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::model::{Author, Label, PromptId, Timestamp, Version};
+use crate::model::{Author, Label, PromptId, TestResult, Timestamp, Version};
 use crate::storage::{
     HighestUsed, LabelEntry, LabelMove, PromptEntry, StorageError, StoredVersion, TrashedVersion,
 };
@@ -15,6 +15,8 @@ pub(super) struct MemoryPrompt {
     pub(super) labels: BTreeMap<Label, LabelEntry>,
     pub(super) label_history: Vec<LabelMove>,
     pub(super) highest_used: HighestUsed,
+    /// By number, wherever the version is.
+    pub(super) evidence: BTreeMap<Version, Vec<TestResult>>,
 }
 
 impl MemoryPrompt {

@@ -1,7 +1,8 @@
 //! Candidates and their promotion.
 
 use super::*;
-use crate::model::OptimizationResult;
+use crate::model::test_result::tests::result;
+use crate::model::{OptimizationResult, TestStatus};
 
 fn candidate(text: &str, parent: &str, strategy: &str, gain: f64) -> NewCandidate {
     let result: OptimizationResult = serde_json::from_value(json!({
@@ -214,4 +215,38 @@ async fn the_base_of_a_text_is_the_latest_version_or_what_a_promotion_replaced()
         None,
         "what a person replaced is not waiting"
     );
+}
+
+#[tokio::test]
+async fn a_candidate_that_was_measured_to_be_worse_than_its_parent_steps_back() {
+    let manager = manager();
+    create(&manager, "one").await;
+    keep(&manager, candidate("two", "1.0.0", "auto", 6.0)).await;
+    let measure = async |number: &str, count: u64, failed: u64| {
+        let result = |n: u64| {
+            let status = if n < failed {
+                TestStatus::Failed
+            } else {
+                TestStatus::Success
+            };
+            result(&n.to_string(), status, 1.0)
+        };
+        let results: Vec<_> = (0..count).map(result).collect();
+        let added = manager
+            .storage()
+            .add_evidence(&p(), &version(number), &results)
+            .await;
+        added.unwrap();
+    };
+    measure("1.0.0", 20, 1).await;
+    measure("1.1.0-opt.1", 20, 4).await;
+    check_refused(
+        &manager,
+        "1.1.0-opt.1",
+        "it succeeds less often: 80.0 % against 95.0 %",
+    )
+    .await;
+    assert_eq!(text_at(&manager, "latest").await, "one");
+    let forced = promote(&manager, "1.1.0-opt.1", true).await.unwrap();
+    assert_eq!(forced, ("1.1.0".into(), true));
 }

@@ -6,11 +6,12 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 
 use super::MAX_FILE_BYTES;
-use crate::model::{Author, Label, PromptId, Version};
+use crate::model::{Author, Label, PromptId, TestResult, Version};
 use crate::storage::memory::MemoryStorage;
 use crate::storage::{
-    LabelEntry, LabelMove, Progress, PromptEntry, PromptPage, PutOutcome, PutVersion, Revision, SetLabel,
-    StorageError, StoredVersion, TrashedVersion, VerifyReport, VersionStorage,
+    EvidenceAdded, EvidenceLimits, LabelEntry, LabelMove, Progress, PromptEntry, PromptPage, PutOutcome,
+    PutVersion, Revision, SetLabel, StorageError, StoredVersion, TrashedVersion, VerifyReport,
+    VersionStorage,
 };
 
 /// What to answer instead.
@@ -164,6 +165,23 @@ impl VersionStorage for Fickle {
 
     async fn label_history(&self, id: &PromptId) -> Result<Vec<LabelMove>, StorageError> {
         self.memory.label_history(id).await
+    }
+
+    async fn evidence(&self, id: &PromptId, version: &Version) -> Result<Vec<TestResult>, StorageError> {
+        self.memory.evidence(id, version).await
+    }
+
+    fn evidence_limits(&self) -> EvidenceLimits {
+        self.memory.evidence_limits()
+    }
+
+    async fn add_evidence(
+        &self,
+        id: &PromptId,
+        version: &Version,
+        results: &[TestResult],
+    ) -> Result<EvidenceAdded, StorageError> {
+        self.memory.add_evidence(id, version, results).await
     }
 
     async fn verify_within(

@@ -2,6 +2,7 @@
 
 mod candidates;
 mod creating;
+mod evidence;
 mod fickle;
 mod finding;
 mod labels_and_trash;

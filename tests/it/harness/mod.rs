@@ -16,6 +16,7 @@ use promptd::client::{Client, Readiness};
 use promptd::model::{PromptId, ShardDepth, Version};
 use serde_json::json;
 
+pub use ctl::Output;
 pub use data::shared_data;
 pub use dice::Dice;
 pub use mount::SmallDisk;

@@ -5,6 +5,7 @@ pub(super) mod words;
 
 use clap::Args;
 
+use super::evidence::figures_of;
 use crate::cli::color::{Paint, Palette};
 use crate::cli::console::Console;
 use crate::cli::exit::{CliError, Exit};
@@ -13,6 +14,8 @@ use crate::cli::reference;
 use crate::cli::session::Session;
 use crate::cli::visible::{visible, visible_line};
 use crate::client::{Client, ClientError};
+use crate::evidence::EvidenceRules;
+use crate::evidence::rules::EvidenceComparison;
 use crate::model::{PromptVersion, Version, VersionRef, VersionSelector};
 use crate::versions::Order;
 use crate::versions::compare::compare;
@@ -51,11 +54,11 @@ pub(crate) struct DiffArgs {
     #[arg(short, long, conflicts_with_all = ["stat", "json"])]
     words: bool,
 
-    /// Show how scores and sizes moved instead of the texts
+    /// Show how scores, sizes and test results moved instead of the texts
     #[arg(long, conflicts_with = "json")]
     stat: bool,
 
-    /// Print the comparison as JSON: score deltas, a unified and a word diff
+    /// Print the comparison as JSON: score deltas, test results, a unified and a word diff
     #[arg(long)]
     json: bool,
 
@@ -68,15 +71,21 @@ pub(super) async fn run(args: DiffArgs, session: &mut Session) -> Result<Exit, C
     let (from, to) = reference::pair(&args.from, args.to.as_deref())
         .map_err(|error| CliError::usage(error.to_string()))?;
     let (from, to) = fetch(&session.client(), &from, to.as_ref()).await?;
+    let evidence = match args.json || args.stat {
+        true => evidence(&from, &to, session).await?,
+        false => EvidenceComparison::default(),
+    };
     let exit = if is_same(&from, &to) {
         Exit::Success
     } else {
         Exit::Failure
     };
     if args.json {
-        session.console.json(&compare(&from, &to))?;
+        let mut compared = compare(&from, &to);
+        compared.evidence = evidence;
+        session.console.json(&compared)?;
     } else if args.stat {
-        session.console.table(&scores::table(&from, &to))?;
+        session.console.table(&scores::table(&from, &to, &evidence))?;
     } else if exit == Exit::Success {
         session.console.say(format_args!(
             "{} and {} have the same text",
@@ -92,6 +101,18 @@ pub(super) async fn run(args: DiffArgs, session: &mut Session) -> Result<Exit, C
         pager::page(&mut session.console, &session.env, args.pager, &text)?;
     }
     Ok(exit)
+}
+
+/// Returns what was measured of both.
+async fn evidence(
+    from: &PromptVersion,
+    to: &PromptVersion,
+    session: &mut Session,
+) -> Result<EvidenceComparison, CliError> {
+    let client = session.client();
+    let (old, _) = figures_of(&client, &from.prompt_id, &from.version, session).await?;
+    let (new, min_results) = figures_of(&client, &to.prompt_id, &to.version, session).await?;
+    Ok(EvidenceRules { min_results }.compare(old, new))
 }
 
 fn is_same(from: &PromptVersion, to: &PromptVersion) -> bool {

@@ -1,10 +1,12 @@
-//! How scores and sizes moved between two versions.
+//! How scores, sizes and test results moved between two versions.
 
 use crate::cli::table::{Cell, Table};
+use crate::evidence::Figures;
+use crate::evidence::rules::EvidenceComparison;
 use crate::model::PromptVersion;
 
 /// Returns a table of every measure, before and after.
-pub(super) fn table(from: &PromptVersion, to: &PromptVersion) -> Table {
+pub(super) fn table(from: &PromptVersion, to: &PromptVersion, evidence: &EvidenceComparison) -> Table {
     let mut table = Table::new(["MEASURE", "BEFORE", "AFTER", "CHANGE"]).numbers([1, 2, 3]);
     let (a, b) = (&from.analysis, &to.analysis);
     let scores = [
@@ -34,7 +36,35 @@ pub(super) fn table(from: &PromptVersion, to: &PromptVersion) -> Table {
             Cell::of(difference(before, after)),
         ]);
     }
+    add_evidence(&mut table, evidence);
     table
+}
+
+/// Adds what was measured, where something was.
+fn add_evidence(table: &mut Table, evidence: &EvidenceComparison) {
+    let (from, to) = (evidence.from.as_ref(), evidence.to.as_ref());
+    if from.is_none() && to.is_none() {
+        return;
+    }
+    let measures: [(&str, fn(&Figures) -> f64, usize); 5] = [
+        ("test results", |figures| figures.count as f64, 0),
+        ("success rate", |figures| figures.success_rate, 3),
+        ("seconds (p95)", |figures| figures.p95_execution_time, 3),
+        ("tokens a request", |figures| figures.avg_tokens_per_request, 1),
+        ("USD a request", |figures| figures.cost_per_request, 6),
+    ];
+    for (measure, value, decimals) in measures {
+        let shown = |figures: Option<&Figures>| figures.map(|one| format!("{:.decimals$}", value(one)));
+        let change = from
+            .zip(to)
+            .map(|(from, to)| format!("{:+.decimals$}", value(to) - value(from)));
+        table.row([
+            Cell::of(measure),
+            Cell::maybe(shown(from)),
+            Cell::maybe(shown(to)),
+            Cell::maybe(change),
+        ]);
+    }
 }
 
 fn characters(version: &PromptVersion) -> usize {
@@ -61,6 +91,7 @@ mod tests {
         let table = table(
             &example("1.0.0", "one two three", 71.24),
             &example("1.0.1", "one two", 80.0),
+            &EvidenceComparison::default(),
         );
         insta::assert_snapshot!(table.for_people(80, Palette::PLAIN), @"
         MEASURE        BEFORE  AFTER  CHANGE

@@ -10,19 +10,28 @@ use crate::cli::patience::patiently;
 use crate::cli::session::Session;
 use crate::client::Client;
 use crate::dify::{self, ExtractOptions, PromptPatch, PromptReplacement};
-use crate::jobs::OptimizeResult;
+use crate::jobs::{OptimizeResult, OptimizedPrompt};
 use crate::model::{PromptId, PromptVersion, Version, VersionSelector};
 
-/// What became of the best candidate of a prompt.
+/// What became of the accepted candidates of a prompt.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(super) struct Applied {
     pub(super) prompt_id: PromptId,
-    /// The candidate.
+    /// The candidate that was promoted; when none was, the best one.
     pub(super) candidate: Version,
     /// The release that was made of it.
     pub(super) release: Option<Version>,
     /// Why there is none.
     pub(super) reason: Option<String>,
+    /// Better ones that cannot be promoted, each with the reason.
+    pub(super) stepped_over: Vec<SteppedOver>,
+}
+
+/// A candidate that cannot be promoted.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(super) struct SteppedOver {
+    pub(super) candidate: Version,
+    pub(super) reason: String,
 }
 
 impl Applied {
@@ -32,6 +41,7 @@ impl Applied {
 }
 
 /// Promotes what can be put into the document, and writes it. A candidate whose text cannot be put there is not promoted.
+/// Where the best candidate of a prompt is refused, the next accepted one takes its place.
 pub(super) async fn apply(
     client: &Client,
     file: &Path,
@@ -42,26 +52,12 @@ pub(super) async fn apply(
 ) -> Result<Vec<Applied>, CliError> {
     let (mut applied, mut replacements) = (Vec::new(), Vec::new());
     for prompt in &result.prompts {
-        let Some(candidate) = prompt.best().and_then(|best| best.version.clone()) else {
-            continue;
-        };
-        replacements.push(replacement(client, &prompt.prompt_id, &candidate).await?);
-        applied.push(Applied {
-            prompt_id: prompt.prompt_id.clone(),
-            candidate,
-            release: None,
-            reason: None,
-        });
-    }
-    let tried = patch(file, document, &result.workflow, &replacements)?;
-    for (one, outcome) in applied.iter_mut().zip(tried.prompts) {
-        match outcome {
-            Ok(_) => promote(client, one).await?,
-            Err(refusal) => one.reason = Some(format!("it cannot be put into the file: {refusal}")),
+        let target = (file, document, result.workflow.as_str());
+        if let Some((one, replacement)) = apply_one(client, target, prompt).await? {
+            applied.push(one);
+            replacements.extend(replacement);
         }
     }
-    let promoted = applied.iter().zip(replacements).filter(|(one, _)| one.is_done());
-    let replacements: Vec<PromptReplacement> = promoted.map(|(_, replacement)| replacement).collect();
     let patched = patch(file, document, &result.workflow, &replacements)?;
     match output {
         Some(output) => deliver::into_new(output, &patched.bytes, &mut session.console)?,
@@ -71,6 +67,48 @@ pub(super) async fn apply(
         None => {}
     }
     Ok(applied)
+}
+
+/// Promotes the best candidate of a prompt that can be; returns what it puts into the document.
+async fn apply_one(
+    client: &Client,
+    (file, document, workflow): (&Path, &[u8], &str),
+    prompt: &OptimizedPrompt,
+) -> Result<Option<(Applied, Option<PromptReplacement>)>, CliError> {
+    let mut stepped_over = Vec::new();
+    for candidate in prompt.ranked().into_iter().filter_map(|one| one.version.clone()) {
+        let replacement = replacement(client, &prompt.prompt_id, &candidate).await?;
+        let mut tried = patch(file, document, workflow, std::slice::from_ref(&replacement))?;
+        let reason = match tried.prompts.pop() {
+            Some(Err(refusal)) => format!("it cannot be put into the file: {refusal}"),
+            _ => match promote(client, &prompt.prompt_id, &candidate).await? {
+                Ok(release) => {
+                    let done = Applied {
+                        prompt_id: prompt.prompt_id.clone(),
+                        candidate,
+                        release: Some(release),
+                        reason: None,
+                        stepped_over,
+                    };
+                    return Ok(Some((done, Some(replacement))));
+                }
+                Err(reason) => reason,
+            },
+        };
+        stepped_over.push(SteppedOver { candidate, reason });
+    }
+    if stepped_over.is_empty() {
+        return Ok(None);
+    }
+    let first = stepped_over.remove(0);
+    let none = Applied {
+        prompt_id: prompt.prompt_id.clone(),
+        candidate: first.candidate,
+        release: None,
+        reason: Some(first.reason),
+        stepped_over,
+    };
+    Ok(Some((none, None)))
 }
 
 async fn replacement(
@@ -110,12 +148,15 @@ fn patch(
         .map_err(|error| CliError::failure(format!("{}: {error}", file.display())))
 }
 
-/// Promotes a candidate, or notes why it is not promotable.
-async fn promote(client: &Client, one: &mut Applied) -> Result<(), CliError> {
-    match patiently(|| client.promote(&one.prompt_id, &one.candidate, false)).await {
-        Ok(stored) => one.release = Some(stored.document.parse()?.version),
-        Err(error) if error.code() == Some("not-promotable") => one.reason = Some(error.to_string()),
-        Err(error) => return Err(error.into()),
+/// Promotes a candidate; `Err` inside says why it is not promotable.
+async fn promote(
+    client: &Client,
+    id: &PromptId,
+    candidate: &Version,
+) -> Result<Result<Version, String>, CliError> {
+    match patiently(|| client.promote(id, candidate, false)).await {
+        Ok(stored) => Ok(Ok(stored.document.parse()?.version)),
+        Err(error) if error.code() == Some("not-promotable") => Ok(Err(error.to_string())),
+        Err(error) => Err(error.into()),
     }
-    Ok(())
 }

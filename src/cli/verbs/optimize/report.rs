@@ -142,7 +142,7 @@ impl Report {
             .push(format!("stopped, {files} not looked at: {reason}"));
     }
 
-    fn add_prompt(&mut self, file: &Path, prompt: &OptimizedPrompt, applied: Option<&Applied>) {
+    fn add_prompt(&mut self, file: &Path, prompt: &OptimizedPrompt, all: Option<&Applied>) {
         let (file, name) = (file.display().to_string(), prompt.prompt_id.to_string());
         if let Some(reason) = &prompt.left_alone {
             let score = format!("{:.1}", prompt.score.overall);
@@ -166,7 +166,8 @@ impl Report {
             self.table.row(row.map(Cell::of));
         }
         for (index, candidate) in prompt.candidates.iter().enumerate() {
-            let applied = applied.filter(|_| prompt.best == Some(index));
+            let applied = all.filter(|one| candidate.version.as_ref() == Some(&one.candidate));
+            let stepped = all.and_then(|all| stepped_over(all, candidate));
             let release = applied.and_then(|one| one.release.as_ref());
             self.table.row([
                 Cell::of(&file),
@@ -175,9 +176,9 @@ impl Report {
                 Cell::of(format!("{:.1}", candidate.before.overall)),
                 Cell::of(format!("{:.1}", candidate.after.overall)),
                 Cell::of(format!("{:.2}", candidate.confidence)),
-                Cell::of(decision(candidate, prompt.best == Some(index), applied)),
+                Cell::of(decision(candidate, prompt.best == Some(index), applied, stepped)),
                 Cell::maybe(release.or(candidate.version.as_ref())),
-                Cell::of(note(candidate, applied)),
+                Cell::of(note(candidate, applied, stepped)),
             ]);
         }
     }
@@ -289,22 +290,37 @@ pub(super) fn strategy(requested: OptimizationStrategy, used: OptimizationStrate
     name
 }
 
+/// Returns what is said of a candidate that cannot be promoted.
+pub(super) fn stepped_over<'a>(all: &'a Applied, candidate: &CandidateReport) -> Option<&'a str> {
+    let mut stepped = all.stepped_over.iter();
+    let found = stepped.find(|one| candidate.version.as_ref() == Some(&one.candidate));
+    found.map(|one| one.reason.as_str())
+}
+
 pub(super) fn decision(
     candidate: &CandidateReport,
     is_best: bool,
     applied: Option<&Applied>,
+    stepped_over: Option<&str>,
 ) -> &'static str {
     match applied {
         Some(one) if one.is_done() => "promoted",
         Some(_) => "not promoted",
+        None if stepped_over.is_some() => "not promoted",
         None if is_best => "best",
         None if candidate.accepted => "accepted",
         None => "refused",
     }
 }
 
-pub(super) fn note(candidate: &CandidateReport, applied: Option<&Applied>) -> String {
-    let not_promoted = applied.and_then(|one| one.reason.clone());
+pub(super) fn note(
+    candidate: &CandidateReport,
+    applied: Option<&Applied>,
+    stepped_over: Option<&str>,
+) -> String {
+    let not_promoted = applied
+        .and_then(|one| one.reason.clone())
+        .or_else(|| stepped_over.map(str::to_owned));
     not_promoted.unwrap_or_else(|| candidate.reasons.join("; "))
 }
 

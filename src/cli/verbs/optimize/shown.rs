@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::Done;
 use super::apply::Applied;
-use super::report::{decision, note, strategy, strategy_of};
+use super::report::{decision, note, stepped_over, strategy, strategy_of};
 use crate::cli::color::{Paint, Palette};
 use crate::cli::visible::visible_line;
 use crate::cli::wording::counted;
@@ -66,7 +66,9 @@ fn one_prompt(prompt: &OptimizedPrompt, applied: Option<&Applied>, palette: Pale
     }
     for (index, candidate) in prompt.candidates.iter().enumerate() {
         let is_best = prompt.best == Some(index);
-        shown += &one_candidate(candidate, is_best, applied.filter(|_| is_best), palette);
+        let promoted = applied.filter(|one| candidate.version.as_ref() == Some(&one.candidate));
+        let stepped = applied.and_then(|all| stepped_over(all, candidate));
+        shown += &one_candidate(candidate, is_best, (promoted, stepped), palette);
     }
     shown
 }
@@ -74,10 +76,10 @@ fn one_prompt(prompt: &OptimizedPrompt, applied: Option<&Applied>, palette: Pale
 fn one_candidate(
     candidate: &CandidateReport,
     is_best: bool,
-    applied: Option<&Applied>,
+    (applied, stepped): (Option<&Applied>, Option<&str>),
     palette: Palette,
 ) -> String {
-    let word = decision(candidate, is_best, applied);
+    let word = decision(candidate, is_best, applied, stepped);
     let paint = match word {
         "refused" => Paint::Faint,
         "not promoted" => Paint::Bad,
@@ -95,7 +97,7 @@ fn one_candidate(
         candidate.confidence,
         version.unwrap_or_default()
     );
-    let note = note(candidate, applied);
+    let note = note(candidate, applied, stepped);
     let reasons: String = note
         .split("; ")
         .filter(|text| !text.is_empty())

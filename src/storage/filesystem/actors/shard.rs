@@ -246,6 +246,7 @@ impl ShardActorState {
             catalog: Arc::clone(&self.handle.catalog),
             cache: Arc::clone(&self.shared.cache),
             max_batch_bytes: self.shared.options.max_batch_bytes,
+            evidence_limits: self.shared.options.evidence,
         };
         let myself = self.myself.clone();
         let begin = move |slot: OwnedSemaphorePermit| {

@@ -5,15 +5,16 @@
 //! pieces of its work, when nobody else writes.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
 use crate::model::{PromptId, Version};
+use crate::storage::evidence::MAX_EVIDENCE_BYTES;
 use crate::storage::filesystem::catalog::ShardCatalog;
 use crate::storage::filesystem::disk::{
-    Disk, EntryKind, Layout, MANIFEST_FILE, MAX_MANIFEST_BYTES, ReadFailure, Slot, Stamp, read_regular,
+    Disk, EntryKind, Layout, MANIFEST_FILE, ReadFailure, Slot, Stamp, evidence_of_file_name, read_regular,
     version_of_file_name,
 };
 use crate::storage::{Problem, StorageError};
@@ -28,7 +29,7 @@ const MAX_COPIES: u32 = 1000;
 /// The files of one prompt.
 #[derive(Debug, Default)]
 pub(super) struct Gathered {
-    /// Its files, the versions first and the manifest last.
+    /// Its files, the versions and their test results first and the manifest last.
     pub files: Vec<(Member, FileFacts, Staged)>,
     /// What is not as it should be.
     pub problems: Vec<Problem>,
@@ -141,6 +142,9 @@ impl Reading<'_> {
                 }
                 (Some(_), _) => self.skip(&dir.join(name), "not-a-file", "only regular files are copied"),
                 (None, _) if name == MANIFEST_FILE => {}
+                (None, EntryKind::File) if evidence_of_file_name(name).is_some() => {
+                    self.read_evidence(name)?;
+                }
                 (None, _) if name.as_encoded_bytes().starts_with(b".") => {}
                 (None, _) => self.skip(
                     &dir.join(name),
@@ -150,6 +154,16 @@ impl Reading<'_> {
             }
         }
         Ok(())
+    }
+
+    fn read_evidence(&mut self, name: &OsStr) -> Result<(), NotGathered> {
+        let Some(version) = evidence_of_file_name(name) else {
+            return Ok(());
+        };
+        match self.read(Member::Evidence(self.id.clone(), version))? {
+            Got::Nothing => self.missing(),
+            Got::File(_) | Got::Skipped => Ok(()),
+        }
     }
 
     /// Reads what the trash holds. A version that has both names is being deleted or brought back: it is live.
@@ -218,7 +232,7 @@ impl Reading<'_> {
     /// Reads one file.
     fn read(&mut self, member: Member) -> Result<Got, NotGathered> {
         let path = member.path(self.gatherer.layout);
-        let limit = self.gatherer.max_file_bytes.max(MAX_MANIFEST_BYTES);
+        let limit = self.gatherer.max_file_bytes.max(MAX_EVIDENCE_BYTES);
         let (bytes, stamp) = match read_regular(&*self.gatherer.disk, &path, limit) {
             Ok(read) => read,
             Err(ReadFailure::Absent) => return Ok(Got::Nothing),

@@ -188,7 +188,7 @@ impl Inventory {
             match member {
                 Member::Version(..) => counts.versions += 1,
                 Member::Trashed(..) => counts.trashed += 1,
-                Member::Metadata | Member::Note(..) | Member::Manifest(_) => {}
+                Member::Metadata | Member::Note(..) | Member::Evidence(..) | Member::Manifest(_) => {}
             }
             prompts.extend(member.prompt().cloned());
         }

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use crate::model::{PromptId, ShardDepth, Version};
 use crate::storage::filesystem::disk::{
-    Layout, MANIFEST_FILE, METADATA_FILE, TRASH_DIR, note_of_file_name, trashed_copy_of_file_name,
-    version_of_file_name,
+    Layout, MANIFEST_FILE, METADATA_FILE, TRASH_DIR, evidence_of_file_name, note_of_file_name,
+    trashed_copy_of_file_name, version_of_file_name,
 };
 
 /// The inventory, which is in every backup and not in its own list.
@@ -29,6 +29,8 @@ pub(super) enum Member {
     Trashed(PromptId, Version, u32),
     /// Who deleted a version, and when.
     Note(PromptId, Version),
+    /// The test results of a version.
+    Evidence(PromptId, Version),
     /// Labels and used numbers.
     Manifest(PromptId),
 }
@@ -55,6 +57,8 @@ impl Member {
             let id = PromptId::new(parent.rsplit('/').next()?).ok()?;
             if name == MANIFEST_FILE {
                 Self::Manifest(id)
+            } else if let Some(version) = evidence_of_file_name(name.as_ref()) {
+                Self::Evidence(id, version)
             } else {
                 Self::Version(id, version_of_file_name(name.as_ref())?)
             }
@@ -75,6 +79,7 @@ impl Member {
             Self::Version(id, version) => layout.version_file(id, version),
             Self::Trashed(id, version, copy) => layout.trash_file(id, version, *copy),
             Self::Note(id, version) => layout.trash_note(id, version),
+            Self::Evidence(id, version) => layout.evidence_file(id, version),
             Self::Manifest(id) => layout.manifest_file(id),
         }
     }
@@ -84,7 +89,11 @@ impl Member {
     pub(super) const fn prompt(&self) -> Option<&PromptId> {
         match self {
             Self::Metadata => None,
-            Self::Version(id, _) | Self::Trashed(id, ..) | Self::Note(id, _) | Self::Manifest(id) => Some(id),
+            Self::Version(id, _)
+            | Self::Trashed(id, ..)
+            | Self::Note(id, _)
+            | Self::Evidence(id, _)
+            | Self::Manifest(id) => Some(id),
         }
     }
 }
@@ -104,6 +113,7 @@ mod tests {
         check("69/wf_001_llm_1/1.0.0.json", Some(2));
         check("wf_001_llm_1/1.0.0.json", Some(0));
         check("6/wf_001_llm_1/.manifest.json", Some(1));
+        check("69/wf_001_llm_1/.evidence-1.0.0-opt.1.jsonl", Some(2));
         check(".trash/69/wf_001_llm_1@1.0.2.json", Some(2));
         check(".trash/69/wf_001_llm_1@1.0.2~3.json", Some(2));
         check(".trash/wf_001_llm_1@1.0.2.deleted", Some(0));
@@ -129,6 +139,8 @@ mod tests {
             "69/69/wf_001_llm_1/1.0.0.json",
             "69/wf_001_llm_1/01.0.0.json",
             "69/wf_001_llm_1/notes.txt",
+            "69/wf_001_llm_1/.evidence-1.0.jsonl",
+            "69/wf_001_llm_1/.evidence-1.0.0.jsonl~",
             "69/.tmp/x.tmp",
             ".jobs/job_1.json",
             ".index.json",

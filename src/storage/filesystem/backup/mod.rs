@@ -29,6 +29,7 @@ use std::time::Instant;
 use rustix::io::Errno;
 use tokio::runtime::Handle;
 
+use crate::storage::evidence::MAX_EVIDENCE_BYTES;
 use crate::storage::{
     BackupCheck, BackupForm, BackupReport, BackupRequest, BackupSummary, Progress, RestoreReport,
     RestoreRequest, StorageError,
@@ -36,7 +37,7 @@ use crate::storage::{
 
 use super::FileSystemStorage;
 use super::actors::Shared;
-use super::disk::{Disk, EntryKind, MAX_MANIFEST_BYTES, OpenError, RealDisk, overlap};
+use super::disk::{Disk, EntryKind, OpenError, RealDisk, overlap};
 use member::INVENTORY_FILE;
 use place::Place;
 use source::{Source, Watch};
@@ -262,7 +263,7 @@ fn find_source(root: &Root, text: &str, max_entry_bytes: u64) -> Result<Source, 
 
 /// Returns the largest file that a backup of this store may hold.
 fn max_entry_bytes(shared: &Shared) -> u64 {
-    shared.options.disk.max_file_bytes.max(MAX_MANIFEST_BYTES)
+    shared.options.disk.max_file_bytes.max(MAX_EVIDENCE_BYTES)
 }
 
 fn is_there(disk: &dyn Disk, path: &Path) -> Result<bool, StorageError> {

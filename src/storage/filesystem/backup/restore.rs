@@ -178,11 +178,11 @@ impl Restoring<'_> {
     fn restore_prompt(&mut self, id: &PromptId, files: &Files) -> Result<(), StorageError> {
         let conflicts_before = self.report.conflicts.len();
         let mut restored: BTreeSet<Version> = BTreeSet::new();
-        let (mut batch, mut bytes_in_batch, mut manifest) = (Vec::new(), 0, None);
+        let (mut batch, mut bytes_in_batch) = (Vec::new(), 0);
         let options = &self.work.shared.options;
         let (max_files, max_bytes) = (options.max_batch_versions, options.max_batch_bytes);
         for (member, (path, facts)) in files {
-            if matches!(member, Member::Note(..)) {
+            if !matches!(member, Member::Version(..) | Member::Trashed(..)) {
                 continue;
             }
             let bytes = self.read(path, *facts)?;
@@ -201,12 +201,18 @@ impl Restoring<'_> {
                     };
                     batch.push(AdoptFile::Trashed(version.clone(), *copy, bytes, note));
                 }
-                Member::Manifest(_) => manifest = Some(bytes),
-                Member::Metadata | Member::Note(..) => {}
+                Member::Metadata | Member::Note(..) | Member::Evidence(..) | Member::Manifest(_) => {}
             }
         }
         restored.extend(self.adopt(id, &batch)?);
-        if let Some(bytes) = manifest {
+        for (member, (path, facts)) in files {
+            if let Member::Evidence(_, version) = member {
+                let (bytes, belongs) = (self.read(path, *facts)?, restored.contains(version));
+                self.adopt(id, &[AdoptFile::Evidence(version.clone(), bytes, belongs)])?;
+            }
+        }
+        if let Some((path, facts)) = files.get(&Member::Manifest(id.clone())) {
+            let bytes = self.read(path, *facts)?;
             let is_clean = self.report.conflicts.len() == conflicts_before;
             self.adopt(
                 id,
@@ -261,6 +267,7 @@ impl Restoring<'_> {
         report.versions += done.versions;
         report.trashed += done.trashed;
         report.labels += done.labels;
+        report.evidence += done.evidence;
         report.unchanged += done.unchanged;
         let room = MAX_PROBLEMS.saturating_sub(report.conflicts.len());
         report.conflicts.extend(done.conflicts.into_iter().take(room));
@@ -286,6 +293,7 @@ fn all_new(id: &PromptId, files: &[AdoptFile]) -> AdoptDone {
                 done.restored.push(version.clone());
             }
             AdoptFile::Trashed(..) => done.trashed += 1,
+            AdoptFile::Evidence(..) => done.evidence += 1,
             AdoptFile::Manifest { bytes, .. } => {
                 let manifest = Manifest::parse(bytes, id);
                 done.labels += manifest.map_or(0, |manifest| manifest.labels.len() as u64);

@@ -20,6 +20,8 @@ pub enum Adoptee {
     Version(Version, Bytes),
     /// A version in the trash (0, or a leftover copy of it), and the note beside it.
     Trashed(Version, u32, Bytes, Option<Bytes>),
+    /// The test results of a version.
+    Evidence(Version, Bytes),
 }
 
 impl ShardDisk {
@@ -70,12 +72,15 @@ impl ShardDisk {
                 self.layout.trash_dir(&self.shard),
                 self.layout.trash_file(id, version, *copy),
             ),
+            Adoptee::Evidence(version, _) => {
+                (self.layout.prompt_dir(id), self.layout.evidence_file(id, version))
+            }
         }
     }
 
     fn ensure_dir_of(&self, id: &PromptId, file: &Adoptee) -> Result<(), DiskFault> {
         match file {
-            Adoptee::Version(..) => self.ensure_dir(&self.layout.prompt_dir(id)),
+            Adoptee::Version(..) | Adoptee::Evidence(..) => self.ensure_dir(&self.layout.prompt_dir(id)),
             Adoptee::Trashed(..) => self.ensure_trash_dir(),
         }
     }
@@ -148,7 +153,7 @@ impl ShardDisk {
 impl Adoptee {
     fn bytes(&self) -> &Bytes {
         match self {
-            Self::Version(_, bytes) | Self::Trashed(_, _, bytes, _) => bytes,
+            Self::Version(_, bytes) | Self::Trashed(_, _, bytes, _) | Self::Evidence(_, bytes) => bytes,
         }
     }
 }

@@ -13,6 +13,7 @@ use crate::model::{
     MAX_PROMPT_CHARS, MAX_PROMPT_ID_LEN, MAX_VERSION_LEN, OptimizationStrategy, PromptId, PromptVersion,
     ShardDepth, SuggestionType, Version, sha256_hex,
 };
+use crate::storage::evidence::{MAX_EVIDENCE_BYTES, parse, render};
 
 const DOCUMENT: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/format.md"));
 
@@ -88,6 +89,24 @@ fn the_manifest_is_what_a_rewrite_gives() {
 }
 
 #[test]
+fn the_test_results_are_what_promptd_writes() {
+    let bytes = format!("{}\n", block("json evidence"));
+    let results = parse(bytes.as_bytes(), &id(), &version("1.0.1")).unwrap();
+    assert_eq!(results.len(), 2);
+    let written = render(&id(), &version("1.0.1"), &results);
+    assert_eq!(String::from_utf8(written).unwrap(), bytes);
+    let mut keys = BTreeSet::new();
+    for line in block("json evidence").lines() {
+        collect_keys(&serde_json::from_str(line).unwrap(), &mut keys);
+    }
+    let explained = words_between("The first line:", "### Limits of evidence");
+    assert!(
+        keys.iter().all(|key| explained.contains(&key.as_str())),
+        "{keys:?}"
+    );
+}
+
+#[test]
 fn the_index_is_whole_and_its_line_is_what_promptd_writes() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(
@@ -153,7 +172,9 @@ fn the_paths_and_shards_are_those_of_the_layout() {
         layout.trash_file(&id(), &version("1.0.2"), 0),
         layout.trash_note(&id(), &version("1.0.2")),
     );
-    for path in [deleted, note, layout.tmp_dir(&layout.shard_of(&id()))] {
+    let evidence = layout.evidence_file(&id(), &version("1.0.1"));
+    let evidence = std::path::PathBuf::from(evidence.file_name().unwrap());
+    for path in [deleted, note, evidence, layout.tmp_dir(&layout.shard_of(&id()))] {
         let shown = path.display().to_string();
         let in_tree = shown.strip_prefix("69/").unwrap_or(&shown);
         assert!(FLOWING.contains(in_tree), "{shown}");
@@ -181,6 +202,7 @@ fn the_limits_are_those_of_the_code() {
         format!("at most {},000 characters", MAX_PROMPT_CHARS / 1000),
         format!("0 to {}", ShardDepth::MAX),
         format!("at most {} MiB long", super::scan::MAX_MANIFEST_BYTES >> 20),
+        format!("never larger than {} MiB", MAX_EVIDENCE_BYTES >> 20),
     ];
     for text in shown {
         assert!(FLOWING.contains(&text), "{text}");

@@ -19,6 +19,10 @@ pub(super) const TMP_DIR: &str = ".tmp";
 pub(super) const QUARANTINE_DIR: &str = "quarantine";
 /// Labels and used numbers of a prompt.
 pub(in crate::storage::filesystem) const MANIFEST_FILE: &str = ".manifest.json";
+/// How the name of a file with test results begins.
+const EVIDENCE_PREFIX: &str = ".evidence-";
+/// How it ends.
+const EVIDENCE_SUFFIX: &str = ".jsonl";
 /// The ending of the note beside a deleted version that says who deleted it and when.
 const DELETED_SUFFIX: &str = ".deleted";
 
@@ -58,6 +62,13 @@ impl Layout {
     #[must_use]
     pub fn manifest_file(self, id: &PromptId) -> PathBuf {
         self.prompt_dir(id).join(MANIFEST_FILE)
+    }
+
+    /// Returns the file with the test results of a version.
+    #[must_use]
+    pub fn evidence_file(self, id: &PromptId, version: &Version) -> PathBuf {
+        self.prompt_dir(id)
+            .join(format!("{EVIDENCE_PREFIX}{version}{EVIDENCE_SUFFIX}"))
     }
 
     /// Returns the directory of a shard's temporary files.
@@ -116,6 +127,13 @@ pub(in crate::storage::filesystem) fn note_of_file_name(name: &str) -> Option<(P
 #[must_use]
 pub(crate) fn version_of_file_name(name: &OsStr) -> Option<Version> {
     Version::new(name.to_str()?.strip_suffix(".json")?).ok()
+}
+
+/// Reads a file name as that of the test results of a version.
+#[must_use]
+pub(in crate::storage::filesystem) fn evidence_of_file_name(name: &OsStr) -> Option<Version> {
+    let version = name.to_str()?.strip_prefix(EVIDENCE_PREFIX)?;
+    Version::new(version.strip_suffix(EVIDENCE_SUFFIX)?).ok()
 }
 
 /// Reads a file name in the trash as that of a deleted version; leftover copies (`~1`) give `None`.
@@ -216,6 +234,18 @@ mod tests {
             "notes.json",
         ] {
             assert_eq!(version(odd), None, "{odd}");
+        }
+        let evidence = |name: &str| evidence_of_file_name(OsStr::new(name)).map(|v| v.to_string());
+        assert_eq!(
+            evidence(".evidence-1.2.0-opt.3.jsonl").as_deref(),
+            Some("1.2.0-opt.3")
+        );
+        for odd in [
+            ".evidence-1.2.jsonl",
+            ".evidence-1.2.0.json",
+            "evidence-1.2.0.jsonl",
+        ] {
+            assert_eq!(evidence(odd), None, "{odd}");
         }
         assert!(trashed_of_file_name(OsStr::new("p@1.0.0-rc.1.json")).is_some());
         assert!(trashed_of_file_name(OsStr::new("p@1.0.0~1.json")).is_none());

@@ -9,6 +9,7 @@ use crate::model::Integrity;
 use crate::storage::{Problem, StoredVersion};
 
 use super::adopt::ADOPTED_ENDING;
+use super::evidence::EVIDENCE_ENDING;
 use super::layout::{QUARANTINE_DIR, is_hidden};
 use super::recover::{RecoveredShard, TrashList};
 use super::version_file::{parse, read_regular};
@@ -142,7 +143,12 @@ fn judge(shard: &ShardDisk, path: &Path, kind: EntryKind, trash: &TrashList) -> 
     match kind {
         EntryKind::Dir if purge => return Ok(Leftover::Drop),
         // A file of a backup says by its path where it belongs, and not by its content: its restoring is begun again.
-        EntryKind::File if path.extension().is_some_and(|ending| ending == ADOPTED_ENDING) => {
+        // Test results are added again by whoever was not told that they are there.
+        EntryKind::File
+            if path
+                .extension()
+                .is_some_and(|ending| ending == ADOPTED_ENDING || ending == EVIDENCE_ENDING) =>
+        {
             return Ok(Leftover::Drop);
         }
         EntryKind::File => {}

@@ -12,7 +12,10 @@ mod depth;
     reason = "the seam is named after what it stands for: the disk"
 )]
 mod disk;
+mod evidence;
 mod fault;
+#[cfg(all(test, not(feature = "interleavings")))]
+mod format_doc;
 #[cfg(test)]
 mod format_doc;
 #[cfg(test)]
@@ -34,12 +37,13 @@ mod version_file;
 
 pub use adopt::Adoptee;
 pub use disk::{Disk, EntryKind, FileContent, NewFile, Space, Stamp};
+pub use evidence::read_evidence;
 pub use fault::DiskFault;
 pub use index_file::{IndexHints, IndexSource, PromptHint, load_index, write_index};
 pub use layout::Layout;
 pub(super) use layout::{
-    MANIFEST_FILE, METADATA_FILE, TRASH_DIR, TrashName, belongs_to_trashed, note_of_file_name,
-    trashed_copy_of_file_name, version_of_file_name,
+    MANIFEST_FILE, METADATA_FILE, TRASH_DIR, TrashName, belongs_to_trashed, evidence_of_file_name,
+    note_of_file_name, trashed_copy_of_file_name, version_of_file_name,
 };
 pub use manifest::{LabelRecord, Manifest};
 #[cfg(all(test, not(feature = "interleavings")))]
@@ -49,7 +53,9 @@ pub use open::{OpenError, OpenedStore, StoreMetadata, open_store};
 pub use overlap::overlap;
 pub use real::{RealDisk, StoreLock, inotify_limit};
 pub use recover::{RecoveredShard, recover_shard};
-pub(super) use scan::{Foreign, MAX_MANIFEST_BYTES, clock_nanos, list_prompt, read_manifest};
+#[cfg(all(test, not(feature = "interleavings")))]
+pub(super) use scan::MAX_MANIFEST_BYTES;
+pub(super) use scan::{Foreign, clock_nanos, list_prompt, read_manifest};
 pub use scan::{Slot, scan_prompt, scan_shard_names};
 pub(crate) use shard_disk::STORE_MOVED;
 pub use shard_disk::{DiskLimits, Prepared, Run, ShardDisk};

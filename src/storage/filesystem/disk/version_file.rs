@@ -57,6 +57,29 @@ impl ReadFailure {
     }
 }
 
+impl ReadFailure {
+    /// Turns the failure of reading test results into the answer for the caller.
+    #[must_use]
+    pub fn into_evidence_error(self, layout: Layout, id: &PromptId, version: &Version) -> StorageError {
+        let path = layout.evidence_file(id, version);
+        match self {
+            Self::Corrupt(reason) => StorageError::CorruptEvidence {
+                path: path.display().to_string(),
+                reason,
+            },
+            Self::Absent => StorageError::VersionNotFound {
+                id: id.clone(),
+                version: version.clone(),
+            },
+            Self::Refused(message) | Self::Exhausted(message) => StorageError::Io {
+                doing: "reading",
+                path,
+                message,
+            },
+        }
+    }
+}
+
 /// Tells whether an error says nothing about the file: the system is short of something for the moment.
 #[must_use]
 fn is_exhaustion(error: &io::Error) -> bool {

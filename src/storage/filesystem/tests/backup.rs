@@ -3,6 +3,7 @@
 use std::os::unix::fs::MetadataExt;
 
 use super::*;
+use crate::model::{TestResult, TestStatus};
 use crate::storage::{BackupReport, BackupRequest, Progress, RestoreReport, RestoreRequest, RestoreScope};
 
 /// Two directories beside one another: a store, and where its backups go.
@@ -465,4 +466,68 @@ async fn a_backup_directory_in_the_store_is_refused_at_start() {
         let error = refused.unwrap_err().to_string();
         assert!(error.contains("backup_dir"), "{error}");
     }
+}
+
+fn measured(execution: &str) -> Vec<TestResult> {
+    vec![crate::model::test_result::tests::result(
+        execution,
+        TestStatus::Success,
+        1.0,
+    )]
+}
+
+async fn executions(storage: &FileSystemStorage, number: &str) -> Vec<String> {
+    let results = storage.evidence(&id("p"), &version(number)).await.unwrap();
+    results.into_iter().map(|result| result.execution_id).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn test_results_go_with_the_prompt_and_never_to_another_content() {
+    let pair = Pair::new();
+    let storage = pair.store.open().await;
+    for text in ["one", "two", "three"] {
+        put(&storage, "p", text).await.unwrap();
+    }
+    for number in ["1.0.0", "1.0.1", "1.0.2"] {
+        let added = storage
+            .add_evidence(&id("p"), &version(number), &measured("a"))
+            .await;
+        assert_eq!(added.unwrap().added, 1);
+    }
+    delete(&storage, "p", "1.0.2").await;
+    back_up(&storage, "daily").await.unwrap();
+
+    let other = pair.other();
+    let empty = other.open().await;
+    let report = restore(&empty, "daily", &[]).await.unwrap();
+    assert_eq!((report.evidence, report.conflicts.len()), (3, 0));
+    assert_eq!(executions(&empty, "1.0.1").await, ["a"]);
+    empty
+        .restore(&id("p"), &version("1.0.2"), &Author::daemon())
+        .await
+        .unwrap();
+    assert_eq!(executions(&empty, "1.0.2").await, ["a"]);
+    let again = restore(&empty, "daily", &["p"]).await.unwrap();
+    assert_eq!((again.evidence, again.conflicts.len()), (0, 0));
+
+    let third = pair.other();
+    let busy = third.open().await;
+    for text in ["another one", "two"] {
+        put(&busy, "p", text).await.unwrap();
+    }
+    busy.add_evidence(&id("p"), &version("1.0.1"), &measured("b"))
+        .await
+        .unwrap();
+    let report = restore(&busy, "daily", &["p"]).await.unwrap();
+    let kinds: Vec<&str> = report
+        .conflicts
+        .iter()
+        .map(|problem| problem.kind.as_str())
+        .collect();
+    assert!(
+        kinds.contains(&"evidence-target") && kinds.contains(&"different-content"),
+        "{kinds:?}"
+    );
+    assert_eq!(executions(&busy, "1.0.0").await, [""; 0]);
+    assert_eq!(executions(&busy, "1.0.1").await, ["b"]);
 }

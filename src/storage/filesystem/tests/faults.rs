@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 
 use rustix::io::Errno;
 
+use crate::model::TestStatus;
+
 use super::faulty_disk::{Call, Failure, Fault, FaultyDisk};
 use super::*;
 
@@ -22,9 +24,10 @@ pub(super) enum Change {
     Purge,
     SetLabel,
     RemoveLabel,
+    AddEvidence,
 }
 
-const CHANGES: [Change; 11] = [
+const CHANGES: [Change; 12] = [
     Change::PutNew,
     Change::PutNext,
     Change::PutGroup,
@@ -36,19 +39,23 @@ const CHANGES: [Change; 11] = [
     Change::Purge,
     Change::SetLabel,
     Change::RemoveLabel,
+    Change::AddEvidence,
 ];
 
-/// What a prompt is, for comparing: versions with their texts, trash, labels.
+/// What a prompt is, for comparing: versions with their texts and test results, trash, labels.
 pub(super) type Picture = BTreeMap<String, (BTreeMap<String, String>, Vec<String>, BTreeMap<String, String>)>;
 
 fn label(text: &str) -> Label {
     Label::new(text).unwrap()
 }
 
-/// `p` has 1.0.0 to 1.0.3, of which 1.0.1 lies in the trash and 1.0.2 carries a label.
+/// `p` has 1.0.0 to 1.0.3, of which 1.0.1 lies in the trash and 1.0.2 carries a label; 1.0.0 and 1.0.1 have a test result.
 pub(super) async fn prepare(storage: &FileSystemStorage) {
     for text in ["zero", "one", "two", "three"] {
         put(storage, "p", text).await.unwrap();
+    }
+    for number in ["1.0.0", "1.0.1"] {
+        add_evidence(storage, number, "a").await.unwrap();
     }
     let author = Author::daemon();
     storage
@@ -66,6 +73,18 @@ async fn set_label(storage: &FileSystemStorage, name: &str, number: &str) -> Res
         author: Author::daemon(),
     };
     storage.set_label(&id("p"), request).await.map(drop)
+}
+
+async fn add_evidence(
+    storage: &FileSystemStorage,
+    number: &str,
+    execution: &str,
+) -> Result<(), StorageError> {
+    let result = crate::model::test_result::tests::result(execution, TestStatus::Success, 1.0);
+    storage
+        .add_evidence(&id("p"), &version(number), &[result])
+        .await
+        .map(drop)
 }
 
 pub(super) async fn run(storage: &Arc<FileSystemStorage>, change: Change) -> Vec<Result<(), StorageError>> {
@@ -88,6 +107,7 @@ pub(super) async fn run(storage: &Arc<FileSystemStorage>, change: Change) -> Vec
         Change::PurgeTrashed => storage.purge_trashed(&p, &version("1.0.1")).await,
         Change::Purge => storage.purge(&p, true).await,
         Change::SetLabel => set_label(storage, "staging", "1.0.3").await,
+        Change::AddEvidence => add_evidence(storage, "1.0.0", "b").await,
         Change::RemoveLabel => {
             storage
                 .remove_label(&p, &label("production"), None, &author)
@@ -121,10 +141,11 @@ pub(super) async fn picture(storage: &FileSystemStorage) -> Picture {
         let mut texts = BTreeMap::new();
         for number in &entry.versions {
             let text = text_of(storage, &name, &number.to_string()).await;
-            texts.insert(
-                number.to_string(),
-                text.unwrap_or_else(|e| panic!("{name}@{number}: {e}")),
-            );
+            let mut text = text.unwrap_or_else(|e| panic!("{name}@{number}: {e}"));
+            for result in storage.evidence(&id(&name), number).await.unwrap() {
+                text.push_str(&format!(", measured by {}", result.execution_id));
+            }
+            texts.insert(number.to_string(), text);
         }
         let trash = entry.trash.iter().map(ToString::to_string).collect();
         let labels = entry

@@ -9,7 +9,7 @@ use proptest_state_machine::StateMachineTest;
 
 use super::steps::{LABELS, NUMBERS, PROMPTS, Pick, Step, Steps, TEXTS, prompt_name};
 use super::*;
-use crate::model::Timestamp;
+use crate::model::{TestResult, TestStatus, Timestamp};
 use crate::storage::memory::MemoryStorage;
 use crate::storage::{Fingerprint, PromptEntry};
 use crate::versions::numbering::next_version_after;
@@ -41,8 +41,10 @@ impl Both {
         store.options.restart.max_restarts = usize::MAX;
         store.options.restart.max_backoff = Duration::from_millis(1);
         let tells_new_directories = store.dir.path().starts_with("/dev/shm");
+        store.options.evidence.max_results = 2;
         let files = runtime.block_on(store.open());
-        let memory = MemoryStorage::new(store.options.disk.max_file_bytes);
+        let memory = MemoryStorage::new(store.options.disk.max_file_bytes)
+            .with_evidence_limits(store.options.evidence);
         Self {
             runtime,
             store,
@@ -223,6 +225,23 @@ impl Both {
                         .await
                 });
             }
+            Step::AddEvidence {
+                prompt,
+                version,
+                executions,
+            } => {
+                let (name, version) = (prompt_name(prompt), self.choose(prompt, &version));
+                let result = |(execution, is_slow): &(usize, bool)| {
+                    let seconds = if *is_slow { 9.0 } else { 1.0 };
+                    crate::model::test_result::tests::result(
+                        &execution.to_string(),
+                        TestStatus::Success,
+                        seconds,
+                    )
+                };
+                let results: Vec<TestResult> = executions.iter().map(result).collect();
+                self.same(async |storage| storage.add_evidence(&name, &version, &results).await);
+            }
             Step::Reopen { without_index } => {
                 self.runtime.block_on(self.files.close());
                 if without_index {
@@ -257,6 +276,7 @@ impl Both {
             let versions = expected.map(|entry| entry.versions.clone()).unwrap_or_default();
             for number in versions.iter().chain([&version("9.9.9")]) {
                 self.same(async |storage| Ok(storage.read(&name, number).await?.bytes.clone()));
+                self.same(async |storage| storage.evidence(&name, number).await);
             }
             self.same(async |storage| {
                 let read = storage.read_many(&name, &versions).await;

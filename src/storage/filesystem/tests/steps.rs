@@ -77,6 +77,12 @@ pub(super) enum Step {
         label: usize,
         expected: Option<Pick>,
     },
+    /// Add the result of an execution; results of one execution may differ.
+    AddEvidence {
+        prompt: usize,
+        version: Pick,
+        executions: Vec<(usize, bool)>,
+    },
     Reopen {
         without_index: bool,
     },
@@ -117,6 +123,8 @@ fn any_step() -> impl Strategy<Value = Step> {
             .prop_map(|(prompt, label, version, expected)| Step::SetLabel { prompt, label, version, expected }),
         2 => (prompt(), label(), prop::option::of(any_pick()))
             .prop_map(|(prompt, label, expected)| Step::RemoveLabel { prompt, label, expected }),
+        4 => (prompt(), any_pick(), prop::collection::vec((0..3_usize, prop::bool::weighted(0.2)), 1..4))
+            .prop_map(|(prompt, version, executions)| Step::AddEvidence { prompt, version, executions }),
         2 => any::<bool>().prop_map(|without_index| Step::Reopen { without_index }),
         2 => Just(Step::Crash),
         2 => prompt().prop_map(|prompt| Step::KillShard { prompt }),

@@ -4,6 +4,7 @@ use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 
 use super::*;
+use crate::model::TestStatus;
 use crate::storage::{Mend, Progress, VerifyReport, VerifyScope, plan_repair};
 
 async fn verify(storage: &FileSystemStorage) -> VerifyReport {
@@ -372,4 +373,84 @@ async fn label_on(storage: &FileSystemStorage, prompt: &str, label: &str, number
         author: Author::daemon(),
     };
     storage.set_label(&id(prompt), request).await.unwrap();
+}
+
+#[tokio::test]
+async fn damaged_test_results_are_told_left_alone_and_stop_nothing_else() {
+    let store = Store::quiet();
+    let storage = store.open().await;
+    for text in ["one", "two"] {
+        put(&storage, "p", text).await.unwrap();
+    }
+    let (id, one, two) = (id("p"), version("1.0.0"), version("1.0.1"));
+    let result = |name: &str| {
+        [crate::model::test_result::tests::result(
+            name,
+            TestStatus::Success,
+            1.0,
+        )]
+    };
+    for number in [&one, &two] {
+        storage.add_evidence(&id, number, &result("a")).await.unwrap();
+    }
+    assert_eq!(verify(&storage).await.problems, []);
+    let file = |number: &str| store.path("p", &format!(".evidence-{number}.jsonl"));
+    let good = std::fs::read(file("1.0.0")).unwrap();
+    let torn = &good[..good.len() - 5];
+    std::fs::write(file("1.0.0"), torn).unwrap();
+    std::fs::write(file("7.0.0"), "").unwrap();
+    let found = kinds(&verify(&storage).await);
+    let shard = shard_of("p");
+    let expected = [
+        format!("corrupt-evidence {shard}/p/.evidence-1.0.0.jsonl"),
+        format!("corrupt-evidence {shard}/p/.evidence-7.0.0.jsonl"),
+        format!("orphan-evidence {shard}/p/.evidence-7.0.0.jsonl"),
+    ];
+    assert_eq!(found, expected);
+    for error in [
+        storage.evidence(&id, &one).await.unwrap_err(),
+        storage.add_evidence(&id, &one, &result("b")).await.unwrap_err(),
+    ] {
+        assert_eq!(error.code(), "corrupt-evidence", "{error}");
+    }
+    assert_eq!(std::fs::read(file("1.0.0")).unwrap(), torn);
+    assert_eq!(storage.evidence(&id, &two).await.unwrap().len(), 1);
+    assert_eq!(text_of(&storage, "p", "1.0.0").await.unwrap(), "one");
+    put(&storage, "p", "three").await.unwrap();
+    // Put right, it is read and added to at once.
+    std::fs::write(file("1.0.0"), good).unwrap();
+    assert_eq!(
+        storage.add_evidence(&id, &one, &result("b")).await.unwrap().total,
+        2
+    );
+}
+
+#[tokio::test]
+async fn test_results_stay_with_the_number_until_it_is_forgotten() {
+    let store = Store::quiet();
+    let storage = store.open().await;
+    for text in ["one", "two"] {
+        put(&storage, "p", text).await.unwrap();
+    }
+    let (id, one, author) = (id("p"), version("1.0.0"), Author::daemon());
+    let result = [crate::model::test_result::tests::result(
+        "a",
+        TestStatus::Success,
+        1.0,
+    )];
+    storage.add_evidence(&id, &one, &result).await.unwrap();
+    let file = store.path("p", ".evidence-1.0.0.jsonl");
+    storage.delete(&id, &[one.clone()], false, &author).await.unwrap();
+    assert_eq!(storage.evidence(&id, &one).await.unwrap_err().code(), "not-found");
+    assert_eq!(
+        storage.add_evidence(&id, &one, &result).await.unwrap_err().code(),
+        "not-found"
+    );
+    storage.restore(&id, &one, &author).await.unwrap();
+    assert_eq!(storage.evidence(&id, &one).await.unwrap().len(), 1);
+    storage.delete(&id, &[one.clone()], false, &author).await.unwrap();
+    assert!(file.exists());
+    storage.purge_trashed(&id, &one).await.unwrap();
+    assert!(!file.exists());
+    assert_eq!(verify(&storage).await.problem_count(), 0);
 }

@@ -4,6 +4,7 @@
 //! have noticed what changed and the index has caught up; only what is still so is reported.
 
 mod driver;
+mod evidence;
 mod linked;
 mod prompt;
 mod store;

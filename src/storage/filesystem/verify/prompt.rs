@@ -55,6 +55,7 @@ pub(super) fn check_prompt(
         }
     }
     check_parents(shared, id, &slot, &read, &mut report.problems);
+    super::evidence::check(shared, id, &slot, &read.damaged, &mut report.problems);
     if read.unsealed > 0 {
         let message = format!(
             "{} versions have no checksum: another program made them; 'promptctl verify --repair' adds it",

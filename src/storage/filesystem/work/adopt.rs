@@ -6,7 +6,8 @@ use std::path::Path;
 use bytes::Bytes;
 
 use crate::model::{Author, Integrity, Version};
-use crate::storage::filesystem::disk::{Adoptee, MAX_MANIFEST_BYTES, Manifest, ReadFailure, read_regular};
+use crate::storage::evidence::MAX_EVIDENCE_BYTES;
+use crate::storage::filesystem::disk::{Adoptee, Manifest, ReadFailure, read_regular};
 use crate::storage::{Problem, StorageError, StoredVersion};
 
 use super::change::ChangeOf;
@@ -31,6 +32,8 @@ pub(crate) enum AdoptFile {
     Version(Version, Bytes),
     /// A version in the trash, which copy of it, and the note beside it.
     Trashed(Version, u32, Bytes, Option<Bytes>),
+    /// The test results of a version, after all versions, and whether that version is here now as the backup has it.
+    Evidence(Version, Bytes, bool),
     /// The manifest, after all versions; with it those that are there now as the backup has them, and whether all that
     /// came before it is.
     Manifest {
@@ -54,6 +57,8 @@ pub(crate) struct AdoptDone {
     pub trashed: u64,
     /// Labels added.
     pub labels: u64,
+    /// Files with test results added.
+    pub evidence: u64,
     /// Files that were there with the same content.
     pub unchanged: u64,
     /// What contradicts the store.
@@ -70,7 +75,7 @@ enum Verdict {
 impl ChangeOf<'_> {
     pub(super) fn adopt(&mut self, request: AdoptRequest) -> Result<AdoptDone, StorageError> {
         let (mut done, mut adoptees) = (AdoptDone::default(), Vec::new());
-        let mut manifest = None;
+        let (mut evidence, mut manifest) = (Vec::new(), None);
         for file in request.files {
             match file {
                 AdoptFile::Version(version, bytes) => {
@@ -93,6 +98,7 @@ impl ChangeOf<'_> {
                         adoptees.push(Adoptee::Trashed(version, copy, bytes, note));
                     }
                 }
+                AdoptFile::Evidence(version, bytes, belongs) => evidence.push((version, bytes, belongs)),
                 AdoptFile::Manifest {
                     bytes,
                     restored,
@@ -105,6 +111,7 @@ impl ChangeOf<'_> {
             taken_in.map_err(|fault| self.fault(fault))?;
             self.look_after(&adoptees);
         }
+        self.adopt_evidence(evidence, request.dry_run, &mut done)?;
         if let Some((bytes, restored, is_clean)) = manifest {
             self.adopt_manifest(
                 &bytes,
@@ -126,7 +133,7 @@ impl ChangeOf<'_> {
             match adoptee {
                 Adoptee::Version(version, _) => versions.push(version.clone()),
                 Adoptee::Trashed(version, 0, ..) => deleted.push(version.clone()),
-                Adoptee::Trashed(..) => {}
+                Adoptee::Trashed(..) | Adoptee::Evidence(..) => {}
             }
         }
         trash.extend(deleted);
@@ -134,6 +141,37 @@ impl ChangeOf<'_> {
         trash.dedup();
         self.effects.evict_all(self.id, &versions);
         self.look_again(trash, None);
+    }
+
+    /// Takes in test results once the versions that they are about are durable.
+    fn adopt_evidence(
+        &mut self,
+        files: Vec<(Version, Bytes, bool)>,
+        dry_run: bool,
+        done: &mut AdoptDone,
+    ) -> Result<(), StorageError> {
+        let mut adoptees = Vec::new();
+        for (version, bytes, belongs) in files {
+            let place = self.context.disk.layout.evidence_file(self.id, &version);
+            let verdict = match self.compare(&place, &bytes)? {
+                Some(verdict) => verdict,
+                None if belongs || self.slot.entry.has_trashed(&version) => Verdict::Add,
+                None => {
+                    let why = format!("version {version} is not here as the backup has it");
+                    Verdict::Conflict("evidence-target", why)
+                }
+            };
+            if done.count(&place, verdict) {
+                done.evidence += 1;
+                adoptees.push(Adoptee::Evidence(version, bytes));
+            }
+        }
+        if !adoptees.is_empty() && !dry_run {
+            let taken_in = self.context.disk.adopt(self.id, &adoptees);
+            taken_in.map_err(|fault| self.fault(fault))?;
+            self.look_again(self.slot.entry.trash.clone(), None);
+        }
+        Ok(())
     }
 
     fn judge_version(
@@ -196,7 +234,7 @@ impl ChangeOf<'_> {
     /// Compares what the backup has with what lies at a place; `None` when nothing does.
     fn compare(&self, place: &Path, bytes: &Bytes) -> Result<Option<Verdict>, StorageError> {
         let disk = &self.context.disk;
-        let limit = disk.limits.max_file_bytes.max(MAX_MANIFEST_BYTES);
+        let limit = disk.limits.max_file_bytes.max(MAX_EVIDENCE_BYTES);
         let there = match read_regular(&*disk.disk, place, limit) {
             Ok((there, _)) => Bytes::from(there),
             Err(ReadFailure::Absent) => return Ok(None),

@@ -140,6 +140,8 @@ impl ChangeOf<'_> {
         if let (Some(mut manifest), false) = (manifest, entry.trash.is_empty() || entry.versions.is_empty()) {
             self.keep_numbers(&mut manifest, &entry.trash)?;
         }
+        // Cut off later, they would be left without their versions.
+        self.forget_evidence(&entry.trash)?;
         let disk = Arc::clone(&self.context.disk);
         disk.purge_trash_of(self.id).map_err(|fault| self.fault(fault))?;
         disk.purge_prompt_dir(self.id).map_err(|fault| {
@@ -161,6 +163,7 @@ impl ChangeOf<'_> {
         // The number must stay used when the last trace of it goes.
         let mut manifest = self.manifest()?;
         self.keep_numbers(&mut manifest, versions)?;
+        self.forget_evidence(versions)?;
         let purged = self.context.disk.purge_trashed(self.id, versions);
         purged.map_err(|fault| self.fault(fault))?;
         self.look_again(self.trash_without(versions), None);
@@ -197,7 +200,7 @@ impl ChangeOf<'_> {
         kept.cloned().collect()
     }
 
-    fn no_version(&self, version: &Version) -> StorageError {
+    pub(super) fn no_version(&self, version: &Version) -> StorageError {
         let (id, version) = (self.id.clone(), version.clone());
         StorageError::VersionNotFound { id, version }
     }

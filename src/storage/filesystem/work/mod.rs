@@ -5,6 +5,7 @@
 
 mod adopt;
 mod change;
+mod evidence;
 mod labels;
 mod look;
 mod mend;
@@ -14,9 +15,10 @@ mod write;
 
 use std::sync::Arc;
 
-use crate::model::{Author, Label, PromptId, Version};
+use crate::model::{Author, Label, PromptId, TestResult, Version};
 use crate::storage::{
-    LabelEntry, Problem, PromptEntry, PutOutcome, PutVersion, RepairStep, SetLabel, StorageError,
+    EvidenceAdded, EvidenceLimits, LabelEntry, Problem, PromptEntry, PutOutcome, PutVersion, RepairStep,
+    SetLabel, StorageError,
 };
 
 use super::cache::{CacheKey, CachedVersion, VersionCache};
@@ -75,6 +77,13 @@ pub(super) enum WriteOp {
         /// Who.
         author: Author,
     },
+    /// Add test results to a version.
+    AddEvidence {
+        /// Which.
+        version: Version,
+        /// What was measured.
+        results: Vec<TestResult>,
+    },
     /// Take in files of a backup.
     Adopt(Box<AdoptRequest>),
     /// Change nothing, and call something while nobody else does.
@@ -108,6 +117,8 @@ pub(super) enum WriteDone {
     Mended(Vec<RepairStep>),
     /// Of a label set.
     Label(LabelEntry),
+    /// Of test results added.
+    Evidence(EvidenceAdded),
     /// Of files taken in.
     Adopted(AdoptDone),
     /// Of anything else.
@@ -125,6 +136,8 @@ pub(super) struct WorkContext {
     pub cache: Arc<VersionCache>,
     /// Bytes in one commit.
     pub max_batch_bytes: u64,
+    /// How much evidence a version may have.
+    pub evidence_limits: EvidenceLimits,
 }
 
 /// What the actor has to publish.

@@ -88,6 +88,7 @@ fn change(mut change: ChangeOf<'_>, op: WriteOp) -> Result<WriteDone, StorageErr
             expected,
             author,
         } => change.remove_label(&label, expected.as_ref(), &author),
+        WriteOp::AddEvidence { version, results } => change.add_evidence(&version, &results),
         WriteOp::Adopt(request) => change.adopt(*request).map(WriteDone::Adopted),
         WriteOp::Put(_) | WriteOp::Quiet(_) => Ok(WriteDone::Done),
     }

@@ -162,6 +162,8 @@ fn check_orphans(
     for (id, picture) in pictures {
         let id = PromptId::new(id).unwrap();
         expected.insert(LAYOUT.manifest_file(&id));
+        let measured = picture.evidence.keys();
+        expected.extend(measured.map(|number| LAYOUT.evidence_file(&id, number)));
         expected.extend(
             picture
                 .versions

@@ -11,16 +11,16 @@ use super::memory_disk::MemoryDisk;
 use super::oracle::{Op, Oracle, Picture};
 use super::world::Content;
 use super::*;
-use crate::model::ShardId;
-use crate::storage::Problem;
+use crate::model::{ShardId, TestResult, TestStatus};
 use crate::storage::filesystem::cache::VersionCache;
 use crate::storage::filesystem::catalog::{Catalog, ShardCatalog};
 use crate::storage::filesystem::disk::{
-    Run, ShardDisk, list_shards, read_version_at, recover_shard, settle_metadata, write_index,
+    Run, ShardDisk, list_shards, read_evidence, read_version_at, recover_shard, settle_metadata, write_index,
 };
 use crate::storage::filesystem::work::{
     Effects, Look, WorkContext, WriteDone, WriteOp, look, put_all, write_one,
 };
+use crate::storage::{EvidenceLimits, Problem};
 
 /// Tells one opening from the next, as a process id does.
 static RUNS: AtomicU64 = AtomicU64::new(1);
@@ -146,6 +146,7 @@ impl Daemon {
             catalog: Arc::clone(&shard.catalog),
             cache,
             max_batch_bytes: 1 << 20,
+            evidence_limits: EvidenceLimits::default(),
         }
     }
 
@@ -228,6 +229,14 @@ impl Daemon {
                 let text = self.text(&LAYOUT.trash_file(of, number, 0), of, number)?;
                 picture.trash.insert(number.clone(), text);
             }
+            for number in slot.entry.versions.iter().chain(&slot.entry.trash) {
+                let read = read_evidence(&*self.disk, LAYOUT, of, number);
+                let read = read.map_err(|failure| format!("the results of {of}@{number}: {failure:?}"))?;
+                if let Some((results, _)) = read {
+                    let executions = results.into_iter().map(|result| result.execution_id);
+                    picture.evidence.insert(number.clone(), executions.collect());
+                }
+            }
             for (label, target) in &slot.entry.labels {
                 picture.labels.insert(label.to_string(), target.version.clone());
             }
@@ -292,6 +301,13 @@ impl Daemon {
     }
 }
 
+/// Test results of executions with these names.
+pub(super) fn results(executions: &[String]) -> Vec<TestResult> {
+    let result =
+        |execution: &String| crate::model::test_result::tests::result(execution, TestStatus::Success, 1.0);
+    executions.iter().map(result).collect()
+}
+
 fn write_op(op: &Op) -> WriteOp {
     let author = Author::daemon();
     match op {
@@ -321,6 +337,14 @@ fn write_op(op: &Op) -> WriteOp {
             label: Label::new(label).unwrap(),
             expected: None,
             author,
+        },
+        Op::AddEvidence {
+            version: number,
+            executions,
+            ..
+        } => WriteOp::AddEvidence {
+            version: version(number),
+            results: results(executions),
         },
         Op::TakeIn { id } => WriteOp::Adopt(Box::new(restoring::request(id))),
         Op::Seal { accepted, .. } => WriteOp::Seal(accepted.as_deref().map(version)),

@@ -45,6 +45,12 @@ pub(crate) enum Op {
         id: String,
         label: String,
     },
+    /// Test results of some executions are added to a version.
+    AddEvidence {
+        id: String,
+        version: String,
+        executions: Vec<String>,
+    },
     /// The files of a backup are taken in.
     TakeIn {
         id: String,
@@ -66,6 +72,8 @@ pub(crate) struct Picture {
     pub(crate) versions: BTreeMap<Version, String>,
     pub(crate) trash: BTreeMap<Version, String>,
     pub(crate) labels: BTreeMap<String, Version>,
+    /// The executions of which a version has results, wherever it is.
+    pub(crate) evidence: BTreeMap<Version, Vec<String>>,
 }
 
 /// A prompt as it was promised.
@@ -101,6 +109,7 @@ impl Op {
             | Self::Purge { id }
             | Self::SetLabel { id, .. }
             | Self::RemoveLabel { id, .. }
+            | Self::AddEvidence { id, .. }
             | Self::TakeIn { id }
             | Self::Seal { id, .. }
             | Self::MendManifest { id } => id,
@@ -116,6 +125,7 @@ impl Promised {
             versions,
             trash,
             labels,
+            evidence,
         } = &mut after.picture;
         match op {
             Op::Put { text, .. } => {
@@ -142,7 +152,10 @@ impl Promised {
                 let (number, text) = trash.remove_entry(&version(number)).unwrap();
                 versions.insert(number, text);
             }
-            Op::Forget { version: number, .. } => drop(trash.remove(&version(number))),
+            Op::Forget { version: number, .. } => {
+                trash.remove(&version(number));
+                evidence.remove(&version(number));
+            }
             Op::Purge { .. } => after = Self::default(),
             Op::SetLabel {
                 label,
@@ -150,6 +163,18 @@ impl Promised {
                 ..
             } => drop(labels.insert(label.clone(), version(number))),
             Op::RemoveLabel { label, .. } => drop(labels.remove(label)),
+            Op::AddEvidence {
+                version: number,
+                executions,
+                ..
+            } => {
+                let there = evidence.entry(version(number)).or_default();
+                for execution in executions {
+                    if !there.contains(execution) {
+                        there.push(execution.clone());
+                    }
+                }
+            }
             Op::TakeIn { .. } => restoring::take_in(&mut after),
             Op::Seal { accepted, .. } => {
                 let chosen = unsealed(versions, accepted.as_deref());
@@ -178,16 +203,26 @@ impl Promised {
                     })
                     .collect()
             }
-            // First the trash is emptied, then the prompt goes.
+            // First the test results of what lies in the trash go, then the trash is emptied, then the prompt goes.
             Op::Purge { .. } => {
                 let trashed: Vec<Version> = self.picture.trash.keys().cloned().collect();
                 subsets(&trashed)
                     .map(|gone| {
                         let mut picture = self.picture.clone();
                         picture.trash.retain(|number, _| !gone.contains(&number));
+                        let Picture {
+                            versions, evidence, ..
+                        } = &mut picture;
+                        evidence.retain(|number, _| versions.contains_key(number));
                         picture
                     })
                     .collect()
+            }
+            // First its test results go, then the version.
+            Op::Forget { version: number, .. } => {
+                let mut picture = self.picture.clone();
+                picture.evidence.remove(&version(number));
+                vec![picture]
             }
             Op::TakeIn { .. } => restoring::cut_off(&self.picture),
             // One after the other.

@@ -15,6 +15,8 @@ const LIVE: [(&str, &str); 2] = [("1.5.0", "kept"), ("1.5.2", "kept as well")];
 const TRASHED: (&str, &str) = ("1.5.1", "kept in the trash");
 /// Its label.
 const LABEL: (&str, &str) = ("kept", "1.5.2");
+/// The test results of one of them.
+const MEASURED: (&str, &str) = ("1.5.0", "kept");
 /// The highest number that was used there; it is nowhere.
 const HIGHEST: &str = "1.5.3";
 
@@ -30,6 +32,9 @@ pub(super) fn request(prompt: &str) -> AdoptRequest {
         bytes(TRASHED.0, TRASHED.1),
         Some(Bytes::from(note.to_string())),
     );
+    let results = super::daemon::results(&[MEASURED.1.to_owned()]);
+    let results = crate::storage::evidence::render(&id(prompt), &version(MEASURED.0), &results);
+    let evidence = AdoptFile::Evidence(version(MEASURED.0), Bytes::from(results), true);
     let mut manifest = Manifest::default();
     manifest.highest_used.note_all([&version(HIGHEST)]);
     manifest.set_label(&Label::new(LABEL.0).unwrap(), &version(LABEL.1), &author);
@@ -39,7 +44,7 @@ pub(super) fn request(prompt: &str) -> AdoptRequest {
         is_clean: true,
     };
     AdoptRequest {
-        files: live.into_iter().chain([trashed, manifest]).collect(),
+        files: live.into_iter().chain([trashed, evidence, manifest]).collect(),
         dry_run: false,
         lost_too: true,
         author,
@@ -55,18 +60,28 @@ pub(super) fn take_in(prompt: &mut Promised) {
         .collect();
     prompt.picture = with_some(&prompt.picture, &all.iter().collect::<Vec<_>>());
     prompt.picture.labels.insert(LABEL.0.into(), version(LABEL.1));
+    add_results(&mut prompt.picture);
     let used: BTreeSet<Version> = all.into_iter().chain([HIGHEST]).map(version).collect();
     prompt.used.extend(used);
 }
 
-/// What a crash may leave: any of its files, each whole. The label comes after them.
+fn add_results(picture: &mut Picture) {
+    let kept = vec![MEASURED.1.to_owned()];
+    picture.evidence.insert(version(MEASURED.0), kept);
+}
+
+/// What a crash may leave: any of its files, each whole. Then come the test results, then the label.
 pub(super) fn cut_off(before: &Picture) -> Vec<Picture> {
     let all: Vec<&str> = LIVE
         .iter()
         .map(|(number, _)| *number)
         .chain([TRASHED.0])
         .collect();
-    subsets(&all).map(|some| with_some(before, &some)).collect()
+    let mut pictures: Vec<Picture> = subsets(&all).map(|some| with_some(before, &some)).collect();
+    let mut measured = with_some(before, &all.iter().collect::<Vec<_>>());
+    add_results(&mut measured);
+    pictures.push(measured);
+    pictures
 }
 
 fn with_some(before: &Picture, some: &[&&str]) -> Picture {

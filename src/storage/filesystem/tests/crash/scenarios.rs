@@ -59,6 +59,14 @@ fn set_label(label: &str, version: &str) -> Op {
     }
 }
 
+fn measure(version: &str, executions: &[&str]) -> Op {
+    Op::AddEvidence {
+        id: "p".into(),
+        version: version.into(),
+        executions: executions.iter().map(|&name| name.to_owned()).collect(),
+    }
+}
+
 fn take_in(id: &str) -> Op {
     Op::TakeIn { id: id.to_owned() }
 }
@@ -67,10 +75,13 @@ fn trashed(version: &str) -> (String, String) {
     ("p".into(), version.into())
 }
 
-/// `p` has 1.0.0, 1.0.2 with the label `production`, 1.0.3; in the trash lie 1.0.1 and 1.0.4.
+/// `p` has 1.0.0, 1.0.2 with the label `production`, 1.0.3; in the trash lie 1.0.1 and 1.0.4. There are test results of
+/// 1.0.0 and 1.0.4.
 fn usual() -> Vec<Step> {
     let texts = ["zero", "one", "two", "three", "four"];
     let mut steps: Vec<Step> = texts.into_iter().map(|text| ask(put("p", text))).collect();
+    steps.push(ask(measure("1.0.0", &["a"])));
+    steps.push(ask(measure("1.0.4", &["a", "b"])));
     steps.push(ask(delete("p", &["1.0.1"])));
     steps.push(ask(delete("p", &["1.0.4"])));
     steps.push(ask(set_label("production", "1.0.2")));
@@ -109,6 +120,8 @@ fn changes() -> Vec<(&'static str, Vec<Op>)> {
                 version: forgotten.1,
             }],
         ),
+        ("add the first results", vec![measure("1.0.2", &["a", "b"])]),
+        ("add further results", vec![measure("1.0.3", &["b", "c"])]),
         ("set a label", vec![set_label("staging", "1.0.3")]),
         ("move a label", vec![set_label("production", "1.0.3")]),
         (
@@ -256,6 +269,25 @@ pub(crate) fn histories() -> Vec<Scenario> {
             "put, delete, restore, put",
             usual(),
             vec![new(), gone(), restore("1.0.5"), new()],
+        ),
+        scenario(
+            "measure, delete, forget",
+            usual(),
+            vec![
+                ask(measure("1.0.3", &["a"])),
+                ask(measure("1.0.3", &["a", "b"])),
+                ask(delete("p", &["1.0.3"])),
+                forget("1.0.3"),
+            ],
+        ),
+        scenario(
+            "a sync that fails while results are added, then others",
+            usual(),
+            vec![
+                Step::FailSync,
+                ask(measure("1.0.0", &["b"])),
+                ask(measure("1.0.0", &["c"])),
+            ],
         ),
         scenario(
             "put, purge, put",
