@@ -23,4 +23,5 @@ pub mod jobs;
 pub mod model;
 pub mod optimizer;
 pub mod storage;
+pub mod variants;
 pub mod versions;

@@ -30,6 +30,7 @@ mod rm;
 mod rollback;
 mod status;
 mod trash;
+mod variants;
 mod verify;
 mod version;
 
@@ -57,6 +58,7 @@ pub(super) enum Verb {
     Rewrite(rewrite::RewriteArgs),
     Optimize(optimize::OptimizeArgs),
     Promote(promote::PromoteArgs),
+    Variants(variants::VariantsArgs),
     Import(import::ImportArgs),
     Export(export::ExportArgs),
     Backup(backup::BackupArgs),
@@ -99,6 +101,7 @@ impl Verb {
             Self::Rewrite(args) => rewrite::run(args, session).await,
             Self::Optimize(args) => optimize::run(args, session).await,
             Self::Promote(args) => promote::run(args, session).await,
+            Self::Variants(args) => variants::run(args, session).await,
             Self::Import(args) => import::run(args, session).await,
             Self::Export(args) => export::run(args, session).await,
             Self::Backup(args) => backup::run(args, session).await,
