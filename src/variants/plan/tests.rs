@@ -127,7 +127,7 @@ fn unknown_keys_are_refused_with_their_line() {
         4,
         "concurency",
     );
-    check_error("workflows:\n- catalog_id: w\n- catalog_id: [\n", 4, "");
+    check_error("workflows:\n- catalog_id: w\n- catalog_id: [\n", 3, "");
 }
 
 #[test]
