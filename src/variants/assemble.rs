@@ -71,7 +71,7 @@ pub fn choose_entry<'p>(
     };
     let fitting: Vec<_> = enabled().filter(|entry| fits(&entry.catalog_id)).collect();
     let all: Vec<_> = enabled().collect();
-    match (&fitting[..], &all[..]) {
+    match (fitting.as_slice(), all.as_slice()) {
         ([one], _) | ([], [one]) => Ok(one),
         (_, []) => Err("no workflow of the plan is enabled".to_owned()),
         _ => {

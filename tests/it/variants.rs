@@ -45,7 +45,7 @@ test_data:
 execution:
   concurrency: 4
   retry_policy: {max_attempts: 2, backoff_seconds: 0}
-  stop_conditions: {timeout_per_task: 1.5}
+  stop_conditions: {timeout_per_task: 4}
 "#;
 
 /// Does what the case says.
@@ -133,7 +133,9 @@ fn differences(one: &[u8], other: &[u8]) -> BTreeSet<String> {
                 let at = format!("{at}/{}", key.replace('~', "~0").replace('/', "~1"));
                 match (a.get(key), b.get(key)) {
                     (Some(a), Some(b)) => walk(a, b, &at, found),
-                    _ => drop(found.insert(at)),
+                    _ => {
+                        found.insert(at);
+                    }
                 }
             }
         } else if let (Some(a), Some(b)) = (one.as_sequence(), other.as_sequence())
@@ -264,7 +266,7 @@ workflows:
           - {selector: {by_type: agent}, strategy: {mode: prepend, content: Be kind.}}
           - {selector: {by_type: question-classifier}, strategy: {mode: template, template: {inline: "{{ original }}!"}}}
 "#;
-    let mut patched = 0;
+    let (mut patched, mut refused) = (0, Vec::new());
     let all = [folder.clone(), folder.join("synthetic")];
     let files = all.iter().flat_map(|folder| std::fs::read_dir(folder).unwrap());
     for path in files.map(|entry| entry.unwrap().path()) {
@@ -286,11 +288,9 @@ workflows:
         ];
         let made = host.ctl(&arguments);
         if made.code != 0 {
-            // A text behind an alias: nothing is written then.
-            assert!(
-                made.code == 1 && made.stderr.contains("alias") && !out.exists(),
-                "{made:?}"
-            );
+            // A text behind an alias, or no prompt at all: nothing is written then.
+            assert!(made.code == 1 && !out.exists(), "{made:?}");
+            refused.push(path.file_name().unwrap().to_owned());
             continue;
         }
         let said: Value = serde_json::from_str(&made.stdout).unwrap();
@@ -319,7 +319,8 @@ workflows:
         }
         patched += meant.len();
     }
-    assert!(patched > 20, "only {patched} texts were patched");
+    eprintln!("{patched} texts were patched; refused: {refused:?}");
+    assert!(patched > 20 && refused.len() <= 2, "{patched} {refused:?}");
 }
 
 #[test]
@@ -336,7 +337,11 @@ fn plans_that_do_not_fit_say_where_and_write_nothing() {
         1,
         "line 7: the selector matches nothing",
     );
-    fails(&PLAN.replace("Be brief.", "See {{#9.x#}}."), 1, "adds {{#9.x#}}");
+    fails(
+        &PLAN.replace("Be brief.", "'See {{#9.x#}}.'"),
+        1,
+        "adds {{#9.x#}}",
+    );
     fails(
         &PLAN.replace("content: Be brief.", "ref: bot_1_system_0@1.0.0"),
         69,
@@ -469,10 +474,7 @@ async fn stored_versions_and_candidates_become_variants() {
         .replace("content: Be brief.", &format!("ref: bot_{variant}"))
         .replace("prepend", "replace");
     let plan = plan.replace("by_label: answer", "by_prompt: bot_1_system_0");
-    assert_eq!(
-        make(&host, WORKFLOW, &plan, &["--force"]),
-        (0, make(&host, WORKFLOW, &plan, &[]).1)
-    );
+    assert_eq!(make(&host, WORKFLOW, &plan, &["--force"]).0, 0);
     let by_plan = std::fs::read_to_string(out.join("bot.brief.yml")).unwrap();
     assert_eq!(by_plan, document);
     let gone = plan.replace(&version(1), "9.9.9");
@@ -519,7 +521,7 @@ fn whatever_a_command_does_is_a_result_and_the_run_goes_on() {
     for (action, words) in [
         ("rubbish", "did not print one JSON object"),
         ("exit", "exit status: 3; it said: it broke"),
-        ("hang", "did not end within 1.5 s"),
+        ("hang", "did not end within 4 s"),
         ("flood", "more than 8388608 bytes"),
         ("failed", "not good"),
         ("silent", "printed nothing"),
@@ -612,7 +614,7 @@ fn a_run_ends_early_when_it_is_enough() {
         &host,
         WORKFLOW,
         &PLAN
-            .replace("timeout_per_task: 1.5", "max_failures: 2")
+            .replace("timeout_per_task: 4", "max_failures: 2")
             .replace("concurrency: 4", "concurrency: 1"),
         &[],
     );
@@ -662,7 +664,7 @@ impl Hanging {
             "['1', '2', '3', '4', '5', '6']",
         );
         let values = values
-            .replace("timeout_per_task: 1.5", "timeout_per_task: 600")
+            .replace("timeout_per_task: 4", "timeout_per_task: 600")
             .replace("concurrency: 4", "concurrency: 1");
         assert_eq!(make(host, WORKFLOW, &values, &[]).0, 0);
         let pid_file = host.path().join("pid");

@@ -204,7 +204,7 @@ impl Builder {
     }
 
     fn build(mut self) -> Vec<Vec<usize>> {
-        if let [first, second, ..] = self.sizes[..] {
+        if let [first, second, ..] = *self.sizes.as_slice() {
             let pairs = (0..first).flat_map(|x| (0..second).map(move |y| vec![x, y]));
             self.rows = pairs.collect();
         }

@@ -164,7 +164,16 @@ pub fn of_answer(answer: &[u8], trial: &Trial<'_>) -> Result<TestResult, String>
         result.metadata.entry(key).or_insert(value);
     }
     result.metadata.extend(ours);
-    Ok(result)
+    reads_back(result)
+}
+
+/// Refuses a result whose line nobody could read again, such as one that is nested too deeply.
+fn reads_back(result: TestResult) -> Result<TestResult, String> {
+    let line = serde_json::to_vec(&result).map_err(|error| error.to_string())?;
+    match serde_json::from_slice::<TestResult>(&line) {
+        Ok(_) => Ok(result),
+        Err(error) => Err(format!("the answer of the command cannot be kept: {error}")),
+    }
 }
 
 fn blank(trial: &Trial<'_>) -> TestResult {
@@ -323,6 +332,8 @@ mod tests {
             assert!(message.contains(words), "{answer}: {message}");
         }
         assert!(answered(&"x".repeat(10_000)).unwrap_err().len() < 300);
+        let deep = format!("{{\"more\": {}{}}}", "[".repeat(126), "]".repeat(126));
+        assert!(answered(&deep).unwrap_err().contains("cannot be kept"));
     }
 
     #[test]

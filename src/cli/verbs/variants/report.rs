@@ -14,6 +14,7 @@ use crate::cli::table::{Cell, Table};
 use crate::cli::verbs::diff::words;
 use crate::cli::visible::visible;
 use crate::cli::wording::counted;
+use crate::model::PromptId;
 use crate::variants::patch::Built;
 use crate::versions::compare::word_changes;
 
@@ -101,7 +102,7 @@ fn difference(built: &Built, palette: Palette) -> String {
         let place = change
             .prompt_id
             .as_ref()
-            .map_or(change.pointer.as_str(), |id| id.as_str());
+            .map_or(change.pointer.as_str(), PromptId::as_str);
         let title = format!("{}: {place}", built.variant);
         shown.push_str(&format!(
             "\n{}\n",

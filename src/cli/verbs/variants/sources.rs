@@ -20,7 +20,7 @@ use crate::dify;
 use crate::model::sha256_hex;
 use crate::variants::choose_entry;
 use crate::variants::plan::{
-    Datasets, PatchMode, PlanError, PromptVariant, TestPlan, WorkflowCatalog, WorkflowEntry,
+    Datasets, PatchMode, PlanError, PromptVariant, Strategy, TestPlan, WorkflowCatalog, WorkflowEntry,
     WorkflowPlanEntry, parse_catalog, parse_datasets, parse_plan,
 };
 
@@ -86,7 +86,11 @@ pub(super) fn add_datasets(path: &Path, all: &mut Datasets) -> Result<(), CliErr
         }
         all.datasets.push(dataset);
     }
-    if all.strategy == crate::variants::plan::Strategy::default() {
+    if more.strategy != Strategy::default() {
+        if all.strategy != Strategy::default() && all.strategy != more.strategy {
+            let message = format!("{} and the plan combine values in different ways", path.display());
+            return Err(CliError::failure(message).hint("give `strategy` in one of them"));
+        }
         all.strategy = more.strategy;
     }
     Ok(())

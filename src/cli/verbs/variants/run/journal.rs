@@ -16,8 +16,8 @@ use crate::cli::replace;
 use crate::cli::session::Session;
 use crate::variants::run::{Journal, JournalLine, TestResult, read_line};
 
-/// The longest line: beyond what an answer may have.
-const MAX_LINE_BYTES: u64 = 16 << 20;
+/// The longest line: beyond what becomes of the longest answer, whose numbers may be written in a longer form.
+const MAX_LINE_BYTES: u64 = 64 << 20;
 
 /// The file, locked, and what was in it.
 #[derive(Debug)]
