@@ -83,8 +83,18 @@ impl Workflow {
     }
 
     /// Returns every prompt as a field.
-    pub(super) fn prompt_fields(&self) -> Vec<Field> {
-        let fields = self.prompts.iter().enumerate().map(|(at, prompt)| Field {
+    fn prompt_fields(&self) -> Vec<Field> {
+        self.prompts_at(|_| true)
+    }
+
+    /// Returns the prompts whose pointers are meant, as fields.
+    pub(super) fn prompts_at(&self, is_meant: impl Fn(&str) -> bool) -> Vec<Field> {
+        let meant = self
+            .prompts
+            .iter()
+            .enumerate()
+            .filter(|(_, prompt)| is_meant(&prompt.pointer));
+        let fields = meant.map(|(at, prompt)| Field {
             pointer: prompt.pointer.clone(),
             text: Ok(prompt.text.clone()),
             prompt: Some(at),
@@ -97,11 +107,7 @@ impl Workflow {
 
     /// Returns the text at a pointer as a field.
     pub(super) fn field_at(&self, pointer: &str) -> Field {
-        if let Some(field) = self
-            .prompt_fields()
-            .into_iter()
-            .find(|field| field.pointer == pointer)
-        {
+        if let Some(field) = self.prompts_at(|there| there == pointer).pop() {
             return field;
         }
         let text = match self.root.pointer(pointer) {
