@@ -320,7 +320,8 @@ workflows:
         patched += meant.len();
     }
     eprintln!("{patched} texts were patched; refused: {refused:?}");
-    assert!(patched > 20 && refused.len() <= 2, "{patched} {refused:?}");
+    // Two have no prompt, one shares a text by an alias.
+    assert!(patched > 60 && refused.len() <= 3, "{patched} {refused:?}");
 }
 
 #[test]

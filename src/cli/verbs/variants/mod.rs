@@ -79,7 +79,7 @@ struct MakeArgs {
     #[arg(long, requires = "plan")]
     expand_env: bool,
 
-    /// The outbox [default: NAME.variants beside you]
+    /// The outbox [default: ./NAME.variants]
     #[arg(long, value_name = "DIR")]
     output: Option<PathBuf>,
 

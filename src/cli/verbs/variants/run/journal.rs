@@ -14,10 +14,14 @@ use rustix::fs::FlockOperation;
 use crate::cli::exit::{CliError, Exit};
 use crate::cli::replace;
 use crate::cli::session::Session;
+use crate::cli::wording::counted;
 use crate::variants::run::{Journal, JournalLine, TestResult, read_line};
 
 /// The longest line: beyond what becomes of the longest answer, whose numbers may be written in a longer form.
 const MAX_LINE_BYTES: u64 = 64 << 20;
+
+/// How many lines that are no results are told one by one.
+const MAX_COMPLAINTS: usize = 20;
 
 /// The file, locked, and what was in it.
 #[derive(Debug)]
@@ -31,8 +35,10 @@ pub(super) struct JournalFile {
 #[derive(Debug, Default)]
 struct Found {
     journal: Journal,
-    /// Lines that are no results, from 1.
+    /// The first lines that are no results, from 1.
     broken: Vec<(usize, String)>,
+    /// How many more there are.
+    more_broken: u64,
     /// Up to here the file is made of whole lines.
     whole: u64,
     /// What stands behind that, if anything.
@@ -70,6 +76,12 @@ pub(super) fn open(path: &Path, session: &mut Session) -> Result<JournalFile, Cl
         session.console.warn(format_args!(
             "{}:{line}: no result ({reason}); its case runs again",
             path.display()
+        ));
+    }
+    if found.more_broken > 0 {
+        session.console.warn(format_args!(
+            "and {} more",
+            counted(found.more_broken, "such line")
         ));
     }
     let mut journal = found.journal;
@@ -117,7 +129,10 @@ fn read(file: &mut (impl BufRead + Seek)) -> io::Result<Found> {
         match read_line(&line) {
             JournalLine::Result(result) => found.journal.add(&result),
             JournalLine::Blank => {}
-            JournalLine::Broken(reason) => found.broken.push((number, reason)),
+            JournalLine::Broken(reason) if found.broken.len() < MAX_COMPLAINTS => {
+                found.broken.push((number, reason));
+            }
+            JournalLine::Broken(_) => found.more_broken += 1,
         }
     }
     Ok(found)
