@@ -5,13 +5,10 @@ use std::sync::LazyLock;
 use regex::{Captures, Regex};
 use serde_json::Value;
 
-use super::{Dataset, InputParameter, PromptPatch, TestPlan};
+use super::{Dataset, InputParameter, PromptPatch, TestPlan, Variables};
 
 #[expect(clippy::expect_used, reason = "the pattern is a constant; a test compiles it")]
 static NAME: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\$\{(\w+)\}").expect("the pattern is valid"));
-
-/// What the value of a name is.
-type Variables<'v> = &'v dyn Fn(&str) -> Option<String>;
 
 /// Replaces `${NAME}` in every text by the value of the name. A name without a value stays as it is. What comes in is not
 /// looked at again, and keys are left alone.

@@ -27,7 +27,7 @@ pub use dataset::{
 pub use error::PlanError;
 pub use execution::{ExecutionPolicy, RateLimit, RetryPolicy, StopConditions};
 pub use parameters::Parameters;
-pub use parse::{Lined, MAX_PLAN_BYTES, parse_catalog, parse_datasets, parse_plan};
+pub use parse::{Lined, MAX_PLAN_BYTES, Variables, parse_catalog, parse_datasets, parse_plan};
 pub use patch::{
     Constraints, IfMissing, PatchMode, PromptPatch, PromptSelector, PromptStrategy, PromptTemplate,
     PromptVariant, References, WorkflowType,

@@ -21,14 +21,14 @@ pub struct Lined<T> {
     pub value: T,
 }
 
+/// What the value of a name is, if it has one.
+pub type Variables<'v> = &'v dyn Fn(&str) -> Option<String>;
+
 /// Reads a plan. With `variables`, `${NAME}` in its texts is replaced by what the function returns for the name.
 ///
 /// # Errors
 /// [`PlanError`].
-pub fn parse_plan(
-    text: &str,
-    variables: Option<&dyn Fn(&str) -> Option<String>>,
-) -> Result<TestPlan, PlanError> {
+pub fn parse_plan(text: &str, variables: Option<Variables<'_>>) -> Result<TestPlan, PlanError> {
     let mut plan: TestPlan = parse(text)?;
     if let Some(variables) = variables {
         expand::expand(&mut plan, variables);

@@ -20,8 +20,8 @@ use crate::dify;
 use crate::model::sha256_hex;
 use crate::variants::choose_entry;
 use crate::variants::plan::{
-    Datasets, PatchMode, PlanError, PromptVariant, Strategy, TestPlan, WorkflowCatalog, WorkflowEntry,
-    WorkflowPlanEntry, parse_catalog, parse_datasets, parse_plan,
+    Datasets, PatchMode, PlanError, PromptVariant, Strategy, TestPlan, Variables, WorkflowCatalog,
+    WorkflowEntry, WorkflowPlanEntry, parse_catalog, parse_datasets, parse_plan,
 };
 
 /// The largest template file.

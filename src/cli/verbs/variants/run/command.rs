@@ -21,6 +21,9 @@ const GRACE: Duration = Duration::from_secs(2);
 /// How long the outputs of a command that has ended may stay open: something that it started has them.
 const DRAIN: Duration = Duration::from_secs(1);
 
+/// How long is waited where the limit is beyond all clocks.
+const ONE_DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// What came of a call.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Called {
@@ -112,10 +115,7 @@ async fn wait<T>(
 ) -> Ended {
     tokio::pin!(exchange);
     let begun = Instant::now();
-    // A limit beyond all clocks is a day, again and again.
-    let mut until = begun
-        .checked_add(limit)
-        .unwrap_or(begun + Duration::from_hours(24));
+    let mut until = begun.checked_add(limit).unwrap_or(begun + ONE_DAY);
     let (mut is_said, mut exited) = (false, None);
     loop {
         if let (true, Some(status)) = (is_said, exited) {

@@ -170,7 +170,7 @@ mod tests {
             found.broken.iter().map(|(line, _)| *line).collect::<Vec<_>>(),
             [3]
         );
-        assert_eq!(found.tail, LINE[..40].as_bytes());
+        assert_eq!(found.tail, &LINE.as_bytes()[..40]);
         assert_eq!(found.whole as usize, content.len() - 40);
         let empty = read(&mut Cursor::new(b"")).unwrap();
         assert!(empty.tail.is_empty() && empty.whole == 0);
