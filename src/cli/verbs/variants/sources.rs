@@ -42,9 +42,7 @@ pub(super) fn plan(path: &Path, args: &MakeArgs, session: &mut Session) -> Resul
     let text = files::read_text(path)?;
     let env = session.env.clone();
     let variables = move |name: &str| env.var_or_empty(name).map(str::to_owned);
-    let variables = args
-        .expand_env
-        .then_some(&variables as &dyn Fn(&str) -> Option<String>);
+    let variables = args.expand_env.then_some(&variables as Variables<'_>);
     let mut plan = parse_plan(&text, variables).map_err(|error| refused(path, &error))?;
     for key in plan.idle_keys() {
         session
