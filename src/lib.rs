@@ -25,4 +25,5 @@ pub mod llm;
 pub mod model;
 pub mod optimizer;
 pub mod storage;
+pub mod variants;
 pub mod versions;

@@ -80,6 +80,34 @@ pub(crate) fn create(path: &Path, content: &[u8]) -> io::Result<Written> {
     }
 }
 
+/// Writes a file, durably, whatever was there under its name.
+///
+/// # Errors
+/// What the file system says.
+pub(crate) fn overwrite(path: &Path, content: &[u8]) -> io::Result<()> {
+    let mut file = files::temporary_beside(path)?;
+    file.write_all(content)?;
+    file.as_file().sync_all()?;
+    files::persist(file, path, true)?;
+    sync_directory(path)
+}
+
+/// Makes the names in a directory durable.
+///
+/// # Errors
+/// What the file system says.
+pub(crate) fn sync_file_names(directory: &Path) -> io::Result<()> {
+    File::open(directory)?.sync_all()
+}
+
+/// Makes the name of a directory durable.
+///
+/// # Errors
+/// What the file system says.
+pub(crate) fn sync_name(directory: &Path) -> io::Result<()> {
+    sync_directory(&fs::canonicalize(directory)?)
+}
+
 /// Makes a temporary file that nobody else can read: what it replaces may be private, too.
 fn private_beside(path: &Path) -> io::Result<NamedTempFile> {
     let directory = path.parent().unwrap_or(Path::new("/"));

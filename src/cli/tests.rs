@@ -31,6 +31,7 @@ fn the_help_shows_verbs_examples_and_options() {
       rewrite      Rewrite a text by rules, and say what each candidate gains and why it is taken or not
       optimize     Rewrite the prompts of Dify workflows by rules, and keep the candidates
       promote      Make a release of a candidate that 'promptctl optimize' has kept
+      variants     Make variants of a workflow from a test plan, with the cases to try them with, and run these
       import       Bring prompts in: from Dify workflows, or from a directory of version files
       export       Write versions into files: a directory, NDJSON, or back into a Dify workflow
       backup       Make a backup of the whole store, list backups, check one
@@ -114,6 +115,22 @@ fn arguments_that_contradict_each_other_are_refused() {
     check("promptctl export dsl bot.yml --in-place --output x.yml", false);
     check("promptctl export dsl bot.yml --dry-run --in-place", false);
     check("promptctl export --latest dsl bot.yml", false);
+    check(
+        "promptctl variants bot.yml --plan plan.yml --catalog c.yml --output out",
+        true,
+    );
+    check("promptctl variants --plan plan.yml --entry bot", true);
+    check("promptctl variants bot.yml --candidates --datasets d.yml", true);
+    check("promptctl variants bot.yml", false);
+    check("promptctl variants --candidates", false);
+    check("promptctl variants bot.yml --candidates --plan plan.yml", false);
+    check(
+        "promptctl variants bot.yml --plan plan.yml --force --dry-run",
+        false,
+    );
+    check("promptctl variants run out -- sh -c true", true);
+    check("promptctl variants run out", false);
+    check("promptctl variants bot.yml --plan p.yml run out -- true", false);
     check("promptctl", false);
 }
 

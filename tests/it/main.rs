@@ -37,5 +37,6 @@ mod scrubbing;
 mod store_root;
 mod unreadable;
 mod upkeep;
+mod variants;
 mod workflow_export;
 mod workflows;

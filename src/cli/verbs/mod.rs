@@ -31,6 +31,7 @@ mod rm;
 mod rollback;
 mod status;
 mod trash;
+mod variants;
 mod verify;
 mod version;
 
@@ -59,6 +60,7 @@ pub(super) enum Verb {
     Optimize(optimize::OptimizeArgs),
     Promote(promote::PromoteArgs),
     Evidence(evidence::EvidenceArgs),
+    Variants(variants::VariantsArgs),
     Import(import::ImportArgs),
     Export(export::ExportArgs),
     Backup(backup::BackupArgs),
@@ -102,6 +104,7 @@ impl Verb {
             Self::Optimize(args) => optimize::run(args, session).await,
             Self::Promote(args) => promote::run(args, session).await,
             Self::Evidence(args) => evidence::run(args, session).await,
+            Self::Variants(args) => variants::run(args, session).await,
             Self::Import(args) => import::run(args, session).await,
             Self::Export(args) => export::run(args, session).await,
             Self::Backup(args) => backup::run(args, session).await,
