@@ -306,12 +306,13 @@ async fn a_deletion_that_was_cut_off_keeps_what_lay_in_the_trash_under_that_numb
     );
     // Another version of this number was set aside, then the live one got its name in the trash, then the power failed.
     let older = trash.with_file_name("p@1.0.0~1.json");
-    std::fs::write(&older, sealed("p", "1.0.0", "older")).unwrap();
+    let content = sealed("p", "1.0.0", "older");
+    std::fs::write(&older, &content).unwrap();
     std::fs::hard_link(&live, &trash).unwrap();
     let storage = store.open().await;
     assert_eq!(versions(&storage, "p"), ["1.0.0"]);
     assert!(!trash.exists());
-    assert_eq!(std::fs::read(&older).unwrap(), sealed("p", "1.0.0", "older"));
+    assert_eq!(std::fs::read(&older).unwrap(), content);
     assert_eq!(kinds(&storage).await, ["trash-leftover"]);
     let report = storage
         .verify(&crate::storage::Progress::default())
