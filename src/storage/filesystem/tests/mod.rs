@@ -131,7 +131,7 @@ async fn put_in_the_end(storage: &FileSystemStorage, prompt: &str, text: &str) {
         match put(storage, prompt, text).await {
             Ok(_) => true,
             Err(error) => {
-                assert_eq!(error.code(), "interrupted", "{error}");
+                assert!(["interrupted", "unavailable"].contains(&error.code()), "{error}");
                 false
             }
         }
