@@ -14,6 +14,7 @@ mod janitor;
 mod model;
 mod promises;
 mod recovery;
+mod recovery_of_trash;
 mod refusals;
 mod restarts;
 mod slow_disks;
