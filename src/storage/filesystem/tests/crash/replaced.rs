@@ -61,8 +61,11 @@ fn replace(disk: &MemoryDisk, dir: &Path) {
     disk.rename_new(Path::new(".copy"), dir).unwrap();
 }
 
+/// Tells whether what was acknowledged is there.
+type Holds = fn(&Picture) -> bool;
+
 /// Each operation, and what must be there when it was acknowledged.
-fn operations() -> Vec<(Op, fn(&Picture) -> bool)> {
+fn operations() -> Vec<(Op, Holds)> {
     let of = || "p".to_owned();
     vec![
         (put_op("p", "third"), |found| {
@@ -102,7 +105,7 @@ fn has(versions: &BTreeMap<Version, String>, number: &str, text: &str) -> bool {
 
 /// Lets the power fail as soon as an operation was acknowledged, in whose middle or before which a directory was replaced.
 /// The first of what is wrong with what is left.
-fn check(replaced: Replaced, op: &Op, holds: fn(&Picture) -> bool, looks: bool) -> Result<usize, String> {
+fn check(replaced: Replaced, op: &Op, holds: Holds, looks: bool) -> Result<usize, String> {
     let memory = MemoryDisk::new(World::new());
     let log = Log::new(&memory);
     let mut daemon = Daemon::open(Arc::new(memory.clone())).unwrap().0;

@@ -27,7 +27,9 @@ fn manifest_of(size: usize) -> String {
 
 /// Opens a store whose `p` has a manifest of this size.
 async fn open_with_manifest(size: usize) -> (Store, Arc<FileSystemStorage>) {
-    let store = Store::quiet();
+    let mut store = Store::quiet();
+    // A build without optimisation on a busy machine takes its time over so many bytes.
+    store.options.write_timeout = Duration::from_secs(120);
     let storage = store.open().await;
     put(&storage, "p", "live").await.unwrap();
     storage.close().await;
