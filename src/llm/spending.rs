@@ -31,12 +31,15 @@ pub(super) enum SpendingError {
     Book(String),
 }
 
+/// Where the book is kept, and what keeps other daemons out.
+type Place = (Arc<dyn Disk>, StoreLock);
+
 /// The book, and where it is kept.
 #[derive(Debug)]
 pub(super) struct Spending {
     settings: BudgetSettings,
     /// Where it is kept, and what keeps others out; none keeps it in memory alone.
-    disk: Option<(Arc<dyn Disk>, StoreLock)>,
+    disk: Option<Place>,
     /// The book, or why it cannot be read.
     book: Mutex<Result<Book, String>>,
     /// How many calls have something set aside.
@@ -69,10 +72,7 @@ impl Drop for Held<'_> {
 impl Spending {
     /// Reads the book. One that is damaged is not replaced, and one that cannot be kept is none: nothing is spent until
     /// somebody looked at it. Without a disk it is kept in memory alone. Blocks on the disk.
-    pub(super) fn open(
-        settings: BudgetSettings,
-        disk: Result<Option<(Arc<dyn Disk>, StoreLock)>, String>,
-    ) -> Self {
+    pub(super) fn open(settings: BudgetSettings, disk: Result<Option<Place>, String>) -> Self {
         let (disk, book) = match disk {
             Ok(None) => (None, Ok(Book::default())),
             Ok(Some((disk, lock))) => {

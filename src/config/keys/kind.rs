@@ -70,7 +70,7 @@ impl KeyKind {
             (Self::Count { min, max } | Self::Size { min, max }, Scalar::Int(number)) => {
                 within(*number, min, max).map(Value::from)
             }
-            (Self::OptionalNumber { .. } | Self::Text, Scalar::Null) => Ok(Value::Null),
+            (Self::OptionalNumber { .. } | Self::Text | Self::Path, Scalar::Null) => Ok(Value::Null),
             (Self::Text, Scalar::Text(text)) if is_plain_text(text) => Ok(Value::from(text.as_str())),
             // What is refused may be a secret in the wrong place: it is not repeated.
             (Self::Text, Scalar::Text(_)) => Err(Problem::OutOfBounds(
@@ -113,7 +113,6 @@ impl KeyKind {
                 let names: Vec<&str> = text.split(',').map(str::trim).collect();
                 choices(words, &names).ok_or_else(|| Problem::OutOfBounds(text.clone()))
             }
-            (Self::Path, Scalar::Null) => Ok(Value::Null),
             (Self::Path, Scalar::Text(text)) if is_usable_path(text) => Ok(Value::from(text.as_str())),
             (Self::Path, Scalar::Text(text)) => Err(Problem::OutOfBounds(text.clone())),
             (Self::Mode, Scalar::Text(text)) => match text.parse::<SocketMode>() {

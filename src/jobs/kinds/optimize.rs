@@ -275,8 +275,7 @@ async fn optimize_one(
     let tests = tested
         .filter(|tested| from.as_ref() == Some(&tested.version))
         .map(|tested| tested.figures);
-    let rewritten =
-        optimize_model::rewrite(&found, &shared.settings, tests, &shared.budget, context).await?;
+    let rewritten = optimize_model::rewrite(&found, &shared.settings, tests, &shared.budget, context).await?;
     let Some(Rewritten { outcome, skipped }) = rewritten else {
         return Ok(None);
     };

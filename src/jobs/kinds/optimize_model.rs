@@ -7,9 +7,9 @@ use super::import::FoundPrompt;
 use super::optimize_result::SkippedStrategy;
 use crate::llm::{JobBudget, LlmError, Task};
 use crate::model::{ModelUse, OptimizationChange};
-use crate::optimizer::{OptimizationSettings, TestFigures};
 use crate::optimizer::cycle::{Cycle, Outcome, Rewriting, Step, drive_rules};
 use crate::optimizer::strategy;
+use crate::optimizer::{OptimizationSettings, TestFigures};
 use crate::storage::StorageError;
 use crate::versions::VersionError;
 

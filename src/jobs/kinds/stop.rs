@@ -84,16 +84,19 @@ impl StopWatch {
 
 /// With `max_accepted` no prompt is begun while those at work might reach it. Which prompts are done then depends on the
 /// texts alone, also after a crash.
-impl Pace<Result<OptimizedPrompt, FailedPrompt>> for StopWatch {
+impl Pace<Result<Option<OptimizedPrompt>, FailedPrompt>> for StopWatch {
     fn may_begin(&mut self, running: usize) -> bool {
         self.reason = self.met();
         let might_reach = |most: u64| self.accepted + running as u64 >= most;
         self.reason.is_none() && !self.conditions.max_accepted.is_some_and(might_reach)
     }
 
-    fn saw(&mut self, result: &Result<OptimizedPrompt, FailedPrompt>) {
+    fn saw(&mut self, result: &Result<Option<OptimizedPrompt>, FailedPrompt>) {
         match result {
-            Ok(prompt) => self.accepted += u64::from(prompt.best.is_some()),
+            Ok(prompt) => {
+                let is_accepted = prompt.as_ref().is_some_and(|prompt| prompt.best.is_some());
+                self.accepted += u64::from(is_accepted);
+            }
             Err(_) => self.failed += 1,
         }
     }
@@ -109,17 +112,19 @@ mod tests {
         for one in seen {
             let id = "p".parse().unwrap();
             watch.saw(&match one {
-                Some(is_accepted) => Ok(OptimizedPrompt {
+                Some(is_accepted) => Ok(Some(OptimizedPrompt {
                     prompt_id: id,
                     pointer: String::new(),
                     kind: String::new(),
                     from: None,
                     imported: false,
                     score: ScoreReport::default(),
+                    tests: None,
                     left_alone: None,
                     candidates: Vec::new(),
                     best: is_accepted.then_some(0),
-                }),
+                    skipped: Vec::new(),
+                })),
                 None => Err(FailedPrompt {
                     prompt_id: id,
                     code: String::new(),

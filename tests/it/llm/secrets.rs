@@ -45,7 +45,7 @@ fn indiscreet(number: usize, _: &Asked) -> Reply {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn the_key_is_in_no_file_no_log_and_no_answer_of_the_daemon() {
     for by_systemd in [true, false] {
         let server = ModelServer::on_loopback(indiscreet).await;
@@ -101,7 +101,7 @@ async fn the_key_is_in_no_file_no_log_and_no_answer_of_the_daemon() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_key_that_cannot_be_used_refuses_the_start_and_is_not_shown() {
     let server = ModelServer::on_loopback(indiscreet).await;
     let check = |name: &str, value: &str, code: i32, says: &str| {
@@ -126,7 +126,7 @@ async fn a_key_that_cannot_be_used_refuses_the_start_and_is_not_shown() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_new_key_is_taken_without_a_restart() {
     let server =
         ModelServer::on_loopback(|_, _| Reply::Rewrites("Answer § to help, because the user waits.".into()))

@@ -267,9 +267,6 @@ fn params(file: &Path, content: String, args: &OptimizeArgs) -> Map<String, Valu
         ("min_improvement", json!(args.min_improvement)),
         ("min_confidence", json!(args.min_confidence)),
         ("max_iterations", json!(args.max_iterations)),
-        // With one token no model is asked, and the rules go on.
-        ("max_tokens", json!(budget.tokens.map(|left| left.max(1)))),
-        ("max_cost", json!(budget.money)),
         ("dry_run", json!(args.dry_run)),
     ];
     let given = all.into_iter().filter(|(_, value)| !value.is_null());

@@ -47,7 +47,7 @@ impl ShardDisk {
         let _room = self.get_ready_for_new(bytes.len() as u64)?;
         let path = self.layout.evidence_file(id, version);
         let (tmp, file) = self.write_tmp_as(EVIDENCE_ENDING, bytes)?;
-        let ino = self.sync_file(&tmp, file)?;
+        let ino = self.sync_file(&tmp, file)?.map(|stamp| stamp.ino);
         self.check_in_place(&tmp, ino)?;
         if self.stamp(&path) != read_as {
             return Err(self.discard_tmp(&tmp, DiskFault::Exists));

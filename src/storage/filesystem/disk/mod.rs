@@ -17,8 +17,6 @@ mod fault;
 #[cfg(all(test, not(feature = "interleavings")))]
 mod format_doc;
 #[cfg(test)]
-mod format_doc;
-#[cfg(test)]
 mod fuzz;
 mod index_file;
 mod layout;
