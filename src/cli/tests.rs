@@ -31,6 +31,7 @@ fn the_help_shows_verbs_examples_and_options() {
       rewrite      Rewrite a text by rules, and say what each candidate gains and why it is taken or not
       optimize     Rewrite the prompts of Dify workflows by rules, and keep the candidates
       promote      Make a release of a candidate that 'promptctl optimize' has kept
+      evidence     Keep what tests of versions measured, and show what it adds up to
       variants     Make variants of a workflow from a test plan, with the cases to try them with, and run these
       import       Bring prompts in: from Dify workflows, or from a directory of version files
       export       Write versions into files: a directory, NDJSON, or back into a Dify workflow

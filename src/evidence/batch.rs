@@ -89,6 +89,9 @@ pub struct ReportedResult {
     pub metadata: Option<Map<String, Value>>,
 }
 
+/// A line or a place in a list, from 1, and what was read there.
+pub type NumberedLine = (u64, Result<ReportedResult, String>);
+
 /// A result that was checked, and the version that it is about.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TargetedResult {

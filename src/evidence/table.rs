@@ -3,7 +3,7 @@
 use csv::{ReaderBuilder, StringRecord};
 use serde_json::{Map, Value, json};
 
-use super::batch::{LineProblems, ReportedResult, TargetedResult, target_all};
+use super::batch::{LineProblems, NumberedLine, ReportedResult, TargetedResult, target_all};
 use crate::model::strict_json;
 
 /// The columns that must be there.
@@ -45,7 +45,7 @@ pub fn read(
 ///
 /// # Errors
 /// What is wrong with the line of names, or that the last line has no end.
-pub fn reported(text: &[u8]) -> Result<Vec<(u64, Result<ReportedResult, String>)>, LineProblems> {
+pub fn reported(text: &[u8]) -> Result<Vec<NumberedLine>, LineProblems> {
     let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
     let refuse = |line: u64, message: String| {
         let mut problems = LineProblems::new("line");

@@ -40,13 +40,16 @@ pub(super) fn table(from: &PromptVersion, to: &PromptVersion, evidence: &Evidenc
     table
 }
 
+/// Its name, how it is read, and how many decimals it is shown with.
+type Measure = (&'static str, fn(&Figures) -> f64, usize);
+
 /// Adds what was measured, where something was.
 fn add_evidence(table: &mut Table, evidence: &EvidenceComparison) {
     let (from, to) = (evidence.from.as_ref(), evidence.to.as_ref());
     if from.is_none() && to.is_none() {
         return;
     }
-    let measures: [(&str, fn(&Figures) -> f64, usize); 5] = [
+    let measures: [Measure; 5] = [
         ("test results", |figures| figures.count as f64, 0),
         ("success rate", |figures| figures.success_rate, 3),
         ("seconds (p95)", |figures| figures.p95_execution_time, 3),

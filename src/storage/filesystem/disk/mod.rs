@@ -14,7 +14,8 @@ mod depth;
 mod disk;
 mod evidence;
 mod fault;
-#[cfg(all(test, not(feature = "interleavings")))]
+#[cfg(test)]
+#[cfg(not(feature = "interleavings"))]
 mod format_doc;
 #[cfg(test)]
 mod fuzz;

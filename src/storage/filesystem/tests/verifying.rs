@@ -440,7 +440,10 @@ async fn test_results_stay_with_the_number_until_it_is_forgotten() {
     )];
     storage.add_evidence(&id, &one, &result).await.unwrap();
     let file = store.path("p", ".evidence-1.0.0.jsonl");
-    storage.delete(&id, &[one.clone()], false, &author).await.unwrap();
+    storage
+        .delete(&id, std::slice::from_ref(&one), false, &author)
+        .await
+        .unwrap();
     assert_eq!(storage.evidence(&id, &one).await.unwrap_err().code(), "not-found");
     assert_eq!(
         storage.add_evidence(&id, &one, &result).await.unwrap_err().code(),
@@ -448,7 +451,10 @@ async fn test_results_stay_with_the_number_until_it_is_forgotten() {
     );
     storage.restore(&id, &one, &author).await.unwrap();
     assert_eq!(storage.evidence(&id, &one).await.unwrap().len(), 1);
-    storage.delete(&id, &[one.clone()], false, &author).await.unwrap();
+    storage
+        .delete(&id, std::slice::from_ref(&one), false, &author)
+        .await
+        .unwrap();
     assert!(file.exists());
     storage.purge_trashed(&id, &one).await.unwrap();
     assert!(!file.exists());

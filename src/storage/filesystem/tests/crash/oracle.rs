@@ -205,18 +205,27 @@ impl Promised {
             }
             // First the test results of what lies in the trash go, then the trash is emptied, then the prompt goes.
             Op::Purge { .. } => {
-                let trashed: Vec<Version> = self.picture.trash.keys().cloned().collect();
-                subsets(&trashed)
+                let Picture { trash, evidence, .. } = &self.picture;
+                let trashed: Vec<Version> = trash.keys().cloned().collect();
+                let measured: Vec<Version> = evidence
+                    .keys()
+                    .filter(|number| trash.contains_key(number))
+                    .cloned()
+                    .collect();
+                let mut pictures: Vec<Picture> = subsets(&measured)
                     .map(|gone| {
                         let mut picture = self.picture.clone();
-                        picture.trash.retain(|number, _| !gone.contains(&number));
-                        let Picture {
-                            versions, evidence, ..
-                        } = &mut picture;
-                        evidence.retain(|number, _| versions.contains_key(number));
+                        picture.evidence.retain(|number, _| !gone.contains(&number));
                         picture
                     })
-                    .collect()
+                    .collect();
+                pictures.extend(subsets(&trashed).map(|gone| {
+                    let mut picture = self.picture.clone();
+                    picture.trash.retain(|number, _| !gone.contains(&number));
+                    picture.evidence.retain(|number, _| !measured.contains(number));
+                    picture
+                }));
+                pictures
             }
             // First its test results go, then the version.
             Op::Forget { version: number, .. } => {
