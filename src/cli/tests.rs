@@ -32,7 +32,7 @@ fn the_help_shows_verbs_examples_and_options() {
       optimize     Rewrite the prompts of Dify workflows by rules, and keep the candidates
       promote      Make a release of a candidate that 'promptctl optimize' has kept
       evidence     Keep what tests of versions measured, and show what it adds up to
-      variants     Make variants of a workflow from a test plan, with the cases to try them with, and run these
+      variants     Make variants of a workflow from a test plan, with cases to try, and run them
       import       Bring prompts in: from Dify workflows, or from a directory of version files
       export       Write versions into files: a directory, NDJSON, or back into a Dify workflow
       backup       Make a backup of the whole store, list backups, check one

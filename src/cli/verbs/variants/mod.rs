@@ -28,7 +28,7 @@ docs/workflows.md describes plans, with a complete example.
 Exit codes: 0 done; 1 a variant cannot be made; 3 nothing to make variants of; 4 a file in the outbox has other content, or the
 workflow is not the one in the catalogue. Unless all of it worked, nothing is written.";
 
-/// Make variants of a workflow from a test plan, with the cases to try them with, and run these
+/// Make variants of a workflow from a test plan, with cases to try, and run them
 ///
 /// Writes patched workflows and manifest.json into a directory, the outbox. Each document differs from the workflow in exactly
 /// the prompts that the plan means. Running it again writes the same bytes. promptd is asked for stored versions; without
