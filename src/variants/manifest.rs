@@ -29,6 +29,7 @@ pub struct Manifest {
     /// The cases, variant by variant.
     pub cases: Vec<Case>,
     /// How they are run.
+    #[serde(default)]
     pub execution: ExecutionPolicy,
 }
 

@@ -486,6 +486,44 @@ async fn stored_versions_and_candidates_become_variants() {
     );
 }
 
+/// From the optimisation to the figures of the candidate: the whole way of a test run.
+#[tokio::test]
+async fn a_run_of_candidates_becomes_evidence_of_their_versions_once() {
+    let host = Host::new();
+    let _daemon = host.start().await;
+    let bot = write(&host, "bot.yml", WORKFLOW);
+    let eager = [
+        "--strategy",
+        "efficiency_focus",
+        "--min-baseline-score",
+        "100",
+        "--min-improvement",
+        "2",
+    ];
+    host.ctl(&[&["optimize", &bot], &eager[..]].concat()).success();
+    let out = outbox(&host);
+    let out = out.to_str().unwrap();
+    host.ctl(&["variants", &bot, "--candidates", "--output", out])
+        .success();
+    let answer = r#"echo '{"outputs": {"text": "hi"}, "tokens_used": 5, "cost": 0.25}'"#;
+    let (code, _, said) = run(&host, answer, &[]);
+    assert!(code == 0 && said.contains("promptctl evidence import"), "{said}");
+    // The cases have their results already; what is added is what lies in the outbox.
+    for expected in ["0 there already", "0 results added"] {
+        let (code, _, said) = run(&host, answer, &["--evidence"]);
+        assert!(code == 0 && said.contains(expected), "{said}");
+    }
+    let manifest = manifest(&host);
+    for entry in &manifest.variants {
+        let prompt = &entry.prompts[0];
+        let name = format!("{}@{}", prompt.prompt_id, prompt.version.as_ref().unwrap());
+        let shown = host.ctl(&["evidence", "show", &name, "--json"]).success();
+        let shown: Value = serde_json::from_str(&shown).unwrap();
+        assert_eq!(shown["figures"]["count"], 1, "{name}: {shown}");
+        assert_eq!(shown["figures"]["success_rate"], 1.0, "{name}: {shown}");
+    }
+}
+
 #[test]
 fn whatever_a_command_does_is_a_result_and_the_run_goes_on() {
     let host = Host::new();

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
-use super::manifest::Manifest;
+use super::manifest;
 use crate::cli::exit::{CliError, Exit};
 use crate::cli::files;
 use crate::cli::patience::patiently;
@@ -15,6 +15,7 @@ use crate::client::Client;
 use crate::evidence::{Batch, LineProblems, ReportedResult, TargetedResult, lines, table};
 use crate::http::wire::EvidenceReceipt;
 use crate::model::{PromptId, Version, VersionRef};
+use crate::variants::Manifest;
 
 /// How many results are sent at once.
 const RESULTS_AT_ONCE: usize = 500;
@@ -84,7 +85,7 @@ pub(super) async fn run(args: ImportArgs, session: &mut Session) -> Result<Exit,
         Some(to) => Some(resolve(&client, to).await?),
         None => None,
     };
-    let manifest = args.manifest.as_deref().map(Manifest::read).transpose()?;
+    let manifest = args.manifest.as_deref().map(manifest::read).transpose()?;
     let bytes = files::read(&args.file)?;
     let reported = reported(&bytes, form(&args)).map_err(|problems| wrong(&args.file, &problems))?;
     let results = target_all(reported, target.as_ref(), manifest.as_ref())
@@ -112,6 +113,19 @@ pub(super) async fn run(args: ImportArgs, session: &mut Session) -> Result<Exit,
         receipt.known
     ));
     Ok(Exit::Success)
+}
+
+/// Adds the results of a run of workflow variants, one line of JSON each, to the versions that the variants are made of.
+pub(in crate::cli::verbs) async fn import_run(
+    results: &Path,
+    manifest: &Manifest,
+    session: &Session,
+) -> Result<EvidenceReceipt, CliError> {
+    let bytes = files::read(results)?;
+    let reported = lines::reported(&bytes).collect();
+    let targeted =
+        target_all(reported, None, Some(manifest)).map_err(|problems| wrong(results, &problems))?;
+    send(&session.client(), results, &targeted, session).await
 }
 
 fn form(args: &ImportArgs) -> Form {
@@ -151,7 +165,7 @@ fn target_all(
         let found = read.and_then(|result| match manifest {
             Some(manifest) if result.prompt_id.is_none() && result.version.is_none() => {
                 let variant = result.prompt_variant.as_deref();
-                let targets = manifest.targets(variant)?;
+                let targets = manifest::targets(manifest, variant)?;
                 let for_target = |(id, version): (PromptId, Version)| {
                     result.targeted(line, Some(id.as_str()), Some(&version.to_string()))
                 };

@@ -4,6 +4,7 @@ mod import;
 mod manifest;
 mod show;
 
+pub(super) use import::import_run;
 pub(super) use show::figures_of;
 
 use clap::{Args, Subcommand};

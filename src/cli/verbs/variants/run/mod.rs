@@ -14,9 +14,11 @@ use clap::Args;
 
 use crate::cli::exit::{CliError, Exit};
 use crate::cli::session::Session;
-use crate::variants::RESULTS_FILE;
+use crate::cli::verbs::evidence::import_run;
+use crate::cli::wording::counted;
 use crate::variants::plan::{ExecutionPolicy, StopConditions};
 use crate::variants::run::{Journal, Statistics, Status, StopReason};
+use crate::variants::{MANIFEST_FILE, RESULTS_FILE};
 use outbox::Outbox;
 
 const EXAMPLES: &str = "\
@@ -25,6 +27,7 @@ Examples:
   promptctl variants run bot.variants --concurrency 4 --timeout 60 -- python3 call_dify.py --env staging
   promptctl variants run bot.variants --variant default --variant brief -- ./run-case.sh
   promptctl variants run bot.variants --retry-failed -- ./run-case.sh
+  promptctl variants run bot.variants --evidence -- ./run-case.sh
 
 The command is called without a shell, once for each case. It reads one JSON object on its standard input: the case, 'document' (the
 path of its workflow document) and 'attempt'. It prints one JSON object: status (success, failed, timeout or error), outputs,
@@ -73,6 +76,10 @@ pub(super) struct RunArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100))]
     max_attempts: Option<u32>,
 
+    /// Also add the results to the versions that the variants are made of, as 'promptctl evidence import' does
+    #[arg(long)]
+    evidence: bool,
+
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -112,18 +119,37 @@ pub(super) async fn run(args: RunArgs, session: &mut Session) -> Result<Exit, Cl
     let policy = policy(&outbox.manifest.execution, &args);
     let ending = drive::drive(&outbox, &todo, &policy, &args.command, &mut file, session).await?;
     report::show(&outbox, &chosen, &file.journal, &ending, &args, session)?;
-    hand_over(&file.path, session);
+    hand_over(&outbox, &file.path, args.evidence, session).await?;
     let cases = chosen.iter().filter_map(|at| outbox.case(*at));
     let statistics = Statistics::of(cases, &file.journal);
     Ok(exit(&statistics, &ending))
 }
 
-/// Hands the results over as evidence. They stand in a file in the shape of evidence; where it is fed back from is up to the
-/// user.
-fn hand_over(results: &Path, session: &mut Session) {
-    session
-        .console
-        .say(format_args!("the results are in {}", results.display()));
+/// Hands the results over as evidence, or says how that is done. Those that were added before add nothing.
+async fn hand_over(
+    outbox: &Outbox,
+    results: &Path,
+    is_wanted: bool,
+    session: &mut Session,
+) -> Result<(), CliError> {
+    let shown = results.display();
+    session.console.say(format_args!("the results are in {shown}"));
+    if !is_wanted {
+        let manifest = outbox.path.join(MANIFEST_FILE);
+        session.console.say(format_args!(
+            "'promptctl evidence import {shown} --manifest {}' adds them to their versions",
+            manifest.display()
+        ));
+        return Ok(());
+    }
+    let receipt = import_run(results, &outbox.manifest, session).await?;
+    session.console.say(format_args!(
+        "{} added to {}, {} there already",
+        counted(receipt.added, "result"),
+        counted(receipt.versions.len() as u64, "version"),
+        receipt.known
+    ));
+    Ok(())
 }
 
 fn is_wanted(journal: &Journal, case: &str, retry_failed: bool) -> bool {
