@@ -29,7 +29,7 @@ fn the_help_shows_verbs_examples_and_options() {
       restore      Bring versions back, from the trash or from a backup
       analyze      Score a text, and say what is wrong with it and what would help
       rewrite      Rewrite a text by rules, and say what each candidate gains and why it is taken or not
-      optimize     Rewrite the prompts of Dify workflows by rules or a language model, and keep the candidates
+      optimize     Rewrite the prompts of Dify workflows by rules or a model, and keep the candidates
       promote      Make a release of a candidate that 'promptctl optimize' has kept
       evidence     Keep what tests of versions measured, and show what it adds up to
       variants     Make variants of a workflow from a test plan, with cases to try, and run them

@@ -40,7 +40,7 @@ Running it again on the same file makes nothing new.
 
 Exit codes: 0 done, also when nothing was accepted; 1 at least one file or\nprompt could not be done, or a strategy was given up for a\nprompt (its language model is down, a budget is used up); the others are done.";
 
-/// Rewrite the prompts of Dify workflows by rules or a language model, and keep the candidates
+/// Rewrite the prompts of Dify workflows by rules or a model, and keep the candidates
 ///
 /// A text that scores well is left alone. Every rewriting is kept as a pre-release such as 1.1.0-opt.2, with its scores and
 /// why it was refused if it was; nothing else changes without --apply. Columns in a pipe: file, name, strategy, score before,
