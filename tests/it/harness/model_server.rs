@@ -46,8 +46,11 @@ pub struct ModelServer {
     task: JoinHandle<()>,
 }
 
+/// What is answered to the how-manieth request.
+type Script = Box<dyn Fn(usize, &Asked) -> Reply + Send + Sync>;
+
 struct Shared {
-    script: Box<dyn Fn(usize, &Asked) -> Reply + Send + Sync>,
+    script: Script,
     asked: Mutex<Vec<Asked>>,
     released: watch::Sender<bool>,
     /// Requests that are being answered, and the most of them at one time.

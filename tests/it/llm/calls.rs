@@ -206,7 +206,7 @@ async fn the_wish_to_wait_is_kept_within_its_bound() {
 #[tokio::test]
 async fn a_slow_endpoint_is_left_and_its_work_counts_as_paid() {
     let once = once(good_after(9, Reply::Hangs), |s| {
-        (s.timeout_ms, s.max_retries) = (50, 1)
+        (s.timeout_ms, s.max_retries) = (50, 1);
     })
     .await;
     let error = once.result.unwrap_err();

@@ -5,13 +5,16 @@ use promptd::llm::{JobBudget, LlmError, LlmSettings};
 use super::calls::{PROMPT, job, open, rewrite, settings};
 use crate::harness::model_server::{Asked, ModelServer, Reply, completion, response};
 
+/// Sets one limit, of the configuration or of a job.
+type Limit = fn(&mut LlmSettings, &mut JobBudget);
+
 fn good(_: usize, _: &Asked) -> Reply {
     Reply::Rewrites("Answer §.".into())
 }
 
 #[tokio::test]
 async fn no_call_is_made_whose_worst_case_passes_a_limit() {
-    let limits: [(fn(&mut LlmSettings, &mut JobBudget), &str); 6] = [
+    let limits: [(Limit, &str); 6] = [
         (
             |s, _| s.budget.max_tokens_per_job = 4_096,
             "optimizer.llm.budget.max_tokens_per_job",
