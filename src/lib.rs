@@ -20,6 +20,7 @@ pub mod dify;
 mod fuzz;
 pub mod http;
 pub mod jobs;
+pub mod metrics;
 pub mod model;
 pub mod optimizer;
 pub mod storage;

@@ -5,6 +5,7 @@
 //! Stopping goes the other way round, and nothing acknowledged is lost by it.
 
 pub mod logging;
+mod metrics;
 mod reload;
 mod retention;
 mod run;

@@ -30,6 +30,8 @@ pub struct Daemon {
     stop_serving: oneshot::Sender<()>,
     server: JoinHandle<()>,
     retention: Option<JoinHandle<()>>,
+    /// Looks how old the newest backup is, once.
+    looking: JoinHandle<()>,
 }
 
 /// Why the daemon could not start. What it had opened is closed again.
@@ -52,7 +54,11 @@ impl Daemon {
     /// # Errors
     /// [`StartError`] says what to do.
     pub async fn start(config: &Config, paths: &Paths) -> Result<Self, StartError> {
-        let Opened { storage, ledger } = super::storage::open(config, paths).await?;
+        let Opened {
+            storage,
+            ledger,
+            metrics,
+        } = super::storage::open(config, paths).await?;
         let limits = &config.daemon.limits;
         let versions = VersionManager::new(Arc::clone(&storage));
         let jobs = match JobQueue::start(versions.clone(), ledger, job_limits(config)).await {
@@ -73,6 +79,8 @@ impl Daemon {
         let retention = super::retention::start(&config.optimizer.storage.config.retention, jobs.clone());
         let optimization = config.optimizer.optimization.clone();
         let state = AppState::new(versions, jobs.clone(), http_limits(limits), optimization);
+        metrics.publish(config, &jobs, &state);
+        let looking = tokio::spawn(find_last_backup(Arc::clone(&storage), jobs.clone()));
         let (stop_serving, told_to_stop) = oneshot::channel();
         let server = tokio::spawn(serve(state, listener, async {
             // A sender that is gone means the same as a message.
@@ -85,6 +93,7 @@ impl Daemon {
             stop_serving,
             server,
             retention,
+            looking,
         })
     }
 
@@ -117,7 +126,9 @@ impl Daemon {
             stop_serving,
             server,
             retention,
+            looking,
         } = self;
+        looking.abort();
         if let Some(task) = retention {
             task.abort();
         }
@@ -131,6 +142,19 @@ impl Daemon {
         }
         jobs.close().await;
         storage.close().await;
+    }
+}
+
+/// The ledger forgets old jobs, and backups may have been made before there was one.
+async fn find_last_backup(storage: Arc<dyn VersionStorage>, jobs: JobQueue) {
+    match storage.backups().await {
+        Ok(backups) => {
+            let finished = backups
+                .iter()
+                .map(|backup| backup.finished_at.instant().as_second());
+            finished.for_each(|at| jobs.saw_backup(at));
+        }
+        Err(error) => tracing::debug!(%error, "it is not known how old the newest backup is"),
     }
 }
 

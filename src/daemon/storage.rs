@@ -10,16 +10,19 @@ use crate::config::{
 };
 use crate::jobs::{DiskLedger, Ledger, MemoryLedger};
 use crate::storage::VersionStorage;
-use crate::storage::filesystem::disk::{Disk, open_store};
+use crate::storage::filesystem::disk::{Disk, DiskMetrics, TimedDisk, open_store};
 use crate::storage::filesystem::{
     self, DiskLimits, FileSystemOptions, FileSystemStorage, OpenError, RestartPolicy, WatchOptions,
 };
 use crate::storage::memory::MemoryStorage;
 
+use super::metrics::Gathered;
+
 /// A storage, and where the jobs that work on it are written down.
 pub(super) struct Opened {
     pub(super) storage: Arc<dyn VersionStorage>,
     pub(super) ledger: Arc<dyn Ledger>,
+    pub(super) metrics: Gathered,
 }
 
 /// Opens the storage that is configured. Without a store directory everything is kept in memory.
@@ -33,6 +36,7 @@ pub(super) async fn open(config: &Config, paths: &Paths) -> Result<Opened, OpenE
         None => Ok(Opened {
             storage: Arc::new(MemoryStorage::new(files.max_file_bytes.get())),
             ledger: Arc::new(MemoryLedger::default()),
+            metrics: Gathered::default(),
         }),
     }
 }
@@ -44,11 +48,18 @@ async fn open_files(store: &Path, options: FileSystemOptions) -> Result<Opened, 
         path: store.to_owned(),
         source: std::io::Error::other(error),
     })??;
-    let disk: Arc<dyn Disk> = Arc::clone(&opened.disk) as Arc<dyn Disk>;
+    let mut metrics = Gathered::default();
+    let syncs = DiskMetrics::default();
+    syncs.register(&mut metrics.registry);
+    let disk: Arc<dyn Disk> = Arc::new(TimedDisk::new(Arc::clone(&opened.disk) as _, syncs));
     let ledger = DiskLedger::new(Arc::clone(&disk), options.disk.min_free_bytes);
+    let storage = FileSystemStorage::open_with(opened, disk, options).await?;
+    let rejections = storage.register_metrics(&mut metrics.registry);
+    metrics.rejections.push(rejections);
     Ok(Opened {
-        storage: FileSystemStorage::open_with(opened, disk, options).await?,
+        storage,
         ledger: Arc::new(ledger),
+        metrics,
     })
 }
 

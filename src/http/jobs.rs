@@ -17,6 +17,8 @@ use utoipa_axum::routes;
 
 use crate::jobs::{JobError, JobId};
 
+use crate::metrics::Limit;
+
 use super::body::{decode, read_json};
 use super::params::PathParts;
 use super::peer::Peer;
@@ -72,7 +74,7 @@ async fn submit(
 ) -> Result<Response, Problem> {
     let limits = state.limits();
     let (max, timeout) = (limits.max_import_bytes, limits.body_timeout());
-    let body = read_json(request, "max_import_bytes", max, timeout).await?;
+    let body = read_json(request, Limit::ImportBody, max, timeout).await?;
     let request: JobRequest = decode(&body)?;
     let job = state.jobs().submit(request, peer.author).await?;
     let location = HeaderValue::from_str(&format!("/v1/jobs/{}", job.job_id));

@@ -4,6 +4,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 
+use crate::metrics::Limit;
 use crate::model::{InvalidLabel, InvalidPromptId, InvalidVersion, InvalidVersionRef};
 use crate::storage::StorageError;
 use crate::versions::VersionError;
@@ -84,6 +85,8 @@ pub struct ProblemDetails {
 pub(super) struct Problem {
     pub(super) code: Code,
     pub(super) detail: String,
+    /// The limit that the request ran into, when this layer keeps it.
+    pub(super) limit: Option<Limit>,
 }
 
 impl Code {
@@ -186,6 +189,15 @@ impl Problem {
         Self {
             code,
             detail: detail.into(),
+            limit: None,
+        }
+    }
+
+    /// Makes the problem of a request that ran into a limit. [`guard::always_answer`](super::guard) counts it.
+    pub(super) fn over(limit: Limit, code: Code, detail: impl Into<String>) -> Self {
+        Self {
+            limit: Some(limit),
+            ..Self::new(code, detail)
         }
     }
 
@@ -252,6 +264,9 @@ impl IntoResponse for Problem {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
         if self.code.is_worth_a_retry() {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        if let Some(limit) = self.limit {
+            response.extensions_mut().insert(limit);
         }
         response
     }

@@ -10,8 +10,8 @@ use utoipa_axum::router::OpenApiRouter;
 use super::page::json_bytes;
 use super::problem::{Code, Problem};
 use super::{
-    AppState, analyze, backups, compare, guard, jobs, labels, openapi, prompts, rewrite, status, trash,
-    versions,
+    AppState, analyze, backups, compare, guard, health, jobs, labels, openapi, prompts, rewrite, status,
+    trash, versions,
 };
 
 /// Makes the service that answers requests. Requests must carry the peer of their connection: [`super::serve`] adds it.
@@ -19,6 +19,7 @@ pub fn router(state: AppState) -> Router {
     let (routes, document) =
         documented_routes(|work| work.layer(from_fn_with_state(state.clone(), guard::admit)))
             .split_for_parts();
+    state.metrics().set_routes(document.paths.paths.keys().cloned());
     let document = Bytes::from(openapi::render(document, state.limits()));
     routes
         .route("/openapi.json", get(|| async move { json_bytes(document) }))
@@ -47,6 +48,7 @@ pub(super) fn documented_routes(
         .merge(admission(work))
         .merge(jobs::waiting_routes())
         .merge(status::health_routes())
+        .merge(health::routes())
 }
 
 async fn unknown_path(uri: Uri) -> Problem {

@@ -18,6 +18,8 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinSet;
 use tower::ServiceExt;
 
+use crate::metrics::Limit;
+
 use super::patience::{AnswerBody, PatientStream, Turn};
 use super::peer::Peer;
 use super::problem::{Code, Problem};
@@ -62,6 +64,7 @@ pub async fn serve(state: AppState, listener: UnixListener, shutdown: impl Futur
         };
         match state.connections().clone().try_acquire_owned() {
             Ok(permit) => {
+                state.metrics().connections.inc();
                 let connection = Connection {
                     state: state.clone(),
                     router: router.clone(),
@@ -71,7 +74,7 @@ pub async fn serve(state: AppState, listener: UnixListener, shutdown: impl Futur
                 connections.spawn(connection.converse(graceful.watcher()));
             }
             Err(_) => {
-                state.count_refused_connection();
+                state.metrics().rejections.note(Limit::Connections);
                 if refusals.len() < MAX_REFUSALS {
                     refusals.spawn(refuse(stream, state.clone()));
                 }
@@ -80,11 +83,15 @@ pub async fn serve(state: AppState, listener: UnixListener, shutdown: impl Futur
     }
     drop(listener);
     state.stopping().cancel();
-    drain(graceful, connections, state.limits().drain_timeout()).await;
+    if !drain(graceful, connections, state.limits().drain_timeout()).await {
+        state.metrics().rejections.note(Limit::DrainTimeout);
+    }
 }
 
-async fn drain(graceful: GracefulShutdown, mut connections: JoinSet<()>, patience: Duration) {
-    if tokio::time::timeout(patience, graceful.shutdown()).await.is_err() {
+/// Returns whether every connection ended by itself.
+async fn drain(graceful: GracefulShutdown, mut connections: JoinSet<()>, patience: Duration) -> bool {
+    let in_time = tokio::time::timeout(patience, graceful.shutdown()).await.is_ok();
+    if !in_time {
         let open = connections.len();
         tracing::warn!(
             open,
@@ -92,6 +99,7 @@ async fn drain(graceful: GracefulShutdown, mut connections: JoinSet<()>, patienc
         );
     }
     connections.shutdown().await;
+    in_time
 }
 
 /// One connection to be served.
@@ -120,7 +128,8 @@ impl Connection {
         };
         let turn = Turn::default();
         let (header, idle) = (state.limits().header_timeout(), state.limits().idle_timeout());
-        let io = TokioIo::new(PatientStream::new(stream, turn.clone(), header, idle));
+        let stream = PatientStream::new(stream, turn.clone(), header, idle);
+        let io = TokioIo::new(stream.counting(state.metrics().rejections.clone()));
         let service = service_fn(move |request: Request<Incoming>| {
             answer(router.clone(), peer.clone(), turn.clone(), request)
         });

@@ -1,18 +1,20 @@
 //! What the handlers share.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::jobs::JobQueue;
+use crate::metrics::{Registry, Rejections};
 use crate::model::Timestamp;
 use crate::optimizer::OptimizationSettings;
 use crate::versions::VersionManager;
 
 use super::HttpLimits;
+use super::health::Recent;
+use super::metrics::{HttpCollector, HttpMetrics};
 use super::peer::Users;
 
 /// What the handlers share. Cheap to clone.
@@ -20,17 +22,18 @@ use super::peer::Users;
 pub struct AppState(Arc<Parts>);
 
 #[derive(Debug)]
-struct Parts {
-    versions: VersionManager,
-    jobs: JobQueue,
+pub(super) struct Parts {
+    pub(super) versions: VersionManager,
+    pub(super) jobs: JobQueue,
     limits: HttpLimits,
     optimization: OptimizationSettings,
     users: Users,
     in_flight: Semaphore,
     connections: Arc<Semaphore>,
-    refused_connections: AtomicU64,
-    refused_requests: AtomicU64,
-    stopping: CancellationToken,
+    pub(super) metrics: HttpMetrics,
+    registry: OnceLock<Registry>,
+    recent: Recent,
+    pub(super) stopping: CancellationToken,
     started_at: Timestamp,
     started: Instant,
 }
@@ -52,8 +55,9 @@ impl AppState {
             limits,
             optimization,
             users: Users::default(),
-            refused_connections: AtomicU64::new(0),
-            refused_requests: AtomicU64::new(0),
+            metrics: HttpMetrics::default(),
+            registry: OnceLock::new(),
+            recent: Recent::default(),
             stopping: CancellationToken::new(),
             started_at: Timestamp::now(),
             started: Instant::now(),
@@ -103,19 +107,37 @@ impl AppState {
         &self.0.connections
     }
 
-    pub(super) fn count_refused_connection(&self) {
-        self.0.refused_connections.fetch_add(1, Ordering::Relaxed);
+    pub(super) fn metrics(&self) -> &HttpMetrics {
+        &self.0.metrics
     }
 
-    pub(super) fn count_refused_request(&self) {
-        self.0.refused_requests.fetch_add(1, Ordering::Relaxed);
+    pub(super) fn recent(&self) -> &Recent {
+        &self.0.recent
     }
 
-    pub(super) fn refused(&self) -> (u64, u64) {
-        (
-            self.0.refused_connections.load(Ordering::Relaxed),
-            self.0.refused_requests.load(Ordering::Relaxed),
-        )
+    /// Gives everything that is measured here a name in a registry, and returns the limits that were run into.
+    pub fn register_metrics(&self, registry: &mut Registry) -> Rejections {
+        registry.register_collector(Box::new(HttpCollector(Arc::downgrade(&self.0))));
+        self.0.metrics.rejections.clone()
+    }
+
+    /// Serves a registry at `/metrics`. The first one stays.
+    pub fn publish_metrics(&self, registry: Registry) {
+        if self.0.registry.set(registry).is_err() {
+            tracing::debug!("there is a registry already");
+        }
+    }
+
+    pub(super) fn registry(&self) -> Option<&Registry> {
+        self.0.registry.get()
+    }
+
+    pub(super) fn requests_in_flight(&self) -> u64 {
+        self.0.requests_in_flight()
+    }
+
+    pub(super) fn open_connections(&self) -> u64 {
+        self.0.open_connections()
     }
 
     pub(super) fn started_at(&self) -> &Timestamp {
@@ -124,5 +146,17 @@ impl AppState {
 
     pub(super) fn uptime_seconds(&self) -> u64 {
         self.0.started.elapsed().as_secs()
+    }
+}
+
+impl Parts {
+    pub(super) fn requests_in_flight(&self) -> u64 {
+        let max = self.limits.max_requests_in_flight;
+        max.saturating_sub(self.in_flight.available_permits()) as u64
+    }
+
+    pub(super) fn open_connections(&self) -> u64 {
+        let max = self.limits.max_connections;
+        max.saturating_sub(self.connections.available_permits()) as u64
     }
 }

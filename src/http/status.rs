@@ -1,17 +1,21 @@
-//! `/v1/status`, `/healthz` and `/readyz`: how the daemon is.
+//! `/v1/status`, `/healthz` and `/readyz`: how the daemon is. What monitoring asks is in `health`.
 
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use serde_json::Value;
+use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::AppState;
 use crate::jobs::JobCounts;
+use crate::metrics::Limit;
 
 use super::problem::{Code, Problem};
-use super::query::{NoParameters, StrictQuery};
+use super::query::StrictQuery;
 use super::responses::{CommonProblems, UnavailableProblem};
 use super::wire::{Health, HttpStatus, JobsStatus, StatusView};
 
@@ -26,16 +30,40 @@ pub(super) fn health_routes() -> OpenApiRouter<AppState> {
         .routes(routes!(readyz))
 }
 
+/// Which parts the status has one by one.
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum Shards {
+    /// All shards.
+    All,
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct StatusQuery {
+    /// `all` adds the state of every shard, in `storage.shards.all`. Without it those are listed that are not idle and well.
+    #[param(inline)]
+    shards: Option<Shards>,
+}
+
 /// Everything an operator asks
 #[utoipa::path(
-    get, path = "/v1/status", tag = "operation", operation_id = "status",
+    get, path = "/v1/status", tag = "operation", operation_id = "status", params(StatusQuery),
     responses((status = 200, description = "How the daemon is.", body = StatusView), CommonProblems)
 )]
 async fn status(
     State(state): State<AppState>,
-    _: StrictQuery<NoParameters>,
+    StrictQuery(query): StrictQuery<StatusQuery>,
 ) -> Result<Json<StatusView>, Problem> {
     let storage = state.versions().storage();
+    storage.observe().await;
+    let mut parts = storage.status().await;
+    if query.shards.is_some()
+        && let Some(shards) = parts.get_mut("shards").and_then(Value::as_object_mut)
+    {
+        shards.insert("all".to_owned(), storage.parts().into());
+    }
     let (prompts, versions) = storage.totals();
     let down = storage.health().and_then(|()| state.jobs().health()).err();
     let complaints: Vec<String> = down.into_iter().chain(storage.concerns()).collect();
@@ -51,7 +79,7 @@ async fn status(
         revision: storage.revision().to_string(),
         prompts,
         versions,
-        storage: storage.status().await,
+        storage: parts,
         jobs: jobs_status(&state),
         http: http_status(&state),
     }))
@@ -68,23 +96,21 @@ fn jobs_status(state: &AppState) -> JobsStatus {
         running: running as u64,
         finished: finished as u64,
         problems: state.jobs().problems(),
+        actor: state.jobs().actor_status(),
+        last_backup: state.jobs().last_backup(),
     }
 }
 
 fn http_status(state: &AppState) -> HttpStatus {
     let limits = state.limits();
-    let (refused_connections, refused_requests) = state.refused();
-    let taken = |max: usize, free: usize| max.saturating_sub(free) as u64;
+    let refused = |limit| state.metrics().rejections.count(limit);
     HttpStatus {
-        connections: taken(limits.max_connections, state.connections().available_permits()),
+        connections: state.open_connections(),
         max_connections: limits.max_connections as u64,
-        requests_in_flight: taken(
-            limits.max_requests_in_flight,
-            state.in_flight().available_permits(),
-        ),
+        requests_in_flight: state.requests_in_flight(),
         max_requests_in_flight: limits.max_requests_in_flight as u64,
-        refused_connections,
-        refused_requests,
+        refused_connections: refused(Limit::Connections),
+        refused_requests: refused(Limit::RequestsInFlight),
     }
 }
 

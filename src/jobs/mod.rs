@@ -18,6 +18,7 @@ mod job_id;
 mod kinds;
 mod ledger;
 mod limits;
+mod metrics;
 mod queue;
 mod record;
 mod run;

@@ -9,7 +9,9 @@ use ractor::{Actor, ActorRef};
 use tokio::sync::{OnceCell, OwnedSemaphorePermit, watch};
 use tokio::time::timeout;
 
+use crate::dify::DifyError;
 use crate::http::wire::{JobRequest, JobState, JobView};
+use crate::metrics::Limit;
 use crate::model::{Author, Timestamp};
 use crate::storage::Problem;
 use crate::versions::VersionManager;
@@ -32,7 +34,7 @@ const CLOSE_TIMEOUT: Duration = STOP_GRACE.saturating_add(Duration::from_secs(5)
 /// The job queue. Cheap to clone; every method may be called from any task at any time.
 #[derive(Clone)]
 pub struct JobQueue {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     supervisor: ActorRef<supervisor::Message>,
     closed: Arc<OnceCell<()>>,
 }
@@ -218,12 +220,13 @@ impl JobQueue {
     }
 
     fn take_place(&self) -> Result<OwnedSemaphorePermit, JobError> {
-        Arc::clone(&self.shared.places)
-            .try_acquire_owned()
-            .map_err(|_| JobError::Busy {
+        Arc::clone(&self.shared.places).try_acquire_owned().map_err(|_| {
+            self.shared.metrics.rejections.note(Limit::JobsQueued);
+            JobError::Busy {
                 waiting: self.shared.limits.max_jobs_queued,
                 what: "jobs (max_jobs_queued)",
-            })
+            }
+        })
     }
 
     /// Reads what an order names, on a thread where that may take its time.
@@ -238,7 +241,11 @@ impl JobQueue {
             drop(permit);
             plan
         });
-        reading.await.unwrap_or_else(|_| Err(failed()))
+        let read = reading.await.unwrap_or_else(|_| Err(failed()));
+        if let Err(JobError::InvalidDocument(DifyError::TooManyPrompts { .. })) = &read {
+            self.shared.metrics.rejections.note(Limit::ImportPrompts);
+        }
+        read
     }
 
     /// Returns the actor of now; waits for it while it is being replaced.

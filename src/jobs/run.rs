@@ -12,6 +12,7 @@ use super::job::{Job, StopReason};
 use super::kinds::{Context, JobFailure, Plan};
 use super::shared::Shared;
 use super::state::Step;
+use crate::metrics::Limit;
 use crate::storage::StorageError;
 
 /// How often a running job may show how far it is.
@@ -56,6 +57,9 @@ fn supervise(shared: &Arc<Shared>, job: Arc<Job>, life: impl Future<Output = ()>
     shared.tasks.spawn(async move {
         if life.await.is_err_and(|error| error.is_panic()) {
             show(&job, fail("the job queue failed on this job: see the log"));
+        }
+        if job.is_final() {
+            owner.metrics.note_end(&job.view());
         }
         owner.prune().await;
         owner.nudge();
@@ -123,7 +127,10 @@ async fn work(shared: &Shared, job: &Job, plan: Plan) -> Step {
                 job.progress.cancel();
                 give_up_at = Some(Instant::now() + STOP_GRACE);
             }
-            () = &mut too_late, if give_up_at.is_none() => job.stop(StopReason::TimedOut),
+            () = &mut too_late, if give_up_at.is_none() => {
+                shared.metrics.rejections.note(Limit::JobSeconds);
+                job.stop(StopReason::TimedOut);
+            }
             () = sleep_until(give_up_at.unwrap_or_else(Instant::now)), if give_up_at.is_some() => {
                 task.abort();
                 return outcome((&mut task).await, job.stop_reason(), shared.limits.max_job_seconds);

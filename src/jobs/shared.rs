@@ -14,6 +14,7 @@ use crate::versions::VersionManager;
 use super::actor::Message;
 use super::job::Job;
 use super::kinds::Plan;
+use super::metrics::JobMetrics;
 use super::table::Table;
 use super::{JobError, JobId, JobLimits, Ledger, LedgerEntry, Record};
 
@@ -37,6 +38,7 @@ pub(super) struct Shared {
     pub(super) places: Arc<Semaphore>,
     pub(super) readings: Arc<Semaphore>,
     pub(super) calls: Arc<Semaphore>,
+    pub(super) metrics: JobMetrics,
     ledger: Arc<dyn Ledger>,
     closing: AtomicBool,
     problems: Mutex<Vec<Problem>>,
@@ -52,6 +54,7 @@ impl Shared {
             places: Arc::new(Semaphore::new(limits.max_jobs_queued.min(Semaphore::MAX_PERMITS))),
             readings: Arc::new(Semaphore::new(MAX_READINGS)),
             calls: Arc::new(Semaphore::new(MAX_CALLS)),
+            metrics: JobMetrics::default(),
             limits,
             ledger,
             closing: AtomicBool::new(false),
@@ -162,6 +165,7 @@ impl Shared {
     /// Puts the jobs of the ledger into the table.
     pub(super) fn restore(&self, entries: Vec<LedgerEntry>, problems: Vec<Problem>) {
         for entry in entries {
+            self.metrics.note_backup(&entry.view);
             // More jobs than there are places, after the limit was lowered, are queued all the same.
             let place = if entry.view.state.is_final() {
                 None

@@ -92,6 +92,7 @@ impl Actor for Supervisor {
             child.shared.actor.send_replace(None);
             if !child.shared.is_closing() {
                 tracing::error!(why, "the job queue ended and is started again");
+                child.shared.metrics.note_restart(&why);
                 respawn_later(&myself, child);
             }
         }

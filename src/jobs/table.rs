@@ -6,8 +6,8 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::http::wire::{JobState, JobView};
 
-use super::JobId;
 use super::job::Job;
+use super::{JobId, JobKind};
 
 /// How many bytes the jobs that ended may take together, by the size of their entries; the newest one is always kept.
 const MAX_KEPT_BYTES: u64 = 64 << 20;
@@ -75,6 +75,12 @@ impl Table {
             count(Job::is_claimed),
             count(Job::is_final),
         )
+    }
+
+    /// Returns the kind and the state of each job.
+    pub(super) fn kinds_and_states(&self) -> Vec<(JobKind, JobState)> {
+        let jobs = self.read();
+        jobs.values().map(|job| (job.lane.kind, job.state())).collect()
     }
 
     /// Takes out the oldest jobs that ended, as many as are too many, and returns the names of those

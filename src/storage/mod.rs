@@ -11,6 +11,7 @@ mod entry;
 mod error;
 pub mod filesystem;
 pub mod memory;
+mod performance;
 mod progress;
 mod repair;
 mod report;
@@ -32,6 +33,7 @@ pub use backup::{
 };
 pub use entry::{LabelEntry, LabelMove, PromptEntry, TrashedVersion};
 pub use error::StorageError;
+pub use performance::Performance;
 pub use progress::Progress;
 pub use repair::{Mend, RepairStep, plan_repair};
 pub use report::{Problem, Severity, VerifyReport, VerifyScope};
@@ -263,6 +265,20 @@ pub trait VersionStorage: Send + Sync + std::fmt::Debug + 'static {
 
     /// Returns one JSON object of everything an operator asks about the storage.
     async fn status(&self) -> serde_json::Value;
+
+    /// Returns the state of each part that the status only counts, one JSON object each.
+    fn parts(&self) -> Vec<serde_json::Value> {
+        Vec::new()
+    }
+
+    /// Looks at what is otherwise only looked at now and then, such as the room on the disk. Waits a moment at most.
+    async fn observe(&self) {}
+
+    /// Returns how fast reads and writes were so far; the arguments say what is slow, in seconds. `None` where nothing is
+    /// measured.
+    fn performance(&self, _slow_read: f64, _slow_write: f64) -> Option<Performance> {
+        None
+    }
 
     /// Tells whether every part of the storage is up; `Err` names what is not.
     ///

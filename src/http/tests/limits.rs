@@ -11,6 +11,7 @@ use tokio::net::UnixStream;
 use super::fixture::{Call, Server};
 use crate::http::HttpLimits;
 use crate::model::{Author, Label, PromptId, Version};
+use crate::metrics::Limit;
 use crate::storage::memory::MemoryStorage;
 use crate::storage::{
     LabelEntry, LabelMove, Progress, PromptEntry, PromptPage, PutOutcome, PutVersion, Revision, SetLabel,
@@ -98,7 +99,7 @@ async fn connections_over_the_limit_are_answered_with_busy_and_closed() {
     assert_eq!(refused.header("retry-after"), "1");
     assert_eq!(refused.header("connection"), "close");
     ask_on(&mut first).await;
-    assert_eq!(server.state.refused().0, 1);
+    assert_eq!(server.state.metrics().rejections.count(Limit::Connections), 1);
 }
 
 /// Sends a request on a kept-alive connection and reads a bit of the answer.
@@ -327,6 +328,6 @@ async fn requests_over_the_limit_are_answered_with_busy_and_health_still_is() {
     busy.check_problem(503, "busy");
     assert_eq!(busy.header("retry-after"), "1");
     server.get("/healthz").await.check_status(200);
-    assert_eq!(server.state.refused().1, 1);
+    assert_eq!(server.state.metrics().rejections.count(Limit::RequestsInFlight), 1);
     stuck.abort();
 }

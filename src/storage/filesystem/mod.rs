@@ -9,6 +9,8 @@ mod cache;
 mod catalog;
 pub mod disk;
 mod mend;
+mod metrics;
+mod observe;
 mod options;
 mod reads;
 mod runtime;
@@ -31,6 +33,7 @@ use catalog::Catalog;
 use disk::{
     Disk, IndexHints, Layout, OpenedStore, RealDisk, Run, SpaceBounds, SpaceGuard, load_index, open_store,
 };
+use metrics::StorageMetrics;
 use runtime::atomic::{AtomicBool, Ordering};
 use runtime::{Address, Mutex, Semaphore, watch};
 
@@ -148,6 +151,7 @@ impl FileSystemStorage {
         hints: IndexHints,
         source: &disk::IndexSource,
     ) -> Shared {
+        let metrics = Arc::new(StorageMetrics::default());
         Shared {
             root: opened.disk.path().to_owned(),
             run: Run {
@@ -165,7 +169,9 @@ impl FileSystemStorage {
                 options.cache_size,
                 options.max_cache_bytes,
                 options.disk.max_file_bytes,
+                metrics.evictions.clone(),
             )),
+            metrics,
             shards: actors::ShardTable::default(),
             hints: Mutex::new(Arc::new(hints)),
             index: watch::channel(None).0,
@@ -178,7 +184,7 @@ impl FileSystemStorage {
             ))),
             scrub: Mutex::default(),
             space: Mutex::new(None),
-            restarts: Mutex::default(),
+            others: Mutex::default(),
             problems: Mutex::new(opened.problems),
             #[cfg(test)]
             max_watches: std::sync::atomic::AtomicUsize::new(usize::MAX),

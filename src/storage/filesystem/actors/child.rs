@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock, PoisonError};
 
 use ractor::ActorRef;
+use serde::Serialize;
 
 use crate::model::ShardId;
 use crate::storage::Problem;
@@ -14,6 +15,7 @@ use crate::storage::filesystem::catalog::Catalog;
 use crate::storage::filesystem::disk::{
     Disk, IndexHints, Layout, Run, ShardDisk, Space, SpaceGuard, StoreLock, list_shards,
 };
+use crate::storage::filesystem::metrics::StorageMetrics;
 use crate::storage::filesystem::options::FileSystemOptions;
 use crate::storage::filesystem::runtime::atomic::{AtomicBool, Ordering};
 use crate::storage::filesystem::runtime::{Address, Mutex, Semaphore, watch};
@@ -46,6 +48,19 @@ impl fmt::Display for ChildId {
             Self::Janitor => f.write_str("janitor"),
         }
     }
+}
+
+/// What an operator sees of a child that is no shard.
+#[derive(Debug, Clone, Default, Serialize)]
+pub(crate) struct ChildStatus {
+    /// Whether it runs.
+    pub up: bool,
+    /// How often it was started again.
+    pub restarts: u64,
+    /// Whether it failed too often and is not tried again soon.
+    pub resting: bool,
+    /// Why it last ended.
+    pub last_error: Option<String>,
 }
 
 /// What every actor of one storage needs. Shared; nothing in it belongs to one actor's state.
@@ -87,8 +102,10 @@ pub(crate) struct Shared {
     pub scrub: Mutex<ScrubStatus>,
     /// Room on the file system as it was last seen.
     pub space: Mutex<Option<Space>>,
-    /// How often each child but the shards was started again, and why it last ended.
-    pub restarts: Mutex<BTreeMap<ChildId, (u64, String)>>,
+    /// How every child is that is no shard.
+    pub others: Mutex<BTreeMap<ChildId, ChildStatus>>,
+    /// What is measured.
+    pub metrics: Arc<StorageMetrics>,
     /// What lies in the store itself and is not served.
     pub problems: Mutex<Vec<Problem>>,
     /// Commits at the same time.
@@ -136,6 +153,9 @@ impl Shared {
 
     /// Says that the index differs from the catalog; the index actor writes it in its own time.
     pub(crate) fn index_changed(&self) {
+        if self.options.use_index {
+            self.metrics.index_behind.begin();
+        }
         if !self.index_is_stale.swap(true, Ordering::AcqRel)
             && let Some(index) = &*self.index.borrow()
         {
@@ -158,6 +178,13 @@ impl Shared {
             read_only: true,
         });
         seen.read_only = true;
+    }
+
+    /// Remembers the room on the file system as it is now. Whether it is read-only after all is for the janitor to say.
+    pub(crate) fn saw_space(&self, now: Space) {
+        let mut space = self.space.lock().unwrap_or_else(PoisonError::into_inner);
+        let read_only = now.read_only || space.is_some_and(|space| space.read_only);
+        *space = Some(Space { read_only, ..now });
     }
 
     /// Tells whether the file system was read-only when that was last looked at.

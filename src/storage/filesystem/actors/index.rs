@@ -173,6 +173,8 @@ impl IndexState {
         let Some(hold) = shared.hold() else {
             return Err("the store is closed".into());
         };
+        let metrics = Arc::clone(&shared.metrics);
+        metrics.index_writing.take_over(&metrics.index_behind);
         let written = tokio::task::spawn_blocking(move || {
             let _hold = hold;
             let taken_at = jiff::Timestamp::now();
@@ -186,6 +188,13 @@ impl IndexState {
         });
         let written = written.await.unwrap_or_else(|e| Err(e.to_string()));
         let took = started.elapsed();
+        metrics.note_index_write(written.is_ok(), took);
+        if written.is_ok() {
+            // How long it took in all is for the lag to say, not for this.
+            let _behind = metrics.index_writing.end();
+        } else {
+            metrics.index_behind.take_over(&metrics.index_writing);
+        }
         self.pause = self.shared.options.index_interval.max(took * REST_FACTOR);
         let mut status = self
             .shared

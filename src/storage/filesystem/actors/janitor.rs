@@ -110,6 +110,7 @@ impl Actor for Janitor {
             }
         }
         state.scrub(now).await;
+        state.shared.metrics.janitor_tick.renew();
         drop(myself.send_after(TICK, || JanitorMessage::Tick));
         Ok(())
     }

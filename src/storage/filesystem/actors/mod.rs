@@ -19,7 +19,7 @@ mod watches;
 
 #[cfg(all(test, not(feature = "interleavings")))]
 pub(super) use child::ChildId;
-pub(super) use child::Shared;
+pub(super) use child::{ChildStatus, Shared};
 pub(super) use index::{IndexMessage, IndexStatus};
 #[cfg(all(test, feature = "interleavings"))]
 pub(super) use shard::ShardActorState;

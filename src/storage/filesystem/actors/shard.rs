@@ -122,6 +122,7 @@ async fn recover(state: &ShardActorState) -> Result<RecoveredShard, ActorProcess
         state.shared.current_hints()
     };
     let hold = state.shared.hold().ok_or("the store is closed")?;
+    let started = std::time::Instant::now();
     let recovery = spawn_blocking(move || {
         let (_token, _hold) = (token, hold);
         // Where nothing is written any more, what is there is served as it is.
@@ -134,6 +135,7 @@ async fn recover(state: &ShardActorState) -> Result<RecoveredShard, ActorProcess
         recover_shard(&disk, &hints).map_err(|fault| disk.error(fault).to_string())
     });
     let recovered = recovery.await??;
+    state.shared.metrics.note_recovery(&recovered, started.elapsed());
     if recovered.replayed + recovered.discarded + recovered.quarantined > 0 {
         tracing::info!(
             shard = %state.handle.id, replayed = recovered.replayed, discarded = recovered.discarded,
@@ -243,6 +245,7 @@ impl ShardActorState {
             catalog: Arc::clone(&self.handle.catalog),
             cache: Arc::clone(&self.shared.cache),
             max_batch_bytes: self.shared.options.max_batch_bytes,
+            metrics: Arc::clone(&self.shared.metrics),
         };
         let myself = self.myself.clone();
         let begin = move |slot: OwnedSemaphorePermit| {

@@ -242,10 +242,14 @@ impl ShardHandle {
     /// Returns how long the work in flight takes already, when it takes longer than writers wait: the disk hangs.
     #[must_use]
     pub(crate) fn hangs(&self, patience: Duration) -> Option<Duration> {
+        self.work_age().filter(|took| *took >= patience)
+    }
+
+    /// Returns how long the work in flight has been going on; `None` when there is none.
+    #[must_use]
+    pub(crate) fn work_age(&self) -> Option<Duration> {
         let since = *lock(&self.state.working_since);
-        since
-            .map(|since| since.elapsed())
-            .filter(|took| *took >= patience)
+        since.map(|since| since.elapsed())
     }
 
     /// Makes whoever waits for the actor look again: the storage stops.

@@ -10,11 +10,12 @@ use std::time::Duration;
 use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, SupervisionEvent};
 use tokio::time::Instant;
 
+use crate::metrics::Limit;
 use crate::model::ShardId;
 use crate::storage::filesystem::runtime::atomic::Ordering;
 use crate::storage::filesystem::runtime::{Address, Cell, address, oneshot, spawn, spawn_child};
 
-use super::child::{ChildId, Shared};
+use super::child::{ChildId, ChildStatus, Shared};
 use super::index::Index;
 use super::janitor::Janitor;
 use super::restart::{RestartDecision, RestartHistory};
@@ -145,6 +146,11 @@ impl SupervisorState {
                         .unwrap()
                         .insert(child.clone(), cell.clone()),
                 );
+                if !matches!(child, ChildId::Shard(_)) {
+                    let mut others = self.shared.others.lock().unwrap_or_else(PoisonError::into_inner);
+                    let status = others.entry(child.clone()).or_default();
+                    (status.up, status.resting) = (true, false);
+                }
                 self.running.insert(child, cell);
             }
             // Starting cannot fail by what the children do; should it all the same, it counts as an end.
@@ -191,6 +197,9 @@ impl SupervisorState {
     }
 
     fn note_down(&self, child: &ChildId, reason: String, rests: bool) {
+        if rests {
+            self.shared.metrics.rejections.note(Limit::Restarts);
+        }
         if let ChildId::Shard(id) = child {
             if let Some(handle) = self.shared.shards.get(id) {
                 handle.went_down(reason, rests);
@@ -201,6 +210,7 @@ impl SupervisorState {
             ChildId::Index => {
                 self.shared.index.send_replace(None);
                 self.shared.index_is_stale.store(true, Ordering::Release);
+                self.shared.metrics.index_behind.begin();
             }
             ChildId::Watcher => {
                 let mut status = self
@@ -212,13 +222,14 @@ impl SupervisorState {
             }
             ChildId::Shard(_) | ChildId::Janitor => {}
         }
-        let mut restarts = self
-            .shared
-            .restarts
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let entry = restarts.entry(child.clone()).or_default();
-        *entry = (entry.0 + 1, reason);
+        let mut others = self.shared.others.lock().unwrap_or_else(PoisonError::into_inner);
+        let status = others.entry(child.clone()).or_default();
+        *status = ChildStatus {
+            up: false,
+            restarts: status.restarts + 1,
+            resting: rests,
+            last_error: Some(reason),
+        };
     }
 
     /// Watcher and janitor first, since they give work to shards; then every shard to its last write; the index last.

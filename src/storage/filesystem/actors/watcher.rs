@@ -13,6 +13,7 @@ use std::time::Duration;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use serde::Serialize;
 
+use crate::metrics::Limit;
 use crate::model::{PromptId, ShardId};
 use crate::storage::filesystem::disk::{inotify_limit, scan_shard_names, version_of_file_name};
 use crate::storage::filesystem::options::WatchMode;
@@ -83,6 +84,11 @@ impl Actor for Watcher {
         _myself: ActorRef<WatcherMessage>,
         shared: Arc<Shared>,
     ) -> Result<WatcherState, ActorProcessingErr> {
+        // What waited for a predecessor is looked at by looking at everything.
+        let _waited = (
+            shared.metrics.watch_waiting.end(),
+            shared.metrics.watch_following.end(),
+        );
         let inbox = Arc::new(WatchInbox::new(shared.options.watch.max_events));
         let watches = Watches::new(shared.root.clone());
         #[cfg(test)]
@@ -127,12 +133,20 @@ impl Actor for Watcher {
                 drop(myself.send_after(state.shared.options.watch.debounce, || WatcherMessage::Drain));
             }
             WatcherMessage::Drain => {
+                let metrics = Arc::clone(&state.shared.metrics);
+                metrics.watch_following.take_over(&metrics.watch_waiting);
                 let gathered = state.inbox.take();
+                if gathered.too_many {
+                    metrics.rejections.note(Limit::WatchEvents);
+                }
                 state.status(|status| status.events += gathered.events);
                 if gathered.lost {
                     state.recover_lost(&myself).await;
                 } else {
                     state.follow(&myself, gathered).await;
+                }
+                if let Some(waited) = metrics.watch_following.end() {
+                    metrics.watch_lag.observe(waited);
                 }
             }
             WatcherMessage::Scan => {
@@ -159,8 +173,10 @@ impl WatcherState {
 
     fn open(&mut self, myself: &ActorRef<WatcherMessage>) {
         let (inbox, actor) = (Arc::clone(&self.inbox), myself.clone());
+        let metrics = Arc::clone(&self.shared.metrics);
         let opened = self.watches.open(move |event| {
             if inbox.add(event) {
+                metrics.watch_waiting.begin();
                 let _stopping = actor.cast(WatcherMessage::Wake);
             }
         });
@@ -256,6 +272,8 @@ impl WatcherState {
         if !pause.is_zero() {
             // A storm: wait for its end instead of scanning once per wave.
             self.inbox.lose();
+            let metrics = &self.shared.metrics;
+            metrics.watch_waiting.take_over(&metrics.watch_following);
             drop(myself.send_after(pause, || WatcherMessage::Drain));
             return;
         }

@@ -27,6 +27,7 @@ mod recover;
 mod scan;
 mod shard_disk;
 mod space;
+mod timed;
 mod trash;
 mod version_file;
 
@@ -52,6 +53,7 @@ pub use scan::{Slot, scan_prompt, scan_shard_names};
 pub(crate) use shard_disk::STORE_MOVED;
 pub use shard_disk::{DiskLimits, Prepared, Run, ShardDisk};
 pub use space::{Full, FullCause, Reservation, SpaceBounds, SpaceGuard};
+pub use timed::{DiskMetrics, TimedDisk};
 pub(super) use trash::NoteState;
 pub(super) use version_file::read_regular;
 pub use version_file::{ReadFailure, read_version, read_version_at};

@@ -22,6 +22,7 @@ use crate::storage::{
 use super::cache::{CacheKey, CachedVersion, VersionCache};
 use super::catalog::{Change, ShardCatalog};
 use super::disk::ShardDisk;
+use super::metrics::StorageMetrics;
 
 pub(super) use adopt::{AdoptDone, AdoptFile, AdoptRequest};
 pub(super) use look::{Look, look};
@@ -125,6 +126,8 @@ pub(super) struct WorkContext {
     pub cache: Arc<VersionCache>,
     /// Bytes in one commit.
     pub max_batch_bytes: u64,
+    /// What is measured.
+    pub metrics: Arc<StorageMetrics>,
 }
 
 /// What the actor has to publish.

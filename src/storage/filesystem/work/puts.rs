@@ -124,7 +124,9 @@ fn commit_ready(
             dir_is_durable: ready.slot.dir.is_some(),
         })
         .collect();
+    let started = std::time::Instant::now();
     let outcomes = context.disk.commit(&prepared);
+    context.metrics.note_commit(prepared.len(), started.elapsed());
     let mut again = Vec::new();
     for (ready, outcome) in ready.into_iter().zip(outcomes) {
         match outcome {

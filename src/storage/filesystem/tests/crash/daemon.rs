@@ -98,7 +98,13 @@ impl Daemon {
         let run = RUNS.fetch_add(1, Ordering::Relaxed);
         let mut daemon = Self {
             catalog: Catalog::new(),
-            cache: Arc::new(VersionCache::new(true, 1000, 1 << 20, 1 << 20)),
+            cache: Arc::new(VersionCache::new(
+                true,
+                1000,
+                1 << 20,
+                1 << 20,
+                Default::default(),
+            )),
             run: Run {
                 id: Arc::from(format!("run{run}")),
                 distrust: None,
@@ -162,6 +168,7 @@ impl Daemon {
             catalog: Arc::clone(&catalog),
             cache: Arc::clone(&self.cache),
             max_batch_bytes: 1 << 20,
+            metrics: Arc::default(),
         };
         let mut effects = Effects::default();
         let answers = if ops.len() > 1 {
