@@ -55,3 +55,7 @@ deny-advisories:
 # Fuzz the API of a daemon in a temporary store by its own OpenAPI document. Needs schemathesis (PyPI).
 fuzz-api EXAMPLES="200":
     tests/api/fuzz.sh {{EXAMPLES}}
+
+# The alerts, their tests, and the numbers of a real daemon after a load. Needs promtool.
+metrics:
+    tests/metrics/run.sh

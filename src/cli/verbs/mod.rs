@@ -8,6 +8,7 @@ mod completions;
 mod config;
 mod demo;
 mod diff;
+mod doctor;
 mod edit;
 mod export;
 mod export_dsl;
@@ -21,6 +22,7 @@ mod latest;
 mod list;
 mod log;
 mod man;
+mod metrics;
 mod optimize;
 mod promote;
 mod put;
@@ -64,6 +66,8 @@ pub(super) enum Verb {
     Verify(verify::VerifyArgs),
     Collect(collect::CollectArgs),
     Status(status::StatusArgs),
+    Doctor(doctor::DoctorArgs),
+    Metrics(metrics::MetricsArgs),
     Config(config::ConfigArgs),
     Bench(bench::BenchArgs),
     Demo(demo::DemoArgs),
@@ -106,6 +110,8 @@ impl Verb {
             Self::Verify(args) => verify::run(args, session).await,
             Self::Collect(args) => collect::run(args, session).await,
             Self::Status(args) => status::run(args, session).await,
+            Self::Doctor(args) => doctor::run(args, session).await,
+            Self::Metrics(args) => metrics::run(args, session).await,
             Self::Config(args) => config::run(args, session),
             Self::Bench(args) => bench::run(args, session).await,
             Self::Demo(args) => demo::run(args, session).await,

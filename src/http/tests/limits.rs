@@ -10,8 +10,8 @@ use tokio::net::UnixStream;
 
 use super::fixture::{Call, Server};
 use crate::http::HttpLimits;
-use crate::model::{Author, Label, PromptId, Version};
 use crate::metrics::Limit;
+use crate::model::{Author, Label, PromptId, Version};
 use crate::storage::memory::MemoryStorage;
 use crate::storage::{
     LabelEntry, LabelMove, Progress, PromptEntry, PromptPage, PutOutcome, PutVersion, Revision, SetLabel,
@@ -328,6 +328,9 @@ async fn requests_over_the_limit_are_answered_with_busy_and_health_still_is() {
     busy.check_problem(503, "busy");
     assert_eq!(busy.header("retry-after"), "1");
     server.get("/healthz").await.check_status(200);
-    assert_eq!(server.state.metrics().rejections.count(Limit::RequestsInFlight), 1);
+    assert_eq!(
+        server.state.metrics().rejections.count(Limit::RequestsInFlight),
+        1
+    );
     stuck.abort();
 }
