@@ -6,21 +6,35 @@ use std::path::{Path, PathBuf};
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
 /// Who may use whom inside the crate: the table in ARCHITECTURE.md. Checked for what is compiled into the programs.
-const USES: [(&str, &[&str]); 11] = [
+const USES: [(&str, &[&str]); 12] = [
     ("model", &[]),
+    ("metrics", &[]),
     ("optimizer", &["model"]),
     ("dify", &["model"]),
     ("config", &["model", "optimizer::OptimizationSettings"]),
-    ("storage", &["model", "versions::numbering"]),
+    ("storage", &["model", "metrics", "versions::numbering"]),
     ("versions", &["model", "optimizer", "storage"]),
     (
         "jobs",
-        &["model", "dify", "optimizer", "storage", "versions", "http::wire"],
+        &[
+            "model",
+            "metrics",
+            "dify",
+            "optimizer",
+            "storage",
+            "versions",
+            "http::wire",
+        ],
     ),
-    ("http", &["model", "storage", "versions", "optimizer", "jobs"]),
+    (
+        "http",
+        &["model", "metrics", "storage", "versions", "optimizer", "jobs"],
+    ),
     (
         "daemon",
-        &["model", "config", "storage", "versions", "jobs", "http"],
+        &[
+            "model", "metrics", "config", "storage", "versions", "jobs", "http",
+        ],
     ),
     (
         "client",

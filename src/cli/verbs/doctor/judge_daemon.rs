@@ -121,7 +121,7 @@ fn data(storage: &Value) -> Vec<Finding> {
                 ),
             )
             .why("bits rot, or somebody changed files: what they say now cannot be trusted")
-            .fix("promptctl verify lists all; promptctl restore BACKUP --lost brings them back"),
+            .fix("promptctl verify lists all; copy the files from a backup to their places (docs/operations.md, 6.1 and 6.2)"),
         );
     }
     let problems = field(storage, "/problems/count").as_u64().unwrap_or_default();

@@ -6,7 +6,14 @@ use super::finding::Finding;
 /// Judges the units that systemd knows.
 pub(super) fn judge_units(units: &[UnitFacts]) -> Vec<Finding> {
     let loaded: Vec<&UnitFacts> = units.iter().filter(|unit| unit.is_loaded()).collect();
-    let mut findings: Vec<Finding> = loaded.iter().map(|unit| judge_unit(unit)).collect();
+    let socket_listens = |is_of_user| {
+        let mut of_systemd = loaded.iter().filter(|unit| unit.is_of_user == is_of_user);
+        of_systemd.any(|unit| unit.name == "promptd.socket" && is_active(unit))
+    };
+    let judged = loaded
+        .iter()
+        .map(|unit| judge_unit(unit, socket_listens(unit.is_of_user)));
+    let mut findings: Vec<Finding> = judged.collect();
     let of = |name: &str, is_of_user: bool| {
         let named = |unit: &&&UnitFacts| unit.name == name && unit.is_of_user == is_of_user;
         loaded.iter().find(named)
@@ -15,7 +22,7 @@ pub(super) fn judge_units(units: &[UnitFacts]) -> Vec<Finding> {
         if let (Some(socket), Some(service)) = (
             of("promptd.socket", is_of_user),
             of("promptd.service", is_of_user),
-        ) && socket.get("ActiveState") == "active"
+        ) && is_active(socket)
             && service.get("ActiveState") == "failed"
         {
             findings.push(
@@ -32,7 +39,11 @@ pub(super) fn judge_units(units: &[UnitFacts]) -> Vec<Finding> {
     findings
 }
 
-fn judge_unit(unit: &UnitFacts) -> Finding {
+fn is_active(unit: &UnitFacts) -> bool {
+    unit.get("ActiveState") == "active"
+}
+
+fn judge_unit(unit: &UnitFacts, socket_is_active: bool) -> Finding {
     let (name, active, result) = (&unit.name, unit.get("ActiveState"), unit.get("Result"));
     let systemctl = unit.systemctl();
     let journal = if unit.is_of_user {
@@ -62,6 +73,9 @@ fn judge_unit(unit: &UnitFacts) -> Finding {
         )
         .why(reason_of(unit.get("ExecMainStatus")))
         .fix(format!("see why: {journal}")),
+        ("inactive", _) if socket_is_active => {
+            Finding::ok("systemd", format!("{name} starts at the first request"))
+        }
         ("inactive", _) => Finding::note("systemd", format!("{name} does not run"))
             .fix(format!("{systemctl} enable --now {name}")),
         (active, _) => Finding::ok("systemd", format!("{name} is {active}")),

@@ -313,6 +313,14 @@ fn each_state_of_a_unit_has_its_commands() {
     let mut facts = well();
     facts.units = vec![
         unit("promptd.socket", &[("ActiveState", "active")]),
+        unit("promptd.service", &[("ActiveState", "inactive")]),
+    ];
+    let found = judge(&facts);
+    let waits =
+        |finding: &Finding| finding.level == Level::Ok && finding.what.contains("at the first request");
+    assert!(found.iter().any(waits), "{found:#?}");
+    facts.units = vec![
+        unit("promptd.socket", &[("ActiveState", "active")]),
         unit(
             "promptd.service",
             &[("ActiveState", "failed"), ("Result", "start-limit-hit")],
