@@ -130,12 +130,12 @@ async fn a_store_that_everybody_may_read_is_a_warning() {
 async fn damage_that_the_scrubber_found_is_explained() {
     let mut host = Host::new();
     let daemon = host.start().await;
-    for n in 0..2 {
+    for n in 0..3 {
         let new = NewVersion::of_text(format!("Say {n}."));
         daemon.client().create_version(&id("greet"), &new).await.unwrap();
     }
     assert!(daemon.stop().success());
-    let path = host.version_file("greet", "1.0.0");
+    let path = host.version_file("greet", "1.0.1");
     let mut bytes = std::fs::read(&path).unwrap();
     bytes[0] ^= 1;
     std::fs::write(&path, bytes).unwrap();
@@ -149,5 +149,5 @@ async fn damage_that_the_scrubber_found_is_explained() {
     .await;
     let (findings, code) = doctor(&host, &[]);
     assert_eq!(code, 1);
-    check(&findings, "data", "problem", "greet@1.0.0");
+    check(&findings, "data", "problem", "greet@1.0.1");
 }
