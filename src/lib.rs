@@ -11,6 +11,7 @@
 #[cfg(panic = "abort")]
 compile_error!("promptd needs unwinding: a panic in one actor must not end the daemon");
 
+pub mod admission;
 pub mod cli;
 pub mod client;
 pub mod config;

@@ -14,9 +14,10 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinSet;
 use tower::ServiceExt;
+
+use crate::admission::Place;
 
 use super::patience::{AnswerBody, PatientStream, Turn};
 use super::peer::Peer;
@@ -60,17 +61,17 @@ pub async fn serve(state: AppState, listener: UnixListener, shutdown: impl Futur
                 }
             },
         };
-        match state.connections().clone().try_acquire_owned() {
-            Ok(permit) => {
+        match state.connections().try_enter() {
+            Some(place) => {
                 let connection = Connection {
                     state: state.clone(),
                     router: router.clone(),
                     stream,
-                    permit,
+                    place,
                 };
                 connections.spawn(connection.converse(graceful.watcher()));
             }
-            Err(_) => {
+            None => {
                 state.count_refused_connection();
                 if refusals.len() < MAX_REFUSALS {
                     refusals.spawn(refuse(stream, state.clone()));
@@ -99,7 +100,7 @@ struct Connection {
     state: AppState,
     router: Router,
     stream: UnixStream,
-    permit: OwnedSemaphorePermit,
+    place: Place,
 }
 
 impl Connection {
@@ -109,7 +110,7 @@ impl Connection {
             state,
             router,
             stream,
-            permit,
+            place,
         } = self;
         let peer = match state.users().peer_of(&stream).await {
             Ok(peer) => peer,
@@ -119,7 +120,8 @@ impl Connection {
             }
         };
         let turn = Turn::default();
-        let (header, idle) = (state.limits().header_timeout(), state.limits().idle_timeout());
+        let limits = state.limits();
+        let (header, idle) = (limits.header_timeout(), limits.idle_timeout());
         let io = TokioIo::new(PatientStream::new(stream, turn.clone(), header, idle));
         let service = service_fn(move |request: Request<Incoming>| {
             answer(router.clone(), peer.clone(), turn.clone(), request)
@@ -128,7 +130,7 @@ impl Connection {
         if let Err(error) = watcher.watch(connection).await {
             tracing::debug!(error = %error_chain(&error), "a connection ended early");
         }
-        drop(permit);
+        drop(place);
     }
 }
 

@@ -1,12 +1,12 @@
 //! What the handlers share.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Instant;
 
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
+use crate::admission::Admission;
 use crate::jobs::JobQueue;
 use crate::model::Timestamp;
 use crate::optimizer::OptimizationSettings;
@@ -23,11 +23,12 @@ pub struct AppState(Arc<Parts>);
 struct Parts {
     versions: VersionManager,
     jobs: JobQueue,
-    limits: HttpLimits,
+    limits: RwLock<Arc<HttpLimits>>,
     optimization: OptimizationSettings,
     users: Users,
-    in_flight: Semaphore,
-    connections: Arc<Semaphore>,
+    in_flight: Admission,
+    connections: Admission,
+    silences: Mutex<Vec<String>>,
     refused_connections: AtomicU64,
     refused_requests: AtomicU64,
     stopping: CancellationToken,
@@ -45,11 +46,12 @@ impl AppState {
         optimization: OptimizationSettings,
     ) -> Self {
         let parts = Parts {
-            in_flight: Semaphore::new(limits.max_requests_in_flight.min(Semaphore::MAX_PERMITS)),
-            connections: Arc::new(Semaphore::new(limits.max_connections.min(Semaphore::MAX_PERMITS))),
+            in_flight: Admission::new(limits.max_requests_in_flight),
+            connections: Admission::new(limits.max_connections),
+            silences: Mutex::default(),
             versions,
             jobs,
-            limits,
+            limits: RwLock::new(Arc::new(limits)),
             optimization,
             users: Users::default(),
             refused_connections: AtomicU64::new(0),
@@ -73,10 +75,32 @@ impl AppState {
         &self.0.jobs
     }
 
-    /// Returns the limits.
+    /// Returns the limits as they now are.
     #[must_use]
-    pub fn limits(&self) -> &HttpLimits {
-        &self.0.limits
+    pub fn limits(&self) -> Arc<HttpLimits> {
+        Arc::clone(&self.0.limits.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Changes the limits while requests are served. Connections that are open keep the times that they began with.
+    pub fn set_limits(&self, limits: HttpLimits) {
+        self.0.in_flight.set_max(limits.max_requests_in_flight);
+        self.0.connections.set_max(limits.max_connections);
+        *self.0.limits.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(limits);
+    }
+
+    /// Says which parts of the daemon do not answer, as the watchdog found them; for the status and `/readyz`.
+    pub fn set_silences(&self, silences: Vec<String>) {
+        *self.0.silences.lock().unwrap_or_else(PoisonError::into_inner) = silences;
+    }
+
+    /// Returns which parts of the daemon do not answer.
+    #[must_use]
+    pub fn silences(&self) -> Vec<String> {
+        self.0
+            .silences
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// Returns what an optimisation must reach where a request does not say.
@@ -95,11 +119,11 @@ impl AppState {
         &self.0.users
     }
 
-    pub(super) fn in_flight(&self) -> &Semaphore {
+    pub(super) fn in_flight(&self) -> &Admission {
         &self.0.in_flight
     }
 
-    pub(super) fn connections(&self) -> &Arc<Semaphore> {
+    pub(super) fn connections(&self) -> &Admission {
         &self.0.connections
     }
 

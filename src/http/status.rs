@@ -38,7 +38,8 @@ async fn status(
     let storage = state.versions().storage();
     let (prompts, versions) = storage.totals();
     let down = storage.health().and_then(|()| state.jobs().health()).err();
-    let complaints: Vec<String> = down.into_iter().chain(storage.concerns()).collect();
+    let down = down.into_iter().chain(state.silences());
+    let complaints: Vec<String> = down.chain(storage.concerns()).collect();
     let degraded = (!complaints.is_empty()).then(|| complaints.join("; "));
     let status = if degraded.is_none() { "ok" } else { "degraded" };
     Ok(Json(StatusView {
@@ -72,17 +73,13 @@ fn jobs_status(state: &AppState) -> JobsStatus {
 }
 
 fn http_status(state: &AppState) -> HttpStatus {
-    let limits = state.limits();
+    let (connections, in_flight) = (state.connections(), state.in_flight());
     let (refused_connections, refused_requests) = state.refused();
-    let taken = |max: usize, free: usize| max.saturating_sub(free) as u64;
     HttpStatus {
-        connections: taken(limits.max_connections, state.connections().available_permits()),
-        max_connections: limits.max_connections as u64,
-        requests_in_flight: taken(
-            limits.max_requests_in_flight,
-            state.in_flight().available_permits(),
-        ),
-        max_requests_in_flight: limits.max_requests_in_flight as u64,
+        connections: connections.taken() as u64,
+        max_connections: connections.max() as u64,
+        requests_in_flight: in_flight.taken() as u64,
+        max_requests_in_flight: in_flight.max() as u64,
         refused_connections,
         refused_requests,
     }
@@ -120,7 +117,7 @@ async fn readyz(State(state): State<AppState>) -> Response {
             StatusCode::OK,
             Json(Health {
                 status: "ready".to_owned(),
-                concerns: storage.concerns(),
+                concerns: state.silences().into_iter().chain(storage.concerns()).collect(),
             }),
         )
             .into_response(),

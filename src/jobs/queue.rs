@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use ractor::rpc::CallResult;
 use ractor::{Actor, ActorRef};
-use tokio::sync::{OnceCell, OwnedSemaphorePermit, watch};
+use tokio::sync::{OnceCell, watch};
 use tokio::time::timeout;
 
+use crate::admission::Place;
 use crate::http::wire::{JobRequest, JobState, JobView};
 use crate::model::{Author, Timestamp};
 use crate::storage::Problem;
@@ -32,8 +33,8 @@ const CLOSE_TIMEOUT: Duration = STOP_GRACE.saturating_add(Duration::from_secs(5)
 /// The job queue. Cheap to clone; every method may be called from any task at any time.
 #[derive(Clone)]
 pub struct JobQueue {
-    shared: Arc<Shared>,
-    supervisor: ActorRef<supervisor::Message>,
+    pub(super) shared: Arc<Shared>,
+    pub(super) supervisor: ActorRef<supervisor::Message>,
     closed: Arc<OnceCell<()>>,
 }
 
@@ -157,6 +158,12 @@ impl JobQueue {
         }
     }
 
+    /// Changes the limits while jobs run. A job that runs keeps the time that it began with.
+    pub async fn set_limits(&self, limits: JobLimits) {
+        self.shared.set_limits(limits);
+        self.shared.prune().await;
+    }
+
     /// Returns how many jobs there are.
     #[must_use]
     pub fn counts(&self) -> JobCounts {
@@ -217,13 +224,11 @@ impl JobQueue {
         }
     }
 
-    fn take_place(&self) -> Result<OwnedSemaphorePermit, JobError> {
-        Arc::clone(&self.shared.places)
-            .try_acquire_owned()
-            .map_err(|_| JobError::Busy {
-                waiting: self.shared.limits.max_jobs_queued,
-                what: "jobs (max_jobs_queued)",
-            })
+    fn take_place(&self) -> Result<Place, JobError> {
+        self.shared.places.try_enter().ok_or_else(|| JobError::Busy {
+            waiting: self.shared.places.max(),
+            what: "jobs (max_jobs_queued)",
+        })
     }
 
     /// Reads what an order names, on a thread where that may take its time.
@@ -231,7 +236,7 @@ impl JobQueue {
         let failed = || JobError::Unavailable("reading the job's parameters failed: see the log".into());
         let permit = Arc::clone(&self.shared.readings).acquire_owned().await;
         let permit = permit.map_err(|_| failed())?;
-        let limits = self.shared.limits.clone();
+        let limits = self.shared.limits();
         let reading = tokio::task::spawn_blocking(move || {
             let plan = order.prepare(&limits);
             // Not before: the thread works on when the client hangs up.

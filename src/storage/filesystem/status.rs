@@ -24,7 +24,7 @@ impl FileSystemStorage {
         let down = those(|shard| !shard.is_up() || shard.disk.refusal().is_some());
         let hanging: Vec<Value> = shards
             .iter()
-            .filter(|shard| shard.hangs(shared.options.write_timeout).is_some())
+            .filter(|shard| shard.hangs(shared.write_timeout()).is_some())
             .map(|shard| shard.status())
             .collect();
         let busy = those(|shard| shard.is_up() && shard.queue_depth() > 0);
@@ -139,7 +139,7 @@ impl FileSystemStorage {
         }
         let hanging: Vec<String> = shards
             .iter()
-            .filter_map(|shard| Some((shard, shard.hangs(self.shared.options.write_timeout)?)))
+            .filter_map(|shard| Some((shard, shard.hangs(self.shared.write_timeout())?)))
             .map(|(shard, took)| format!("{} (for {} s)", shard.id, took.as_secs()))
             .collect();
         if !hanging.is_empty() {

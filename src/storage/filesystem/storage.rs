@@ -278,7 +278,7 @@ impl VersionStorage for FileSystemStorage {
                 return Err(StorageError::Interrupted("cancelled".into()));
             }
             shard
-                .look_and_wait(Look::everything(), self.shared.options.write_timeout)
+                .look_and_wait(Look::everything(), self.shared.write_timeout())
                 .await?;
             progress.advance(1);
         }
@@ -330,9 +330,7 @@ impl FileSystemStorage {
             return Err(StorageError::Unavailable("the store is closed".into()));
         }
         let shard = self.shared.shard(&self.shared.layout.shard_of(id));
-        shard
-            .write(id.clone(), op, self.shared.options.write_timeout)
-            .await
+        shard.write(id.clone(), op, self.shared.write_timeout()).await
     }
 
     /// As [`Self::write`], for changes that make no sense on a prompt that is not there: no shard is made for them.

@@ -48,6 +48,8 @@ pub(crate) enum ShardMessage {
     },
     /// The work in flight ended.
     Ended(Box<Ended>),
+    /// Answer.
+    Ping(oneshot::Sender<()>),
     /// End with a panic, to test that it is survived.
     #[cfg(all(test, not(feature = "interleavings")))]
     Panic,
@@ -174,6 +176,7 @@ impl ShardActorState {
 
     /// Takes one message.
     pub(crate) fn receive(&mut self, message: ShardMessage) -> Result<(), ActorProcessingErr> {
+        self.handle.disk.pulse.step();
         match message {
             ShardMessage::Write {
                 id,
@@ -194,6 +197,9 @@ impl ShardActorState {
             ShardMessage::Ended(ended) => {
                 self.in_flight = None;
                 self.publish(*ended)?;
+            }
+            ShardMessage::Ping(reply) => {
+                let _gone = reply.send(());
             }
             #[cfg(all(test, not(feature = "interleavings")))]
             ShardMessage::Panic => panic!("told to"),
