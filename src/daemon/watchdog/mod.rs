@@ -209,3 +209,90 @@ impl Rounds {
         self.line.health((!wrong.is_empty()).then(|| wrong.join("; ")));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::HttpLimits;
+    use crate::jobs::{JobLimits, MemoryLedger};
+    use crate::optimizer::OptimizationSettings;
+    use crate::storage::memory::MemoryStorage;
+    use crate::versions::VersionManager;
+
+    async fn patients() -> Patients {
+        let storage: Arc<dyn VersionStorage> = Arc::new(MemoryStorage::new(1 << 20));
+        let versions = VersionManager::new(Arc::clone(&storage));
+        let ledger = Arc::new(MemoryLedger::default());
+        let jobs = JobQueue::start(versions.clone(), ledger, JobLimits::default())
+            .await
+            .unwrap();
+        let (limits, optimization) = (HttpLimits::default(), OptimizationSettings::default());
+        Patients {
+            state: AppState::new(versions, jobs.clone(), limits, optimization),
+            storage,
+            files: None,
+            jobs,
+        }
+    }
+
+    #[test]
+    fn a_runtime_that_runs_no_tasks_is_noticed_and_so_is_its_return() {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .unwrap();
+        let mut rounds = Rounds {
+            patients: runtime.block_on(patients()),
+            runtime: runtime.handle().clone(),
+            line: Arc::default(),
+            period: Duration::from_secs(60),
+            tells: false,
+            judge: Judge::default(),
+            overdue: None,
+            said: Vec::new(),
+        };
+        let asked = rounds.examine().unwrap();
+        let names: Vec<&str> = asked.vitals.iter().map(|vital| vital.actor.as_str()).collect();
+        assert_eq!(names, ["job queue", "job supervisor"]);
+        let (release, released) = mpsc::channel::<()>();
+        let (blocks, blocked) = mpsc::channel();
+        drop(runtime.spawn(async move {
+            blocks.send(()).unwrap();
+            let _released = released.recv();
+        }));
+        blocked.recv().unwrap();
+        rounds.period = Duration::from_millis(50);
+        for _ in 0..2 {
+            let examined = rounds.examine();
+            assert!(examined.is_none());
+            rounds.conclude(examined);
+        }
+        assert_eq!(rounds.patients.state.silences(), ["no thread of the runtime is free"]);
+        assert_eq!(rounds.line.text(), "degraded: no thread of the runtime is free");
+        drop(release);
+        rounds.period = Duration::from_secs(60);
+        // The question that was overdue is answered now.
+        let examined = rounds.examine();
+        assert!(examined.is_some());
+        rounds.conclude(examined);
+        assert!(rounds.patients.state.silences().is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_job_queue_that_is_replaced_takes_jobs_again() {
+        let patients = patients().await;
+        patients.replace(QUEUE_ACTOR);
+        let is_back = async {
+            loop {
+                let examination = patients.clone().examine(Duration::from_secs(5)).await;
+                let answers: Vec<_> = examination.vitals.iter().map(|vital| vital.answer).collect();
+                if patients.jobs.health().is_ok() && answers == [crate::storage::liveness::Answer::Lives; 2] {
+                    break;
+                }
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(60), is_back).await.unwrap();
+    }
+}

@@ -4,6 +4,8 @@
 //! has a global name: handles are passed.
 
 mod child;
+#[cfg(any(feature = "hang-actor", all(test, not(feature = "interleavings"))))]
+mod hang;
 mod index;
 mod janitor;
 mod place;

@@ -99,6 +99,8 @@ impl Actor for Shard {
         message: ShardMessage,
         state: &mut ShardActorState,
     ) -> Result<(), ActorProcessingErr> {
+        #[cfg(any(feature = "hang-actor", all(test, not(feature = "interleavings"))))]
+        super::hang::if_told_to(&message).await;
         state.receive(message)
     }
 
