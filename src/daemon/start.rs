@@ -9,7 +9,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
 use crate::config::paths::Paths;
-use crate::config::{Config, LimitsConfig};
+use crate::config::{Config, LimitsConfig, RetentionConfig};
 use crate::http::socket::{BindError, SocketFile};
 use crate::http::{AppState, HttpLimits, serve, socket};
 use crate::jobs::{JobError, JobLimits, JobQueue};
@@ -35,6 +35,8 @@ pub struct Daemon {
     socket: Socket,
     stop_serving: oneshot::Sender<()>,
     server: JoinHandle<()>,
+    /// What is kept, and the task that collects the rest.
+    kept: RetentionConfig,
     retention: Option<JoinHandle<()>>,
     watchdog: Option<Watchdog>,
 }
@@ -115,6 +117,7 @@ impl Daemon {
             socket,
             stop_serving,
             server,
+            kept: config.optimizer.storage.config.retention.clone(),
             retention,
             watchdog: None,
         })
@@ -153,11 +156,15 @@ impl Daemon {
         if let Some(files) = &self.files {
             files.change_settings(&super::storage::options_of(config));
         }
-        if let Some(task) = self.retention.take() {
-            task.abort();
+        let kept = &config.optimizer.storage.config.retention;
+        // The same settings begin no new pause: who reloads every day would never collect.
+        if self.kept != *kept {
+            if let Some(task) = self.retention.take() {
+                task.abort();
+            }
+            self.kept = kept.clone();
+            self.retention = super::retention::start(kept, self.jobs.clone());
         }
-        self.retention =
-            super::retention::start(&config.optimizer.storage.config.retention, self.jobs.clone());
     }
 
     /// Resolves when the server ends without having been told to: that is a mistake in the daemon.
@@ -178,6 +185,7 @@ impl Daemon {
             socket,
             stop_serving,
             server,
+            kept: _,
             retention,
             watchdog,
         } = self;

@@ -23,11 +23,12 @@ install_promptd() {
     systemctl daemon-reload
 }
 
-# An empty store, no drop-ins but a quick watchdog, no configuration, the socket there and the service not started.
+# An empty store, no drop-ins, no configuration, the socket there and the service not started.
 start_afresh() {
     systemctl stop promptd.socket promptd.service
     rm -rf "$drop_ins" "$config" "$store" /srv/prompts/store /srv/prompts/ballast
-    drop_in quick '[Service]' 'WatchdogSec=3s' 'TimeoutAbortSec=2s'
+    mkdir -p "$drop_ins"
+    systemctl daemon-reload
     systemctl reset-failed
     systemctl start promptd.socket
     # What is said before is of no interest.
@@ -48,6 +49,11 @@ as_client() {
     setpriv --reuid 4242 --regid 4242 --groups "$(getent group promptd-clients | cut -d: -f3)" "$@"
 }
 
+# The watchdog of the unit is patient; a story is not.
+quick_watchdog() {
+    drop_in quick '[Service]' 'WatchdogSec=3s' 'TimeoutAbortSec=2s'
+}
+
 # put NAME TEXT: stores a version.
 put() {
     printf '%s\n' "$2" | as_client promptctl --quiet put "$1" -
@@ -64,6 +70,11 @@ within() {
         }
         sleep 0.05
     done
+}
+
+# Succeeds when a command fails. (A failing `! command` does not end a story.)
+not() {
+    ! "$@"
 }
 
 property() {

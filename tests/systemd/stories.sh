@@ -32,7 +32,7 @@ for file in "$here"/stories/*.sh; do
             failed=$((failed + 1))
             printf 'FAILED  %s (%d s)\n' "$story" "$((SECONDS - began))"
             sed 's/^/    /' /tmp/story.log
-            journalctl --no-pager -o cat -n 40 -u promptd.service -u promptd.socket | sed 's/^/    journal: /'
+            journalctl --no-pager -o cat -n 40 --since "@$journal_from" -u promptd.service -u promptd.socket | sed 's/^/    journal: /'
         fi
     done < <(sed -n 's/^\([a-z_]*\)() {$/\1/p' "$file" | grep -v '^the_')
 done

@@ -268,7 +268,10 @@ mod tests {
             assert!(examined.is_none());
             rounds.conclude(examined);
         }
-        assert_eq!(rounds.patients.state.silences(), ["no thread of the runtime is free"]);
+        assert_eq!(
+            rounds.patients.state.silences(),
+            ["no thread of the runtime is free"]
+        );
         assert_eq!(rounds.line.text(), "degraded: no thread of the runtime is free");
         drop(release);
         rounds.period = Duration::from_secs(60);
@@ -293,6 +296,8 @@ mod tests {
                 tokio::task::yield_now().await;
             }
         };
-        tokio::time::timeout(Duration::from_secs(60), is_back).await.unwrap();
+        tokio::time::timeout(Duration::from_secs(60), is_back)
+            .await
+            .unwrap();
     }
 }

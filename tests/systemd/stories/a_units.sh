@@ -57,7 +57,7 @@ outsiders_are_refused() {
     setpriv --reuid 4343 --regid 4343 --clear-groups promptctl get greet || code=$?
     [ "$code" = 69 ]
     # Nor may they read the files.
-    ! setpriv --reuid 4343 --regid 4343 --clear-groups ls "$store"
+    not setpriv --reuid 4343 --regid 4343 --clear-groups ls "$store"
 }
 
 the_sandbox_is_never_in_the_way() {
@@ -73,7 +73,7 @@ nothing_that_promptd_does_is_forbidden_by_its_sandbox() {
     as_client promptctl rm greet@1.0.1 --yes
     as_client promptctl status
     systemctl stop promptd.service
-    ! the_sandbox_is_never_in_the_way
+    not the_sandbox_is_never_in_the_way
     # A stop leaves nothing half done, and the index complete.
     [ -z "$(find "$store" -path '*/.tmp/*' -type f)" ]
     grep -q greet "$store/.index.json"

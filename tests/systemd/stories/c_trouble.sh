@@ -2,6 +2,7 @@
 # What hangs, what fills up, what cannot start.
 
 a_process_that_stands_still_is_replaced() {
+    quick_watchdog
     put greet 'Say hello.'
     local pid
     pid=$(main_pid)
@@ -12,6 +13,7 @@ a_process_that_stands_still_is_replaced() {
 }
 
 the_program_that_hangs_when_told_to() {
+    quick_watchdog
     drop_in hang '[Service]' 'ExecStart=' 'ExecStart=/usr/bin/promptd-hang' 'ExecPaths=/usr/bin/promptd-hang'
 }
 
@@ -34,7 +36,7 @@ actors_that_go_on_hanging_have_the_process_replaced() {
     put greet 'Say hello.'
     local pid
     pid=$(main_pid)
-    ! put hang.always 'Never acknowledged.'
+    not put hang.always 'Never acknowledged.'
     within 30 was_replaced "$pid"
     journal_has 'only a restart helps'
     journal_has 'Watchdog timeout'
@@ -42,6 +44,7 @@ actors_that_go_on_hanging_have_the_process_replaced() {
 }
 
 a_disk_that_hangs_is_reported_and_nobody_is_restarted() {
+    quick_watchdog
     use_volume
     put greet 'Say hello.'
     local pid
@@ -54,7 +57,7 @@ a_disk_that_hangs_is_reported_and_nobody_is_restarted() {
     sleep 5
     [ "$(main_pid)" = "$pid" ]
     [ "$(as_client promptctl get greet@1.0.0)" = 'Say hello.' ]
-    ! journal_has 'is started again'
+    not journal_has 'is started again'
     thaw
     wait "$client" || true
     within 10 status_has '^serving$'

@@ -59,7 +59,10 @@ async fn an_actor_that_hangs_is_silent_and_its_successor_serves() {
     assert!(storage.replace_actor(&name));
     assert_eq!(hung.await.unwrap().unwrap_err().code(), "interrupted");
     put_in_the_end(&storage, "hang.here", "y").await;
-    eventually("it answers", async || vital(&storage, &name).await.answer == Answer::Lives).await;
+    eventually("it answers", async || {
+        vital(&storage, &name).await.answer == Answer::Lives
+    })
+    .await;
     storage.close().await;
 }
 
@@ -91,7 +94,10 @@ async fn an_index_actor_whose_disk_hangs_is_known_to_wait() {
         Answer::Silent { waits: true }
     );
     disk.release();
-    eventually("it answers", async || vital(&storage, "index").await.answer == Answer::Lives).await;
+    eventually("it answers", async || {
+        vital(&storage, "index").await.answer == Answer::Lives
+    })
+    .await;
     storage.close().await;
 }
 
@@ -122,7 +128,11 @@ async fn other_settings_for_watching_start_the_watcher_anew() {
     eventually("the store is scanned", async || mode().await == "scan").await;
     put(&storage, "p", "x").await.unwrap();
     let file = store.path("p", "1.0.1.json");
-    std::fs::write(&file, serde_json::to_vec(&document("p", "1.0.1", "by hand")).unwrap()).unwrap();
+    std::fs::write(
+        &file,
+        serde_json::to_vec(&document("p", "1.0.1", "by hand")).unwrap(),
+    )
+    .unwrap();
     eventually("what was made by hand is seen", async || {
         text_of(&storage, "p", "1.0.1").await.is_ok()
     })
