@@ -30,6 +30,12 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// How long a refused client may take to send the request that is answered with `busy`.
 const REFUSAL_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// How long a client that was let in just before a stop may take to begin its request.
+const NEWCOMER_GRACE: Duration = Duration::from_millis(500);
+
+/// How often is looked whether it has.
+const NEWCOMER_LOOK: Duration = Duration::from_millis(5);
+
 /// How many clients are being refused at once; more are closed without a word.
 const MAX_REFUSALS: usize = 64;
 
@@ -46,6 +52,7 @@ pub async fn serve(state: AppState, listener: UnixListener, shutdown: impl Futur
     let graceful = GracefulShutdown::new();
     let mut connections = JoinSet::new();
     let mut refusals = JoinSet::new();
+    let mut newcomers: Vec<Turn> = Vec::new();
     let mut shutdown = pin!(shutdown);
     loop {
         let stream = tokio::select! {
@@ -63,7 +70,11 @@ pub async fn serve(state: AppState, listener: UnixListener, shutdown: impl Futur
         };
         match state.connections().try_enter() {
             Some(place) => {
+                let turn = Turn::default();
+                newcomers.retain(Turn::is_new);
+                newcomers.push(turn.clone());
                 let connection = Connection {
+                    turn,
                     state: state.clone(),
                     router: router.clone(),
                     stream,
@@ -81,7 +92,21 @@ pub async fn serve(state: AppState, listener: UnixListener, shutdown: impl Futur
     }
     drop(listener);
     state.stopping().cancel();
-    drain(graceful, connections, state.limits().drain_timeout()).await;
+    let patience = state.limits().drain_timeout();
+    await_newcomers(&newcomers, patience.min(NEWCOMER_GRACE)).await;
+    drain(graceful, connections, patience).await;
+}
+
+/// Waits for the first requests of those who were let in a moment ago: they could not know, and whoever comes now is kept
+/// for the next daemon when the socket was passed.
+async fn await_newcomers(newcomers: &[Turn], patience: Duration) {
+    let all_have_begun = async {
+        while newcomers.iter().any(Turn::is_new) {
+            tokio::time::sleep(NEWCOMER_LOOK).await;
+        }
+    };
+    // Who says nothing for so long has not begun a request that could be lost.
+    let _silent = tokio::time::timeout(patience, all_have_begun).await.is_err();
 }
 
 async fn drain(graceful: GracefulShutdown, mut connections: JoinSet<()>, patience: Duration) {
@@ -101,6 +126,7 @@ struct Connection {
     router: Router,
     stream: UnixStream,
     place: Place,
+    turn: Turn,
 }
 
 impl Connection {
@@ -111,6 +137,7 @@ impl Connection {
             router,
             stream,
             place,
+            turn,
         } = self;
         let peer = match state.users().peer_of(&stream).await {
             Ok(peer) => peer,
@@ -119,7 +146,6 @@ impl Connection {
                 return;
             }
         };
-        let turn = Turn::default();
         let limits = state.limits();
         let (header, idle) = (limits.header_timeout(), limits.idle_timeout());
         let io = TokioIo::new(PatientStream::new(stream, turn.clone(), header, idle));

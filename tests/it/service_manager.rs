@@ -1,6 +1,7 @@
 //! The daemon under a service manager: what it says when, the socket that it is given, reloading.
 
-use std::os::unix::net::UnixListener;
+use std::io::Write;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::time::Duration;
 
 use promptd::versions::NewVersion;
@@ -177,4 +178,39 @@ async fn a_watchdog_of_another_process_is_not_fed() {
     while let Some(message) = manager.hear_within(Duration::from_millis(600)) {
         assert!(!message.contains("WATCHDOG"), "{message}");
     }
+}
+
+/// Begins a request and never ends it; returns when the daemon works on it.
+async fn begin_request(host: &Host, daemon: &Daemon) -> UnixStream {
+    let mut stream = UnixStream::connect(host.socket()).unwrap();
+    let head =
+        "POST /v1/analyze HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n";
+    stream.write_all(head.as_bytes()).unwrap();
+    // The question itself is one of them.
+    eventually("it is worked on", async || {
+        status(daemon).await["http"]["requests_in_flight"] == 2
+    })
+    .await;
+    stream
+}
+
+#[tokio::test]
+async fn a_stop_waits_for_requests_and_a_second_signal_ends_it_at_once() {
+    let mut host = Host::new();
+    let manager = Manager::of(&mut host);
+    let daemon = host.start().await;
+    let _stuck = begin_request(&host, &daemon).await;
+    daemon.signal("TERM");
+    manager.hear("STOPPING=1");
+    assert_eq!(daemon.stop().code(), Some(128 + 15));
+}
+
+#[tokio::test]
+async fn a_request_that_never_ends_holds_up_a_stop_no_longer_than_configured() {
+    let mut host = Host::new();
+    let limit = "PROMPTD__DAEMON__LIMITS__DRAIN_TIMEOUT_MS";
+    host.environment.push((limit.into(), "100".into()));
+    let daemon = host.start().await;
+    let _stuck = begin_request(&host, &daemon).await;
+    assert!(daemon.stop().success());
 }

@@ -4,14 +4,17 @@
 set -u
 
 here=$(dirname "${BASH_SOURCE[0]}")
+# shellcheck source=/dev/null
 source "$here/harness.sh"
 for file in "$here"/stories/*.sh; do
     # shellcheck source=/dev/null
     source "$file"
 done
 
+# A volume that stays frozen would outlive everything else.
+trap thaw EXIT TERM
 wanted=("$@")
-failed=0 told=0
+failed=0 told=0 journal_from=0
 install_promptd
 for file in "$here"/stories/*.sh; do
     while read -r story; do

@@ -31,6 +31,25 @@ async fn a_request_that_has_begun_is_served_to_its_end() {
 }
 
 #[tokio::test]
+async fn a_client_that_was_let_in_just_before_the_stop_is_answered() {
+    let server = Server::start().await;
+    let mut stream = UnixStream::connect(&server.path).await.unwrap();
+    while server.state.connections().taken() == 0 {
+        tokio::task::yield_now().await;
+    }
+    server.stop.send(()).unwrap();
+    server.state.stopping().cancelled().await;
+    stream
+        .write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n")
+        .await
+        .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    server.task.await.unwrap();
+}
+
+#[tokio::test]
 async fn idle_connections_are_closed_at_once() {
     let server = Server::start().await;
     let mut idle = UnixStream::connect(&server.path).await.unwrap();

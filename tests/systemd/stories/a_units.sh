@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154 # variables of harness.sh
 # The units, installing them, who may use them.
 
 units_are_understood_and_harden_the_service() {

@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154 # variables of harness.sh
 # Starting, reloading, stopping, being killed.
 
 readiness_comes_after_recovery() {

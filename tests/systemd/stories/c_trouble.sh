@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154 # variables of harness.sh
 # What hangs, what fills up, what cannot start.
 
 a_process_that_stands_still_is_replaced() {
@@ -67,6 +67,7 @@ a_disk_that_hangs_is_reported_and_nobody_is_restarted() {
 }
 
 a_full_disk_refuses_writes_and_takes_them_again() {
+    quick_watchdog
     use_volume
     put greet 'Say hello.'
     local said

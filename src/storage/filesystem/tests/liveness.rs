@@ -86,7 +86,7 @@ async fn an_index_actor_whose_disk_hangs_is_known_to_wait() {
     store.options.use_index = true;
     store.options.index_interval = Duration::from_millis(1);
     let (storage, disk) = store.open_faulty().await;
-    disk.arm(Fault::new(&[Call::SyncFile], 1, Failure::Hang).on("index"));
+    disk.arm(Fault::new(&[Call::SyncFile], 1, Failure::Hang).on(".index.json.tmp"));
     put(&storage, "p", "x").await.unwrap();
     eventually("the disk hangs", async || disk.hanging() == 1).await;
     assert_eq!(
