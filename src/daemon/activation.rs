@@ -25,13 +25,14 @@ pub struct PassedSocket {
 /// # Errors
 /// When what is named so is no listening Unix socket.
 pub fn take_passed_socket() -> io::Result<(Option<PassedSocket>, Vec<String>)> {
-    // Looks at LISTEN_PID, so that sockets of another process are not taken for ours.
+    // Looks at LISTEN_PID, so that sockets of another process are not taken for ours. Asked before the names: those of
+    // another process are not as many as sockets of ours.
+    if sd_notify::listen_fds()?.len() == 0 {
+        return Ok((None, Vec::new()));
+    }
     let names: Vec<String> = sd_notify::listen_fds_with_names()?
         .map(|(_, name)| name)
         .collect();
-    if names.is_empty() {
-        return Ok((None, names));
-    }
     let mut passed = listenfd::ListenFd::from_env();
     let position = names.iter().position(|name| name == CONTROL_SOCKET);
     let listener = match position {

@@ -46,9 +46,8 @@ async fn the_manager_hears_of_the_start_of_a_reload_and_of_the_stop() {
         "in the same message: {reloading}"
     );
     manager.hear("READY=1");
-    daemon.signal("TERM");
-    manager.hear("STOPPING=1");
     assert!(daemon.stop().success());
+    manager.hear("STOPPING=1");
 }
 
 #[tokio::test]

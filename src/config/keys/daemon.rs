@@ -160,7 +160,8 @@ pub(super) const KEYS: &[Key] = &[
             max: 3_600_000,
         },
         about: "Milliseconds between two rounds of questions; two rounds without an answer and without progress, and the \
-                part is replaced. 0 asks nobody. Under systemd a third of WatchdogSec= counts instead.",
+                part is replaced. 0 asks nobody, and less than 50 counts as 50. Under systemd a third of WatchdogSec= counts \
+                instead.",
     },
     Key {
         path: "daemon.logging.level",

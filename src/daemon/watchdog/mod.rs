@@ -76,9 +76,7 @@ impl Watchdog {
         period: Duration,
     ) -> std::io::Result<Option<Self>> {
         let interval = manager::watchdog_interval();
-        let period = interval.map_or(period, |interval| {
-            (interval / ROUNDS_PER_INTERVAL).max(MIN_PERIOD)
-        });
+        let period = interval.map_or(period, |interval| interval / ROUNDS_PER_INTERVAL);
         if period.is_zero() {
             return Ok(None);
         }
@@ -86,7 +84,7 @@ impl Watchdog {
             patients,
             runtime: Handle::current(),
             line: Arc::clone(line),
-            period,
+            period: period.max(MIN_PERIOD),
             tells: interval.is_some(),
             judge: Judge::default(),
             overdue: None,
