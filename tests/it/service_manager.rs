@@ -128,7 +128,7 @@ async fn a_socket_that_is_passed_outlives_the_daemon_and_keeps_requests_for_the_
     assert!(daemon.stop().success());
     assert!(host.socket().exists(), "it is not the daemon's to remove");
     // Asked while nobody is there.
-    let client = promptd::client::Client::new(&host.socket());
+    let client = promptd::client::Client::new(host.socket());
     let waiting = tokio::spawn(async move { client.prompt(&id("greet")).await.unwrap().version_count });
     let again = host.spawn_with_socket(&listener, "control", "$$");
     assert_eq!(waiting.await.unwrap(), 1);

@@ -1,6 +1,6 @@
 //! A service manager for one daemon: it hears what the daemon says, and passes a socket.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::os::unix::net::{UnixDatagram, UnixListener};
 use std::path::PathBuf;
 use std::process::Command;
@@ -59,7 +59,7 @@ impl Host {
             .args(plain.get_args())
             .env_clear()
             .envs(plain.get_envs().filter_map(|(key, value)| Some((key, value?))))
-            .stdin(OwnedFd::from(listener.as_fd().try_clone_to_owned().unwrap()))
+            .stdin(listener.as_fd().try_clone_to_owned().unwrap())
             .stdout(std::process::Stdio::null())
             .stderr(std::fs::File::options().append(true).open(self.log()).unwrap());
         Daemon {
