@@ -32,6 +32,10 @@ interleavings SIZE="short":
 crash SIZE="full" *PARTS:
     tests/faults/run.sh {{SIZE}} {{PARTS}}
 
+# Units, start, reload, watchdog, trouble, under a systemd of its own; STORIES picks some. Needs root.
+systemd *STORIES:
+    tests/systemd/run.sh {{STORIES}}
+
 # Criterion benches; NAME is storage, analysis or extraction. See CONTRIBUTING.md for the size of the store.
 bench NAME="storage":
     cargo bench --bench {{NAME}}

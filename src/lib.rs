@@ -11,6 +11,10 @@
 #[cfg(panic = "abort")]
 compile_error!("promptd needs unwinding: a panic in one actor must not end the daemon");
 
+#[cfg(all(feature = "hang-actor", not(debug_assertions)))]
+compile_error!("hang-actor is for tests: nothing that is installed may hang when it is told to");
+
+pub mod admission;
 pub mod cli;
 pub mod client;
 pub mod config;

@@ -1,5 +1,7 @@
 //! Every number of this process in one registry.
 
+use std::sync::{Arc, PoisonError, RwLock};
+
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::DescriptorEncoder;
 use serde_json::Value;
@@ -17,8 +19,8 @@ pub(super) struct Gathered {
 }
 
 impl Gathered {
-    /// Adds what is left, and serves all of it.
-    pub(super) fn publish(self, config: &Config, jobs: &JobQueue, state: &AppState) {
+    /// Adds what is left, and serves all of it. Returns what is shown of the configuration, so that it can be kept true.
+    pub(super) fn publish(self, config: &Config, jobs: &JobQueue, state: &AppState) -> ConfiguredLimits {
         let Self {
             mut registry,
             mut rejections,
@@ -26,10 +28,13 @@ impl Gathered {
         rejections.push(jobs.register_metrics(&mut registry));
         rejections.push(state.register_metrics(&mut registry));
         registry.register_collector(Box::new(TotalRejections(rejections)));
-        registry.register_collector(Box::new(ConfiguredLimits::of(config)));
+        let limits = ConfiguredLimits::default();
+        limits.show(config);
+        registry.register_collector(Box::new(limits.clone()));
         registry.register_collector(Box::new(BuildInfo));
         registry.register_collector(Box::new(ProcessMetrics));
         state.publish_metrics(registry);
+        limits
     }
 }
 
@@ -48,15 +53,26 @@ impl Collector for BuildInfo {
     }
 }
 
-/// Every number of the configuration, by its unit.
+/// Every number of the configuration that is in force. Clones share it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct ConfiguredLimits(Arc<RwLock<Numbers>>);
+
+impl ConfiguredLimits {
+    /// Shows the numbers of this configuration from now on.
+    pub(super) fn show(&self, config: &Config) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Numbers::of(config);
+    }
+}
+
+/// Every number of a configuration, by its unit.
 #[derive(Debug, Default)]
-struct ConfiguredLimits {
+struct Numbers {
     bytes: Vec<(&'static str, f64)>,
     seconds: Vec<(&'static str, f64)>,
     counts: Vec<(&'static str, f64)>,
 }
 
-impl ConfiguredLimits {
+impl Numbers {
     #[expect(clippy::cast_precision_loss, reason = "the format knows floats alone")]
     fn of(config: &Config) -> Self {
         let values = serde_json::to_value(config).unwrap_or_default();
@@ -95,22 +111,23 @@ fn seconds_per_unit(path: &str) -> Option<f64> {
 
 impl Collector for ConfiguredLimits {
     fn encode(&self, encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let numbers = self.0.read().unwrap_or_else(PoisonError::into_inner);
         let mut samples = Samples::new(encoder);
         let lists = [
             (
                 "promptd_config_bytes",
                 "Sizes of the configuration, by key",
-                &self.bytes,
+                &numbers.bytes,
             ),
             (
                 "promptd_config_seconds",
                 "Times of the configuration, by key",
-                &self.seconds,
+                &numbers.seconds,
             ),
             (
                 "promptd_config_value",
                 "Every other number of the configuration, by key",
-                &self.counts,
+                &numbers.counts,
             ),
         ];
         for (name, help, values) in lists {
@@ -128,7 +145,9 @@ mod tests {
     #[test]
     fn every_number_of_the_configuration_is_there_in_its_base_unit() {
         let mut registry = Registry::default();
-        registry.register_collector(Box::new(ConfiguredLimits::of(&Config::default())));
+        let limits = ConfiguredLimits::default();
+        limits.show(&Config::default());
+        registry.register_collector(Box::new(limits));
         let text = render(&registry).unwrap();
         let numbers = keys().into_iter().filter(|key| {
             matches!(
@@ -154,8 +173,21 @@ mod tests {
     }
 
     #[test]
+    fn after_a_reload_the_numbers_of_the_new_configuration_are_there() {
+        let (mut registry, limits) = (Registry::default(), ConfiguredLimits::default());
+        registry.register_collector(Box::new(limits.clone()));
+        let mut config = Config::default();
+        limits.show(&config);
+        config.daemon.limits.max_connections = 7;
+        limits.show(&config);
+        let text = render(&registry).unwrap();
+        let line = "promptd_config_value{key=\"daemon.limits.max_connections\"} 7.0";
+        assert!(text.lines().any(|found| found == line), "{text}");
+    }
+
+    #[test]
     fn every_limit_that_is_counted_has_its_value_beside_it() {
-        let limits = ConfiguredLimits::of(&Config::default());
+        let limits = Numbers::of(&Config::default());
         let shown: Vec<&str> = [&limits.bytes, &limits.seconds, &limits.counts]
             .into_iter()
             .flatten()

@@ -1,22 +1,27 @@
 //! The running daemon: what it is made of, and the order in which that starts and stops.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::net::UnixListener;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
 use crate::config::paths::Paths;
-use crate::config::{Config, LimitsConfig};
+use crate::config::{Config, LimitsConfig, RetentionConfig};
 use crate::http::socket::{BindError, SocketFile};
 use crate::http::{AppState, HttpLimits, serve, socket};
 use crate::jobs::{JobError, JobLimits, JobQueue};
 use crate::storage::VersionStorage;
-use crate::storage::filesystem::OpenError;
+use crate::storage::filesystem::{FileSystemStorage, OpenError, Recovery};
 use crate::versions::VersionManager;
 
+use super::activation::PassedSocket;
+use super::manager::StatusLine;
+use super::metrics::ConfiguredLimits;
 use super::storage::Opened;
+use super::watchdog::{Patients, Watchdog};
 
 /// The variable that names the directory of this user's sockets.
 const RUNTIME_DIR_VARIABLE: &str = "XDG_RUNTIME_DIR";
@@ -25,13 +30,28 @@ const RUNTIME_DIR_VARIABLE: &str = "XDG_RUNTIME_DIR";
 #[derive(Debug)]
 pub struct Daemon {
     storage: Arc<dyn VersionStorage>,
+    files: Option<Arc<FileSystemStorage>>,
     jobs: JobQueue,
-    socket: SocketFile,
+    state: AppState,
+    socket: Socket,
     stop_serving: oneshot::Sender<()>,
     server: JoinHandle<()>,
+    /// What is kept, and the task that collects the rest.
+    kept: RetentionConfig,
     retention: Option<JoinHandle<()>>,
     /// Looks how old the newest backup is, once.
     looking: JoinHandle<()>,
+    watchdog: Option<Watchdog>,
+    /// The numbers of the configuration, as they are shown.
+    limits: ConfiguredLimits,
+}
+
+/// Where clients find the daemon.
+#[derive(Debug)]
+struct Socket {
+    path: PathBuf,
+    /// The socket's file, when it is ours to remove.
+    _file: Option<SocketFile>,
 }
 
 /// Why the daemon could not start. What it had opened is closed again.
@@ -54,12 +74,22 @@ impl Daemon {
     /// # Errors
     /// [`StartError`] says what to do.
     pub async fn start(config: &Config, paths: &Paths) -> Result<Self, StartError> {
+        Self::start_on(config, paths, None, &watch::Sender::default()).await
+    }
+
+    /// As [`Daemon::start`], on a socket that was passed, if one was; tells how far the recovery is.
+    pub(super) async fn start_on(
+        config: &Config,
+        paths: &Paths,
+        passed: Option<PassedSocket>,
+        progress: &watch::Sender<Recovery>,
+    ) -> Result<Self, StartError> {
         let Opened {
             storage,
+            files,
             ledger,
             metrics,
-        } = super::storage::open(config, paths).await?;
-        let limits = &config.daemon.limits;
+        } = super::storage::open(config, paths, progress).await?;
         let versions = VersionManager::new(Arc::clone(&storage));
         let jobs = match JobQueue::start(versions.clone(), ledger, job_limits(config)).await {
             Ok(jobs) => jobs,
@@ -68,7 +98,7 @@ impl Daemon {
                 return Err(error.into());
             }
         };
-        let (listener, socket) = match bind(&paths.socket, config.daemon.socket_mode.bits()) {
+        let (listener, socket) = match listen(config, paths, passed) {
             Ok(bound) => bound,
             Err(error) => {
                 jobs.close().await;
@@ -78,35 +108,73 @@ impl Daemon {
         };
         let retention = super::retention::start(&config.optimizer.storage.config.retention, jobs.clone());
         let optimization = config.optimizer.optimization.clone();
-        let state = AppState::new(versions, jobs.clone(), http_limits(limits), optimization);
-        metrics.publish(config, &jobs, &state);
+        let state = AppState::new(versions, jobs.clone(), http_limits(&config.daemon.limits), optimization);
+        let limits = metrics.publish(config, &jobs, &state);
         let looking = tokio::spawn(find_last_backup(Arc::clone(&storage), jobs.clone()));
         let (stop_serving, told_to_stop) = oneshot::channel();
-        let server = tokio::spawn(serve(state, listener, async {
+        let server = tokio::spawn(serve(state.clone(), listener, async {
             // A sender that is gone means the same as a message.
             let _told = told_to_stop.await;
         }));
         Ok(Self {
             storage,
+            files,
             jobs,
+            state,
             socket,
             stop_serving,
             server,
+            kept: config.optimizer.storage.config.retention.clone(),
             retention,
             looking,
+            watchdog: None,
+            limits,
         })
     }
 
     /// Returns where clients find the daemon.
     #[must_use]
     pub fn socket(&self) -> &Path {
-        self.socket.path()
+        &self.socket.path
     }
 
     /// Returns the storage, for what needs no request: status, health.
     #[must_use]
     pub fn storage(&self) -> &Arc<dyn VersionStorage> {
         &self.storage
+    }
+
+    /// Lets the watchdog ask every actor from now on. Without it the daemon serves as well.
+    pub(super) fn watch_over(&mut self, line: &Arc<StatusLine>, period: Duration) {
+        let patients = Patients {
+            storage: Arc::clone(&self.storage),
+            files: self.files.clone(),
+            jobs: self.jobs.clone(),
+            state: self.state.clone(),
+        };
+        match Watchdog::start(patients, line, period) {
+            Ok(watchdog) => self.watchdog = watchdog,
+            Err(error) => tracing::error!(%error, "the watchdog cannot be started"),
+        }
+    }
+
+    /// Takes what of a configuration can change without a restart: the limits, watching, retention.
+    pub(super) async fn take(&mut self, config: &Config) {
+        self.state.set_limits(http_limits(&config.daemon.limits));
+        self.jobs.set_limits(job_limits(config)).await;
+        if let Some(files) = &self.files {
+            files.change_settings(&super::storage::options_of(config));
+        }
+        self.limits.show(config);
+        let kept = &config.optimizer.storage.config.retention;
+        // The same settings begin no new pause: who reloads every day would never collect.
+        if self.kept != *kept {
+            if let Some(task) = self.retention.take() {
+                task.abort();
+            }
+            self.kept = kept.clone();
+            self.retention = super::retention::start(kept, self.jobs.clone());
+        }
     }
 
     /// Resolves when the server ends without having been told to: that is a mistake in the daemon.
@@ -121,18 +189,25 @@ impl Daemon {
     pub async fn stop(self) {
         let Self {
             storage,
+            files,
             jobs,
+            state,
             socket,
             stop_serving,
             server,
+            kept: _,
             retention,
             looking,
+            watchdog,
+            limits: _,
         } = self;
         looking.abort();
+        drop((watchdog, files, state));
         if let Some(task) = retention {
             task.abort();
         }
-        // New clients find nobody from here on; those that are connected are served to their end.
+        // New clients find nobody from here on, or wait in a socket that was passed until the next start; those that are
+        // connected are served to their end.
         drop(socket);
         drop(stop_serving);
         if !server.is_finished()
@@ -156,6 +231,37 @@ async fn find_last_backup(storage: Arc<dyn VersionStorage>, jobs: JobQueue) {
         }
         Err(error) => tracing::debug!(%error, "it is not known how old the newest backup is"),
     }
+}
+
+/// Takes the socket that was passed, or makes one.
+fn listen(
+    config: &Config,
+    paths: &Paths,
+    passed: Option<PassedSocket>,
+) -> Result<(UnixListener, Socket), BindError> {
+    let Some(PassedSocket { listener, path }) = passed else {
+        let (listener, file) = bind(&paths.socket, config.daemon.socket_mode.bits())?;
+        let path = file.path().to_owned();
+        let _file = Some(file);
+        return Ok((listener, Socket { path, _file }));
+    };
+    if config
+        .daemon
+        .socket
+        .as_ref()
+        .is_some_and(|configured| *configured != path)
+    {
+        tracing::warn!(
+            path = %path.display(),
+            "the socket was passed by the service manager: daemon.socket and socket_mode are not used"
+        );
+    }
+    let listener = UnixListener::from_std(listener).map_err(|source| BindError::Io {
+        doing: "listening on",
+        path: path.clone(),
+        source,
+    })?;
+    Ok((listener, Socket { path, _file: None }))
 }
 
 fn bind(path: &Path, mode: u32) -> Result<(UnixListener, SocketFile), BindError> {

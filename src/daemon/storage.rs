@@ -4,6 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::watch;
+
 use crate::config::paths::Paths;
 use crate::config::{
     Config, ExternalEdit, FileStoreConfig, LimitsConfig, RestartConfig, WatchConfig, WatchMode,
@@ -12,7 +14,7 @@ use crate::jobs::{DiskLedger, Ledger, MemoryLedger};
 use crate::storage::VersionStorage;
 use crate::storage::filesystem::disk::{Disk, DiskMetrics, TimedDisk, open_store};
 use crate::storage::filesystem::{
-    self, DiskLimits, FileSystemOptions, FileSystemStorage, OpenError, RestartPolicy, WatchOptions,
+    self, DiskLimits, FileSystemOptions, FileSystemStorage, OpenError, Recovery, RestartPolicy, WatchOptions,
 };
 use crate::storage::memory::MemoryStorage;
 
@@ -21,6 +23,8 @@ use super::metrics::Gathered;
 /// A storage, and where the jobs that work on it are written down.
 pub(super) struct Opened {
     pub(super) storage: Arc<dyn VersionStorage>,
+    /// The same storage, if it is one on files.
+    pub(super) files: Option<Arc<FileSystemStorage>>,
     pub(super) ledger: Arc<dyn Ledger>,
     pub(super) metrics: Gathered,
 }
@@ -29,19 +33,28 @@ pub(super) struct Opened {
 ///
 /// # Errors
 /// [`OpenError`] says what to do.
-pub(super) async fn open(config: &Config, paths: &Paths) -> Result<Opened, OpenError> {
+pub(super) async fn open(
+    config: &Config,
+    paths: &Paths,
+    progress: &watch::Sender<Recovery>,
+) -> Result<Opened, OpenError> {
     let files = &config.optimizer.storage.config;
     match &paths.store {
-        Some(store) => open_files(store, file_system_options(files, &config.daemon.limits)).await,
+        Some(store) => open_files(store, options_of(config), progress).await,
         None => Ok(Opened {
             storage: Arc::new(MemoryStorage::new(files.max_file_bytes.get())),
+            files: None,
             ledger: Arc::new(MemoryLedger::default()),
             metrics: Gathered::default(),
         }),
     }
 }
 
-async fn open_files(store: &Path, options: FileSystemOptions) -> Result<Opened, OpenError> {
+async fn open_files(
+    store: &Path,
+    options: FileSystemOptions,
+    progress: &watch::Sender<Recovery>,
+) -> Result<Opened, OpenError> {
     let (path, depth) = (store.to_owned(), options.shard_depth);
     let opened = tokio::task::spawn_blocking(move || open_store(&path, depth)).await;
     let opened = opened.map_err(|error| OpenError::Directory {
@@ -53,14 +66,19 @@ async fn open_files(store: &Path, options: FileSystemOptions) -> Result<Opened, 
     syncs.register(&mut metrics.registry);
     let disk: Arc<dyn Disk> = Arc::new(TimedDisk::new(Arc::clone(&opened.disk) as _, syncs));
     let ledger = DiskLedger::new(Arc::clone(&disk), options.disk.min_free_bytes);
-    let storage = FileSystemStorage::open_with(opened, disk, options).await?;
-    let rejections = storage.register_metrics(&mut metrics.registry);
-    metrics.rejections.push(rejections);
+    let files = FileSystemStorage::open_watched(opened, disk, options, progress).await?;
+    metrics.rejections.push(files.register_metrics(&mut metrics.registry));
     Ok(Opened {
-        storage,
+        storage: Arc::clone(&files) as Arc<dyn VersionStorage>,
+        files: Some(files),
         ledger: Arc::new(ledger),
         metrics,
     })
+}
+
+/// Returns how the storage on files is to behave.
+pub(super) fn options_of(config: &Config) -> FileSystemOptions {
+    file_system_options(&config.optimizer.storage.config, &config.daemon.limits)
 }
 
 fn file_system_options(files: &FileStoreConfig, limits: &LimitsConfig) -> FileSystemOptions {

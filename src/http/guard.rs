@@ -54,8 +54,8 @@ pub(super) fn stamp(state: &AppState, response: &mut Response) {
 
 /// Admits at most `max_requests_in_flight` requests, and gives each its deadline.
 pub(super) async fn admit(State(state): State<AppState>, request: Request, next: Next) -> Response {
-    let Ok(_permit) = state.in_flight().try_acquire() else {
-        let max = state.limits().max_requests_in_flight;
+    let Some(_place) = state.in_flight().try_enter() else {
+        let max = state.in_flight().max();
         let detail = format!("{max} requests are being worked on (max_requests_in_flight): try again");
         return Problem::over(Limit::RequestsInFlight, Code::Busy, detail).into_response();
     };

@@ -111,7 +111,7 @@ async fn list(
     StrictQuery(query): StrictQuery<ListQuery>,
 ) -> Result<Json<Page<JobView>>, Problem> {
     let after = query.cursor.as_deref().map(cursor::read_job).transpose()?;
-    let limit = page_items(query.limit, state.limits())?;
+    let limit = page_items(query.limit, &state.limits())?;
     let (items, next) = state
         .jobs()
         .list(after.as_ref().map(JobId::as_str), query.state, limit);

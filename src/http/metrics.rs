@@ -116,12 +116,12 @@ impl Collector for HttpCollector {
         samples.gauge(
             "promptd_http_requests_in_flight",
             "Requests that are being worked on",
-            parts.requests_in_flight(),
+            parts.in_flight.taken() as u64,
         )?;
         samples.gauge(
             "promptd_http_connections",
             "Open connections",
-            parts.open_connections(),
+            parts.connections.taken() as u64,
         )?;
         samples.counter(
             "promptd_http_connections_accepted",

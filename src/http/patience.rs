@@ -53,6 +53,11 @@ impl Turn {
         self.0.store(next, Ordering::Release);
     }
 
+    /// Tells whether somebody serves this connection and nothing has come on it yet.
+    pub(super) fn is_new(&self) -> bool {
+        self.now().0 == 0 && Arc::strong_count(&self.0) > 1
+    }
+
     /// Says that a request has arrived. The turn ends when the returned guard is dropped.
     pub(super) fn begin(&self) -> BusyTurn {
         self.go_to(Phase::Busy);

@@ -61,8 +61,8 @@ async fn list(
     check_prefix(&query.prefix)?;
     let after = query.cursor.as_deref().map(cursor::read_prompt).transpose()?;
     let limit = match &query.label {
-        None => page_items(query.limit, state.limits())?,
-        Some(_) => page_documents(query.limit, state.limits())?,
+        None => page_items(query.limit, &state.limits())?,
+        Some(_) => page_documents(query.limit, &state.limits())?,
     };
     let page = PromptPage {
         prefix: query.prefix,

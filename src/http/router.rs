@@ -1,12 +1,16 @@
 //! Every route of the API.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use axum::Router;
+use axum::extract::State;
 use axum::http::{Method, Uri};
 use axum::middleware::from_fn_with_state;
 use axum::routing::get;
 use bytes::Bytes;
 use utoipa_axum::router::OpenApiRouter;
 
+use super::limits::HttpLimits;
 use super::page::json_bytes;
 use super::problem::{Code, Problem};
 use super::{
@@ -20,9 +24,11 @@ pub fn router(state: AppState) -> Router {
         documented_routes(|work| work.layer(from_fn_with_state(state.clone(), guard::admit)))
             .split_for_parts();
     state.metrics().set_routes(document.paths.paths.keys().cloned());
-    let document = Bytes::from(openapi::render(document, state.limits()));
+    let document = Arc::new(DescribedApi::new(document));
+    let describe =
+        move |State(state): State<AppState>| async move { json_bytes(document.at(&state.limits())) };
     routes
-        .route("/openapi.json", get(|| async move { json_bytes(document) }))
+        .route("/openapi.json", get(describe))
         .fallback(unknown_path)
         .method_not_allowed_fallback(unknown_method)
         .layer(from_fn_with_state(state.clone(), guard::always_answer))
@@ -62,4 +68,31 @@ async fn unknown_path(uri: Uri) -> Problem {
 async fn unknown_method(method: Method) -> Problem {
     let detail = format!("{method} is not possible here: the Allow header lists what is");
     Problem::new(Code::MethodNotAllowed, detail)
+}
+
+/// The OpenAPI document, written anew only when the limits that it names have changed.
+struct DescribedApi {
+    document: utoipa::openapi::OpenApi,
+    rendered: Mutex<Option<(Arc<HttpLimits>, Bytes)>>,
+}
+
+impl DescribedApi {
+    const fn new(document: utoipa::openapi::OpenApi) -> Self {
+        Self {
+            document,
+            rendered: Mutex::new(None),
+        }
+    }
+
+    fn at(&self, limits: &Arc<HttpLimits>) -> Bytes {
+        let mut rendered = self.rendered.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*rendered {
+            Some((known, bytes)) if Arc::ptr_eq(known, limits) => bytes.clone(),
+            _ => {
+                let bytes = Bytes::from(openapi::render(self.document.clone(), limits));
+                *rendered = Some((Arc::clone(limits), bytes.clone()));
+                bytes
+            }
+        }
+    }
 }

@@ -1,11 +1,11 @@
 //! What the handlers share.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::time::Instant;
 
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
+use crate::admission::Admission;
 use crate::jobs::JobQueue;
 use crate::metrics::{Registry, Rejections};
 use crate::model::Timestamp;
@@ -25,11 +25,12 @@ pub struct AppState(Arc<Parts>);
 pub(super) struct Parts {
     pub(super) versions: VersionManager,
     pub(super) jobs: JobQueue,
-    limits: HttpLimits,
+    limits: RwLock<Arc<HttpLimits>>,
     optimization: OptimizationSettings,
     users: Users,
-    in_flight: Semaphore,
-    connections: Arc<Semaphore>,
+    pub(super) in_flight: Admission,
+    pub(super) connections: Admission,
+    silences: Mutex<Vec<String>>,
     pub(super) metrics: HttpMetrics,
     registry: OnceLock<Registry>,
     recent: Recent,
@@ -48,11 +49,12 @@ impl AppState {
         optimization: OptimizationSettings,
     ) -> Self {
         let parts = Parts {
-            in_flight: Semaphore::new(limits.max_requests_in_flight.min(Semaphore::MAX_PERMITS)),
-            connections: Arc::new(Semaphore::new(limits.max_connections.min(Semaphore::MAX_PERMITS))),
+            in_flight: Admission::new(limits.max_requests_in_flight),
+            connections: Admission::new(limits.max_connections),
+            silences: Mutex::default(),
             versions,
             jobs,
-            limits,
+            limits: RwLock::new(Arc::new(limits)),
             optimization,
             users: Users::default(),
             metrics: HttpMetrics::default(),
@@ -77,10 +79,32 @@ impl AppState {
         &self.0.jobs
     }
 
-    /// Returns the limits.
+    /// Returns the limits as they now are.
     #[must_use]
-    pub fn limits(&self) -> &HttpLimits {
-        &self.0.limits
+    pub fn limits(&self) -> Arc<HttpLimits> {
+        Arc::clone(&self.0.limits.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Changes the limits while requests are served. Connections that are open keep the times that they began with.
+    pub fn set_limits(&self, limits: HttpLimits) {
+        self.0.in_flight.set_max(limits.max_requests_in_flight);
+        self.0.connections.set_max(limits.max_connections);
+        *self.0.limits.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(limits);
+    }
+
+    /// Says which parts of the daemon do not answer, as the watchdog found them; for the status and `/readyz`.
+    pub fn set_silences(&self, silences: Vec<String>) {
+        *self.0.silences.lock().unwrap_or_else(PoisonError::into_inner) = silences;
+    }
+
+    /// Returns which parts of the daemon do not answer.
+    #[must_use]
+    pub fn silences(&self) -> Vec<String> {
+        self.0
+            .silences
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// Returns what an optimisation must reach where a request does not say.
@@ -99,11 +123,11 @@ impl AppState {
         &self.0.users
     }
 
-    pub(super) fn in_flight(&self) -> &Semaphore {
+    pub(super) fn in_flight(&self) -> &Admission {
         &self.0.in_flight
     }
 
-    pub(super) fn connections(&self) -> &Arc<Semaphore> {
+    pub(super) fn connections(&self) -> &Admission {
         &self.0.connections
     }
 
@@ -132,31 +156,11 @@ impl AppState {
         self.0.registry.get()
     }
 
-    pub(super) fn requests_in_flight(&self) -> u64 {
-        self.0.requests_in_flight()
-    }
-
-    pub(super) fn open_connections(&self) -> u64 {
-        self.0.open_connections()
-    }
-
     pub(super) fn started_at(&self) -> &Timestamp {
         &self.0.started_at
     }
 
     pub(super) fn uptime_seconds(&self) -> u64 {
         self.0.started.elapsed().as_secs()
-    }
-}
-
-impl Parts {
-    pub(super) fn requests_in_flight(&self) -> u64 {
-        let max = self.limits.max_requests_in_flight;
-        max.saturating_sub(self.in_flight.available_permits()) as u64
-    }
-
-    pub(super) fn open_connections(&self) -> u64 {
-        let max = self.limits.max_connections;
-        max.saturating_sub(self.connections.available_permits()) as u64
     }
 }

@@ -66,7 +66,8 @@ async fn status(
     }
     let (prompts, versions) = storage.totals();
     let down = storage.health().and_then(|()| state.jobs().health()).err();
-    let complaints: Vec<String> = down.into_iter().chain(storage.concerns()).collect();
+    let down = down.into_iter().chain(state.silences());
+    let complaints: Vec<String> = down.chain(storage.concerns()).collect();
     let degraded = (!complaints.is_empty()).then(|| complaints.join("; "));
     let status = if degraded.is_none() { "ok" } else { "degraded" };
     Ok(Json(StatusView {
@@ -102,13 +103,13 @@ fn jobs_status(state: &AppState) -> JobsStatus {
 }
 
 fn http_status(state: &AppState) -> HttpStatus {
-    let limits = state.limits();
+    let (connections, in_flight) = (state.connections(), state.in_flight());
     let refused = |limit| state.metrics().rejections.count(limit);
     HttpStatus {
-        connections: state.open_connections(),
-        max_connections: limits.max_connections as u64,
-        requests_in_flight: state.requests_in_flight(),
-        max_requests_in_flight: limits.max_requests_in_flight as u64,
+        connections: connections.taken() as u64,
+        max_connections: connections.max() as u64,
+        requests_in_flight: in_flight.taken() as u64,
+        max_requests_in_flight: in_flight.max() as u64,
         refused_connections: refused(Limit::Connections),
         refused_requests: refused(Limit::RequestsInFlight),
     }
@@ -146,7 +147,7 @@ async fn readyz(State(state): State<AppState>) -> Response {
             StatusCode::OK,
             Json(Health {
                 status: "ready".to_owned(),
-                concerns: storage.concerns(),
+                concerns: state.silences().into_iter().chain(storage.concerns()).collect(),
             }),
         )
             .into_response(),

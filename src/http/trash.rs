@@ -55,7 +55,7 @@ async fn list(
 ) -> Result<Json<Page<TrashedVersion>>, Problem> {
     let after = query.cursor.as_deref().map(cursor::read_trashed).transpose()?;
     let after = after.as_ref().map(|(id, version)| (id, version));
-    let limit = page_items(query.limit, state.limits())?;
+    let limit = page_items(query.limit, &state.limits())?;
     let mut items = state
         .versions()
         .trash(after, query.prompt.as_ref(), limit + 1)

@@ -73,10 +73,10 @@ async fn list(
     let id = path.prompt_id()?;
     let after = query.cursor.as_deref().map(cursor::read_version).transpose()?;
     if query.documents {
-        let limit = page_documents(query.limit, state.limits())?;
+        let limit = page_documents(query.limit, &state.limits())?;
         return documents(&state, &id, after, query.order, limit).await;
     }
-    let limit = page_items(query.limit, state.limits())?;
+    let limit = page_items(query.limit, &state.limits())?;
     let HistoryPage { versions, next } = state
         .versions()
         .history(&id, after.as_ref(), query.order, limit)

@@ -18,6 +18,7 @@ mod job_id;
 mod kinds;
 mod ledger;
 mod limits;
+mod liveness;
 mod metrics;
 mod queue;
 mod record;
@@ -38,6 +39,7 @@ pub use kinds::{
 };
 pub use ledger::{Ledger, LedgerContent, LedgerEntry, MemoryLedger};
 pub use limits::JobLimits;
+pub use liveness::QUEUE_ACTOR;
 pub use queue::{JobCounts, JobQueue};
 pub use record::Record;
 

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use ractor::rpc::CallResult;
 use ractor::{Actor, ActorRef};
-use tokio::sync::{OnceCell, OwnedSemaphorePermit, watch};
+use tokio::sync::{OnceCell, watch};
 use tokio::time::timeout;
 
+use crate::admission::Place;
 use crate::dify::DifyError;
 use crate::http::wire::{JobRequest, JobState, JobView};
 use crate::metrics::Limit;
@@ -35,7 +36,7 @@ const CLOSE_TIMEOUT: Duration = STOP_GRACE.saturating_add(Duration::from_secs(5)
 #[derive(Clone)]
 pub struct JobQueue {
     pub(super) shared: Arc<Shared>,
-    supervisor: ActorRef<supervisor::Message>,
+    pub(super) supervisor: ActorRef<supervisor::Message>,
     closed: Arc<OnceCell<()>>,
 }
 
@@ -159,6 +160,12 @@ impl JobQueue {
         }
     }
 
+    /// Changes the limits while jobs run. A job that runs keeps the time that it began with.
+    pub async fn set_limits(&self, limits: JobLimits) {
+        self.shared.set_limits(limits);
+        self.shared.prune().await;
+    }
+
     /// Returns how many jobs there are.
     #[must_use]
     pub fn counts(&self) -> JobCounts {
@@ -219,11 +226,12 @@ impl JobQueue {
         }
     }
 
-    fn take_place(&self) -> Result<OwnedSemaphorePermit, JobError> {
-        Arc::clone(&self.shared.places).try_acquire_owned().map_err(|_| {
+    fn take_place(&self) -> Result<Place, JobError> {
+        let places = &self.shared.places;
+        places.try_enter().ok_or_else(|| {
             self.shared.metrics.rejections.note(Limit::JobsQueued);
             JobError::Busy {
-                waiting: self.shared.limits.max_jobs_queued,
+                waiting: places.max(),
                 what: "jobs (max_jobs_queued)",
             }
         })
@@ -234,7 +242,7 @@ impl JobQueue {
         let failed = || JobError::Unavailable("reading the job's parameters failed: see the log".into());
         let permit = Arc::clone(&self.shared.readings).acquire_owned().await;
         let permit = permit.map_err(|_| failed())?;
-        let limits = self.shared.limits.clone();
+        let limits = self.shared.limits();
         let reading = tokio::task::spawn_blocking(move || {
             let plan = order.prepare(&limits);
             // Not before: the thread works on when the client hangs up.

@@ -113,16 +113,16 @@ async fn work(shared: &Shared, job: &Job, plan: Plan) -> Step {
         progress: Arc::clone(&job.progress),
         ledger: shared.ledger(),
     };
-    let max_time = Duration::from_secs(shared.limits.max_job_seconds);
+    let max_seconds = shared.limits().max_job_seconds;
     let mut task: JoinHandle<Result<Value, JobFailure>> = tokio::spawn(plan.run(context));
     let mut ticks = interval(PROGRESS_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let too_late = sleep(max_time);
+    let too_late = sleep(Duration::from_secs(max_seconds));
     tokio::pin!(too_late);
     let mut give_up_at: Option<Instant> = None;
     loop {
         tokio::select! {
-            done = &mut task => return outcome(done, job.stop_reason(), shared.limits.max_job_seconds),
+            done = &mut task => return outcome(done, job.stop_reason(), max_seconds),
             () = job.stop_asked(), if give_up_at.is_none() => {
                 job.progress.cancel();
                 give_up_at = Some(Instant::now() + STOP_GRACE);
@@ -133,7 +133,7 @@ async fn work(shared: &Shared, job: &Job, plan: Plan) -> Step {
             }
             () = sleep_until(give_up_at.unwrap_or_else(Instant::now)), if give_up_at.is_some() => {
                 task.abort();
-                return outcome((&mut task).await, job.stop_reason(), shared.limits.max_job_seconds);
+                return outcome((&mut task).await, job.stop_reason(), max_seconds);
             }
             _ = ticks.tick() => job.publish_progress(),
         }

@@ -10,6 +10,7 @@ mod backup;
 mod entry;
 mod error;
 pub mod filesystem;
+pub mod liveness;
 pub mod memory;
 mod performance;
 mod progress;

@@ -33,6 +33,7 @@ mod outside;
 mod read_only;
 mod readme;
 mod scrubbing;
+mod service_manager;
 mod store_root;
 mod unreadable;
 mod upkeep;

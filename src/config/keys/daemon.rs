@@ -24,6 +24,10 @@ pub(super) const SECTIONS: &[SectionInfo] = &[
                       unbounded memory.",
     },
     SectionInfo {
+        path: "daemon.watchdog",
+        description: "Every part of the daemon is asked whether it still answers; one that does not is started again.",
+    },
+    SectionInfo {
         path: "daemon.logging",
         description: "What is written to standard error.",
     },
@@ -148,6 +152,16 @@ pub(super) const KEYS: &[Key] = &[
         },
         about: "The most prompts in one import. A larger one is refused. Raise it for very large workflow \
                 collections, or import in parts.",
+    },
+    Key {
+        path: "daemon.watchdog.period_ms",
+        kind: Count {
+            min: 0,
+            max: 3_600_000,
+        },
+        about: "Milliseconds between two rounds of questions; two rounds without an answer and without progress, and the \
+                part is replaced. 0 asks nobody, and less than 50 counts as 50. Under systemd a third of WatchdogSec= counts \
+                instead.",
     },
     Key {
         path: "daemon.logging.level",

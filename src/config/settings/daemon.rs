@@ -16,6 +16,8 @@ pub struct DaemonConfig {
     pub socket_mode: SocketMode,
     /// What one client, and all clients together, may ask for.
     pub limits: LimitsConfig,
+    /// Whether the parts of the daemon still answer.
+    pub watchdog: WatchdogConfig,
     /// What is logged, and how.
     pub logging: LoggingConfig,
 }
@@ -78,6 +80,20 @@ impl Default for LimitsConfig {
             drain_timeout_ms: 20_000,
             max_import_prompts: 5_000,
         }
+    }
+}
+
+/// Whether the parts of the daemon still answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct WatchdogConfig {
+    /// Milliseconds between two rounds of questions; 0 asks nobody.
+    pub period_ms: u64,
+}
+
+impl Default for WatchdogConfig {
+    fn default() -> Self {
+        Self { period_ms: 10_000 }
     }
 }
 

@@ -321,7 +321,7 @@ async fn requests_over_the_limit_are_answered_with_busy_and_health_still_is() {
     server.create("never", "Hello.").await;
     let stuck = Arc::clone(&server);
     let stuck = tokio::spawn(async move { stuck.get("/v1/prompts/never/labels").await });
-    while server.state.in_flight().available_permits() > 0 {
+    while server.state.in_flight().taken() < server.state.in_flight().max() {
         tokio::task::yield_now().await;
     }
     let busy = server.get("/v1/prompts").await;

@@ -8,11 +8,13 @@ mod backup;
 mod cache;
 mod catalog;
 pub mod disk;
+mod liveness;
 mod mend;
 mod metrics;
 mod observe;
 mod options;
 mod reads;
+mod recovery;
 mod runtime;
 mod status;
 mod storage;
@@ -22,28 +24,28 @@ mod work;
 
 use std::path::Path;
 use std::sync::{Arc, OnceLock, PoisonError};
-use std::time::Duration;
 
 use ractor::Actor;
 use tokio::sync::oneshot;
 
-use actors::{IndexMessage, IndexStatus, Shared, Supervisor, SupervisorMessage};
+use actors::{IndexMessage, IndexStatus, Pulses, Settings, Shared, Supervisor, SupervisorMessage};
 use cache::VersionCache;
 use catalog::Catalog;
 use disk::{
     Disk, IndexHints, Layout, OpenedStore, RealDisk, Run, SpaceBounds, SpaceGuard, load_index, open_store,
 };
 use metrics::StorageMetrics;
-use runtime::atomic::{AtomicBool, Ordering};
+use runtime::atomic::AtomicBool;
+#[cfg(test)]
+use runtime::atomic::Ordering;
 use runtime::{Address, Mutex, Semaphore, watch};
 
 pub use disk::{DiskLimits, OpenError};
 pub use options::{ExternalEdit, FileSystemOptions, RestartPolicy, ScrubOptions, WatchMode, WatchOptions};
+pub use recovery::Recovery;
 
 /// Reads of the disk at the same time; more wait.
 const MAX_CONCURRENT_READS: usize = 64;
-/// How long an opening waits for every shard to recover before it goes on without those that have not.
-const RECOVERY_PATIENCE: Duration = Duration::from_secs(3600);
 
 /// Keeps versions in plain files.
 #[derive(Debug)]
@@ -89,6 +91,19 @@ impl FileSystemStorage {
         opened: OpenedStore,
         disk: Arc<dyn Disk>,
         options: FileSystemOptions,
+    ) -> Result<Arc<Self>, OpenError> {
+        Self::open_watched(opened, disk, options, &tokio::sync::watch::Sender::default()).await
+    }
+
+    /// As [`Self::open_with`], and tells how far the recovery is.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub async fn open_watched(
+        opened: OpenedStore,
+        disk: Arc<dyn Disk>,
+        options: FileSystemOptions,
+        progress: &tokio::sync::watch::Sender<Recovery>,
     ) -> Result<Arc<Self>, OpenError> {
         let started = std::time::Instant::now();
         let (metadata, shards, real) = (
@@ -138,7 +153,7 @@ impl FileSystemStorage {
             #[cfg(test)]
             backup_disk: Mutex::default(),
         };
-        storage.start(&shards).await;
+        storage.start(&shards, progress).await;
         storage.store.opened_in_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         Ok(Arc::new(storage))
     }
@@ -192,28 +207,18 @@ impl FileSystemStorage {
             children: Mutex::default(),
             commits: Arc::new(Semaphore::new(options.max_concurrent_commits)),
             stopping: Arc::default(),
+            pulses: Pulses::default(),
+            watcher: Mutex::default(),
+            janitor: Mutex::default(),
+            settings: Mutex::new(Settings::of(&options)),
             disk,
             options,
         }
     }
 
-    async fn start(&self, shards: &[crate::model::ShardId]) {
-        let handles: Vec<_> = shards.iter().map(|shard| self.shared.shard(shard)).collect();
-        for handle in handles {
-            // Up, or failed once: a shard that does not recover must not keep the others from serving.
-            let mut slot = handle.actor.subscribe();
-            let settled = async {
-                while slot.borrow_and_update().is_none() {
-                    let failed = handle.state.restarts.load(Ordering::Relaxed) > 0;
-                    if failed || slot.changed().await.is_err() {
-                        break;
-                    }
-                }
-            };
-            if tokio::time::timeout(RECOVERY_PATIENCE, settled).await.is_err() {
-                tracing::error!(shard = %handle.id, "the shard has not recovered yet: it is served when it has");
-            }
-        }
+    async fn start(&self, shards: &[crate::model::ShardId], progress: &tokio::sync::watch::Sender<Recovery>) {
+        shards.iter().for_each(|shard| drop(self.shared.shard(shard)));
+        self.await_recovery(progress).await;
         *self.shared.hints.lock().unwrap_or_else(PoisonError::into_inner) = Arc::default();
         let _alive = self.supervisor.cast(SupervisorMessage::StartOthers);
         if self.shared.options.use_index
@@ -235,16 +240,14 @@ impl FileSystemStorage {
     ) -> Result<u64, String> {
         let mut slot = self.shared.index.subscribe();
         let index =
-            match tokio::time::timeout(self.shared.options.write_timeout, slot.wait_for(Option::is_some))
-                .await
-            {
+            match tokio::time::timeout(self.shared.write_timeout(), slot.wait_for(Option::is_some)).await {
                 Ok(Ok(index)) => index.clone(),
                 _ => None,
             };
         let (reply, answer) = oneshot::channel();
         match index {
             Some(index) if index.cast(message(reply)).is_ok() => {
-                match tokio::time::timeout(self.shared.options.write_timeout, answer).await {
+                match tokio::time::timeout(self.shared.write_timeout(), answer).await {
                     Ok(Ok(written)) => written,
                     Ok(Err(_)) => Err("the index actor ended".into()),
                     Err(_) => Err("the index was not written in time".into()),

@@ -62,7 +62,7 @@ impl Shared {
             totals.up += u64::from(is_up);
             totals.resting += u64::from(rests);
             totals.down += u64::from(!is_up && !rests);
-            totals.hanging += u64::from(shard.hangs(self.options.write_timeout).is_some());
+            totals.hanging += u64::from(shard.hangs(self.write_timeout()).is_some());
             totals.refusing += u64::from(shard.disk.refusal().is_some());
             totals.queue_depth += depth;
             totals.deepest_queue = totals.deepest_queue.max(depth);

@@ -30,7 +30,7 @@ pub enum WatchMode {
 }
 
 /// How changes made outside the daemon are noticed, and how fast.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WatchOptions {
     /// By what means.
     pub mode: WatchMode,

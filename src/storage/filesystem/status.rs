@@ -82,7 +82,7 @@ impl FileSystemStorage {
             let chosen = shards.iter().filter(|shard| choose(shard));
             chosen.map(|shard| shard.status()).collect()
         };
-        let patience = self.shared.options.write_timeout;
+        let patience = self.shared.write_timeout();
         let totals = self.shared.shard_totals();
         json!({
             "count": totals.count, "up": totals.up, "resting": totals.resting,
@@ -175,7 +175,7 @@ impl FileSystemStorage {
         }
         let hanging: Vec<String> = shards
             .iter()
-            .filter_map(|shard| Some((shard, shard.hangs(self.shared.options.write_timeout)?)))
+            .filter_map(|shard| Some((shard, shard.hangs(self.shared.write_timeout())?)))
             .map(|(shard, took)| format!("{} (for {} s)", shard.id, took.as_secs()))
             .collect();
         if !hanging.is_empty() {

@@ -275,7 +275,7 @@ impl VersionStorage for FileSystemStorage {
                 return Err(StorageError::Interrupted("cancelled".into()));
             }
             shard
-                .look_and_wait(Look::everything(), self.shared.options.write_timeout)
+                .look_and_wait(Look::everything(), self.shared.write_timeout())
                 .await?;
             progress.advance(1);
         }
@@ -340,9 +340,7 @@ impl FileSystemStorage {
         }
         let shard = self.shared.shard(&self.shared.layout.shard_of(id));
         let (started, operation) = (Instant::now(), op.word());
-        let done = shard
-            .write(id.clone(), op, self.shared.options.write_timeout)
-            .await;
+        let done = shard.write(id.clone(), op, self.shared.write_timeout()).await;
         self.shared
             .metrics
             .note_write(operation, &done, started.elapsed());

@@ -3,6 +3,7 @@
 mod ctl;
 mod data;
 mod dice;
+mod manager;
 mod mount;
 mod nobody;
 
@@ -17,6 +18,7 @@ use serde_json::json;
 
 pub use data::shared_data;
 pub use dice::Dice;
+pub use manager::Manager;
 pub use mount::SmallDisk;
 
 /// Nothing in these tests may take longer.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock, PoisonError};
+use std::time::Duration;
 
 use ractor::ActorRef;
 use serde::Serialize;
@@ -13,18 +14,19 @@ use crate::storage::Problem;
 use crate::storage::filesystem::cache::VersionCache;
 use crate::storage::filesystem::catalog::Catalog;
 use crate::storage::filesystem::disk::{
-    Disk, IndexHints, Layout, Run, ShardDisk, Space, SpaceGuard, StoreLock, list_shards,
+    Disk, IndexHints, Layout, Pulse, Run, ShardDisk, Space, SpaceGuard, StoreLock, list_shards,
 };
 use crate::storage::filesystem::metrics::StorageMetrics;
-use crate::storage::filesystem::options::FileSystemOptions;
+use crate::storage::filesystem::options::{FileSystemOptions, WatchOptions};
 use crate::storage::filesystem::runtime::atomic::{AtomicBool, Ordering};
 use crate::storage::filesystem::runtime::{Address, Mutex, Semaphore, watch};
 
 use super::index::{IndexMessage, IndexStatus};
+use super::janitor::JanitorMessage;
 use super::scrub::ScrubStatus;
 use super::shard_handle::{ShardHandle, ShardTable};
 use super::supervisor::SupervisorMessage;
-use super::watcher::WatchStatus;
+use super::watcher::{WatchStatus, WatcherMessage};
 
 /// One child of the supervisor.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -63,6 +65,39 @@ pub(crate) struct ChildStatus {
     pub last_error: Option<String>,
 }
 
+/// What of the options may change while the store is open.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Settings {
+    /// Watching. The watcher is started anew to take it.
+    pub watch: WatchOptions,
+    /// How long a write waits for a shard that is down.
+    pub write_timeout: Duration,
+    /// How long stopping may take before what still waits is given up.
+    pub drain_timeout: Duration,
+}
+
+impl Settings {
+    /// Takes them out of the options.
+    pub(crate) const fn of(options: &FileSystemOptions) -> Self {
+        Self {
+            watch: options.watch,
+            write_timeout: options.write_timeout,
+            drain_timeout: options.drain_timeout,
+        }
+    }
+}
+
+/// The pulses of those who are no shards.
+#[derive(Debug, Default)]
+pub(crate) struct Pulses {
+    /// Of the index actor.
+    pub index: Arc<Pulse>,
+    /// Of the watcher.
+    pub watcher: Arc<Pulse>,
+    /// Of the janitor.
+    pub janitor: Arc<Pulse>,
+}
+
 /// What every actor of one storage needs. Shared; nothing in it belongs to one actor's state.
 #[derive(Debug)]
 pub(crate) struct Shared {
@@ -78,8 +113,16 @@ pub(crate) struct Shared {
     pub disk: Arc<dyn Disk>,
     /// Where things are.
     pub layout: Layout,
-    /// How to behave.
+    /// How to behave, as it was at start. What may change meanwhile is in [`Shared::settings`].
     pub options: FileSystemOptions,
+    /// What of it may change while the store is open.
+    pub settings: Mutex<Settings>,
+    /// The pulses of index, watcher and janitor; that of a shard is in its handle.
+    pub pulses: Pulses,
+    /// The watcher, once it was started.
+    pub watcher: Mutex<Option<ActorRef<WatcherMessage>>>,
+    /// The janitor, once it was started.
+    pub janitor: Mutex<Option<ActorRef<JanitorMessage>>>,
     /// What exists.
     pub catalog: Catalog,
     /// Versions in memory.
@@ -139,6 +182,26 @@ impl Shared {
             let _stopping = supervisor.cast(SupervisorMessage::StartShard(id.clone()));
         }
         handle
+    }
+
+    /// Returns what may change, as it now is.
+    pub(crate) fn settings(&self) -> Settings {
+        *self.settings.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns how long a write waits for a shard that is down.
+    pub(crate) fn write_timeout(&self) -> Duration {
+        self.settings().write_timeout
+    }
+
+    /// Returns the pulse of a child.
+    pub(crate) fn pulse(&self, child: &ChildId) -> Option<Arc<Pulse>> {
+        match child {
+            ChildId::Shard(id) => self.shards.get(id).map(|shard| Arc::clone(&shard.disk.pulse)),
+            ChildId::Index => Some(Arc::clone(&self.pulses.index)),
+            ChildId::Watcher => Some(Arc::clone(&self.pulses.watcher)),
+            ChildId::Janitor => Some(Arc::clone(&self.pulses.janitor)),
+        }
     }
 
     /// Starts shards whose directories appeared.

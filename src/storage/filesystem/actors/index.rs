@@ -29,6 +29,8 @@ pub(crate) enum IndexMessage {
     Settle(oneshot::Sender<Result<u64, String>>),
     /// Write now.
     Flush(oneshot::Sender<Result<u64, String>>),
+    /// Answer.
+    Ping(oneshot::Sender<()>),
     /// End with a panic, to test that it is survived.
     #[cfg(all(test, not(feature = "interleavings")))]
     Panic,
@@ -113,6 +115,7 @@ impl Actor for Index {
         message: IndexMessage,
         state: &mut IndexState,
     ) -> Result<(), ActorProcessingErr> {
+        state.shared.pulses.index.step();
         match message {
             IndexMessage::Changed => state.schedule(&myself),
             IndexMessage::Write => {
@@ -132,6 +135,9 @@ impl Actor for Index {
             }
             IndexMessage::Flush(reply) => {
                 let _gone = reply.send(state.write().await);
+            }
+            IndexMessage::Ping(reply) => {
+                let _gone = reply.send(());
             }
             #[cfg(all(test, not(feature = "interleavings")))]
             IndexMessage::Panic => panic!("told to"),
@@ -175,6 +181,7 @@ impl IndexState {
         };
         let metrics = Arc::clone(&shared.metrics);
         metrics.index_writing.take_over(&metrics.index_behind);
+        let _waits = shared.pulses.index.wait();
         let written = tokio::task::spawn_blocking(move || {
             let _hold = hold;
             let taken_at = jiff::Timestamp::now();

@@ -5,6 +5,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use ractor::{Actor, ActorProcessingErr, ActorRef};
+use tokio::sync::oneshot;
 
 use crate::model::{PromptId, Version};
 use crate::storage::filesystem::disk::Disk;
@@ -28,9 +29,11 @@ const PROBE_BYTES: usize = 64 << 10;
 
 /// What the janitor is told.
 #[derive(Debug)]
-pub(super) enum JanitorMessage {
+pub(crate) enum JanitorMessage {
     /// See what is to be done.
     Tick,
+    /// Answer.
+    Ping(oneshot::Sender<()>),
     /// End with a panic, to test that it is survived.
     #[cfg(all(test, not(feature = "interleavings")))]
     Panic,
@@ -57,9 +60,10 @@ impl Actor for Janitor {
 
     async fn pre_start(
         &self,
-        _myself: ActorRef<JanitorMessage>,
+        myself: ActorRef<JanitorMessage>,
         shared: Arc<Shared>,
     ) -> Result<JanitorState, ActorProcessingErr> {
+        *shared.janitor.lock().unwrap_or_else(PoisonError::into_inner) = Some(myself);
         let now = Instant::now();
         let scrub = shared
             .options
@@ -92,6 +96,10 @@ impl Actor for Janitor {
     ) -> Result<(), ActorProcessingErr> {
         match message {
             JanitorMessage::Tick => {}
+            JanitorMessage::Ping(reply) => {
+                let _gone = reply.send(());
+                return Ok(());
+            }
             #[cfg(all(test, not(feature = "interleavings")))]
             JanitorMessage::Panic => panic!("told to"),
         }
@@ -126,6 +134,7 @@ impl JanitorState {
             self.next_recheck = now + RECHECK;
         }
         let shared = Arc::clone(&self.shared);
+        let _waits = shared.pulses.janitor.wait();
         let stepped = tokio::task::spawn_blocking(move || {
             scrub.step(&shared);
             if rechecks {
@@ -145,6 +154,7 @@ impl JanitorState {
 }
 
 async fn look_at_space(shared: &Arc<Shared>) {
+    let _waits = shared.pulses.janitor.wait();
     let owned = Arc::clone(shared);
     let looked = tokio::task::spawn_blocking(move || {
         let mut space = owned.disk.space()?;
@@ -184,6 +194,7 @@ fn takes_a_write(disk: &dyn Disk) -> bool {
 
 /// Forgets what lies in one shard's trash for too long.
 async fn forget_old(shared: &Shared, shard: &Arc<ShardHandle>) {
+    let _waits = shared.pulses.janitor.wait();
     let limit = Duration::from_secs(u64::from(shared.options.trash_max_age_days) * 86_400);
     let in_trash: Vec<(PromptId, Vec<Version>)> = shard
         .catalog
@@ -193,6 +204,7 @@ async fn forget_old(shared: &Shared, shard: &Arc<ShardHandle>) {
         .map(|slot| (slot.entry.id.clone(), slot.entry.trash.clone()))
         .collect();
     for (id, versions) in in_trash {
+        shared.pulses.janitor.step();
         let disk = Arc::clone(&shard.disk);
         let (owned, looked_at) = (id.clone(), versions);
         let old = tokio::task::spawn_blocking(move || {
@@ -212,11 +224,7 @@ async fn forget_old(shared: &Shared, shard: &Arc<ShardHandle>) {
         }
         let count = old.len();
         match shard
-            .write(
-                id.clone(),
-                WriteOp::PurgeTrashed(old),
-                shared.options.write_timeout,
-            )
+            .write(id.clone(), WriteOp::PurgeTrashed(old), shared.write_timeout())
             .await
         {
             Ok(_) => {

@@ -48,6 +48,8 @@ pub(crate) enum ShardMessage {
     },
     /// The work in flight ended.
     Ended(Box<Ended>),
+    /// Answer.
+    Ping(oneshot::Sender<()>),
     /// End with a panic, to test that it is survived.
     #[cfg(all(test, not(feature = "interleavings")))]
     Panic,
@@ -97,6 +99,8 @@ impl Actor for Shard {
         message: ShardMessage,
         state: &mut ShardActorState,
     ) -> Result<(), ActorProcessingErr> {
+        #[cfg(any(feature = "hang-actor", all(test, not(feature = "interleavings"))))]
+        super::hang::if_told_to(&message).await;
         state.receive(message)
     }
 
@@ -176,6 +180,7 @@ impl ShardActorState {
 
     /// Takes one message.
     pub(crate) fn receive(&mut self, message: ShardMessage) -> Result<(), ActorProcessingErr> {
+        self.handle.disk.pulse.step();
         match message {
             ShardMessage::Write {
                 id,
@@ -196,6 +201,9 @@ impl ShardActorState {
             ShardMessage::Ended(ended) => {
                 self.in_flight = None;
                 self.publish(*ended)?;
+            }
+            ShardMessage::Ping(reply) => {
+                let _gone = reply.send(());
             }
             #[cfg(all(test, not(feature = "interleavings")))]
             ShardMessage::Panic => panic!("told to"),

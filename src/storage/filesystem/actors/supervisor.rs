@@ -31,6 +31,12 @@ pub(crate) enum SupervisorMessage {
     Restart(ChildId),
     /// Start what needs the catalog: index, watcher, janitor.
     StartOthers,
+    /// A child does not answer: start another one in its place.
+    Replace(ChildId),
+    /// Start the watcher anew, since its settings changed.
+    RenewWatcher,
+    /// Answer.
+    Ping(oneshot::Sender<()>),
     /// Stop all children in order, then answer.
     Stop(oneshot::Sender<()>),
 }
@@ -113,6 +119,11 @@ impl SupervisorState {
                     self.start(child).await;
                 }
             }
+            SupervisorMessage::Replace(child) => self.replace(child),
+            SupervisorMessage::RenewWatcher => self.renew_watcher().await,
+            SupervisorMessage::Ping(reply) => {
+                let _gone = reply.send(());
+            }
             SupervisorMessage::Stop(done) => {
                 self.stop_all().await;
                 let _gone = done.send(());
@@ -172,6 +183,30 @@ impl SupervisorState {
         if !self.shared.is_stopping() {
             self.schedule(child, reason);
         }
+    }
+
+    /// Gives a child up and has another one started. The old one is not waited for: what does not answer may not even see
+    /// that it is killed. Should it ever go on, it finds the write token of its shard taken, and its messages gone.
+    fn replace(&mut self, child: ChildId) {
+        if let Some(cell) = self.running.remove(&child) {
+            cell.kill();
+            if !self.shared.is_stopping() {
+                self.schedule(child, "it did not answer".into());
+            }
+        }
+    }
+
+    /// Starts the watcher anew. It owns nothing that is lost with it: the new one looks at everything.
+    async fn renew_watcher(&mut self) {
+        if let Some(cell) = self.running.remove(&ChildId::Watcher) {
+            cell.kill();
+        }
+        self.shared
+            .watch_status
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .last_error = None;
+        self.start(ChildId::Watcher).await;
     }
 
     fn schedule(&mut self, child: ChildId, reason: String) {
@@ -240,7 +275,7 @@ impl SupervisorState {
             .all()
             .iter()
             .for_each(|shard| shard.wake_waiting());
-        let timeout = self.shared.options.drain_timeout;
+        let timeout = self.shared.settings().drain_timeout;
         for child in [ChildId::Watcher, ChildId::Janitor] {
             if let Some(cell) = self.running.remove(&child) {
                 stop(&child, &cell, timeout).await;
