@@ -11,6 +11,8 @@
 #[cfg(panic = "abort")]
 compile_error!("promptd needs unwinding: a panic in one actor must not end the daemon");
 
+pub mod access;
+pub mod audit;
 pub mod cli;
 pub mod client;
 pub mod config;

@@ -9,6 +9,7 @@
 //! process, or when it only reads.
 
 mod answer;
+mod audit;
 mod backups;
 mod call;
 mod connection;
@@ -38,6 +39,7 @@ pub use daemon::Readiness;
 pub use document::{Document, Stored};
 pub use error::{ClientError, Problem};
 pub use events::JobEvents;
+pub use audit::AuditFilter;
 pub use labels::LabelGuard;
 pub use pages::Pages;
 pub use pool::{Lent, Pool};

@@ -30,7 +30,7 @@ pub use load::{Sources, load};
 pub use migrate::{Change, Migration, migrate, migrate_file};
 pub use render::commented_defaults;
 pub use settings::{
-    ColorChoice, Config, DaemonConfig, ExternalEdit, FileStoreConfig, LimitsConfig, LogFormat, LogLevel,
+    AccessConfig, AccessRule, AuditConfig, AuditFailure, ColorChoice, Config, DaemonConfig, ExternalEdit, FileStoreConfig, LimitsConfig, LogFormat, LogLevel,
     LoggingConfig, OptimizerConfig, RestartConfig, RetentionConfig, ScrubConfig, StorageBackend,
     StorageConfig, WatchConfig, WatchMode,
 };

@@ -2,6 +2,7 @@
 
 use crate::config::{Config, ConfigError, LogLevel, Sources, load};
 
+use super::Daemon;
 use super::logging::LogControl;
 
 /// What a running daemon needs to read its configuration again.
@@ -32,21 +33,29 @@ impl Reload {
         }
     }
 
-    /// Reads the configuration again. The log level changes at once; a configuration that is refused changes nothing.
-    pub(super) fn reload(&mut self) {
+    /// Reads the configuration again. The log level and who may do what change at once; a configuration that is refused
+    /// changes nothing.
+    pub(super) async fn reload(&mut self, daemon: &Daemon) {
         match load(&self.sources) {
-            Ok(found) => self.apply(&found),
-            Err(error) => refused(&error),
+            Ok(found) => {
+                self.apply(&found);
+                daemon.reload_access(&self.running).await;
+                daemon.note_reload(format!("{} rules of access", self.running.daemon.access.rules.len())).await;
+            }
+            Err(error) => {
+                refused(&error);
+                daemon.note_reload("refused: nothing changes".to_owned()).await;
+            }
         }
     }
 
     fn apply(&mut self, found: &Config) {
         let Effect { level, needs_restart } = effect(&self.running, found);
         self.log.set_level(level);
-        self.running.daemon.logging.level = level;
+        self.running = reloaded(&self.running, found);
         tracing::info!(level = level.as_str(), "configuration read again");
         if needs_restart {
-            tracing::warn!("other settings than the log level changed: restart promptd to use them");
+            tracing::warn!("other settings than the log level and daemon.access changed: restart promptd to use them");
         }
     }
 }
@@ -57,12 +66,20 @@ fn refused(error: &ConfigError) {
 
 fn effect(running: &Config, found: &Config) -> Effect {
     let level = found.daemon.logging.level;
-    let mut same_but_level = running.clone();
-    same_but_level.daemon.logging.level = level;
     Effect {
         level,
-        needs_restart: same_but_level != *found,
+        needs_restart: reloaded(running, found) != *found,
     }
+}
+
+/// Returns what is in force after a configuration was read again: the rest takes a restart.
+fn reloaded(running: &Config, found: &Config) -> Config {
+    let mut reloaded = running.clone();
+    reloaded.daemon.logging.level = found.daemon.logging.level;
+    reloaded.daemon.access.default_role = found.daemon.access.default_role;
+    reloaded.daemon.access.rules.clone_from(&found.daemon.access.rules);
+    reloaded.daemon.audit.log_refused = found.daemon.audit.log_refused;
+    reloaded
 }
 
 #[cfg(test)]
@@ -70,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_log_level_changes_without_a_restart() {
+    fn only_the_log_level_and_access_change_without_a_restart() {
         let running = Config::default();
         let check = |change: fn(&mut Config), level, needs_restart| {
             let mut found = running.clone();
@@ -83,6 +100,9 @@ mod tests {
             LogLevel::Debug,
             false,
         );
+        check(|c| c.daemon.access.default_role = crate::access::Role::Read, LogLevel::Info, false);
+        check(|c| c.daemon.audit.log_refused = false, LogLevel::Info, false);
+        check(|c| c.daemon.access.socket_group = Some("x".into()), LogLevel::Info, true);
         check(|c| c.daemon.limits.max_connections = 1, LogLevel::Info, true);
     }
 }

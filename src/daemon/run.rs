@@ -39,7 +39,7 @@ pub async fn run(
             () = daemon.server_ended() => break false,
             signal = signals.next() => match (signal, &mut reload) {
                 (Signal::Terminate, _) => break true,
-                (Signal::Reload, Some(reload)) => reload.reload(),
+                (Signal::Reload, Some(reload)) => reload.reload(&daemon).await,
                 (Signal::Reload, None) => tracing::warn!("there is no configuration to read again"),
             },
         }

@@ -7,12 +7,14 @@ use tokio::net::UnixListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+use crate::access::{Policy, Role};
+use crate::audit::{AuditLog, Draft, Outcome};
 use crate::config::paths::Paths;
 use crate::config::{Config, LimitsConfig};
 use crate::http::socket::{BindError, SocketFile};
 use crate::http::{AppState, HttpLimits, serve, socket};
 use crate::jobs::{JobError, JobLimits, JobQueue};
-use crate::storage::VersionStorage;
+use crate::storage::{Action, Actor, VersionStorage};
 use crate::storage::filesystem::OpenError;
 use crate::versions::VersionManager;
 
@@ -30,6 +32,29 @@ pub struct Daemon {
     stop_serving: oneshot::Sender<()>,
     server: JoinHandle<()>,
     retention: Option<JoinHandle<()>>,
+    control: AccessControl,
+}
+
+/// What changes who may do what while the daemon runs.
+#[derive(Debug)]
+struct AccessControl {
+    state: AppState,
+}
+
+impl AccessControl {
+    /// Finds the numbers of all names and takes the rules over, from the next request on.
+    async fn apply(&self, config: &Config) {
+        let access = config.daemon.access.clone();
+        let policy = tokio::task::spawn_blocking(move || super::access::policy(&access)).await;
+        match policy {
+            Ok(policy) => self.state.set_policy(policy),
+            Err(error) => {
+                tracing::error!(%error, "the rules of access could not be read: nobody but root and the daemon's user may do anything");
+                self.state.set_policy(Policy::new(Role::None, Vec::new(), rustix::process::geteuid().as_raw()));
+            }
+        }
+        self.state.set_audits_refusals(config.daemon.audit.log_refused);
+    }
 }
 
 /// Why the daemon could not start. What it had opened is closed again.
@@ -44,6 +69,9 @@ pub enum StartError {
     /// The socket.
     #[error(transparent)]
     Socket(#[from] BindError),
+    /// The group of the socket.
+    #[error("daemon.access.socket_group: there is no group {0:?} on this host: make it, or name another")]
+    NoGroup(String),
 }
 
 impl Daemon {
@@ -52,7 +80,12 @@ impl Daemon {
     /// # Errors
     /// [`StartError`] says what to do.
     pub async fn start(config: &Config, paths: &Paths) -> Result<Self, StartError> {
-        let Opened { storage, ledger } = super::storage::open(config, paths).await?;
+        let group = socket_group(config).await?;
+        let Opened {
+            storage,
+            ledger,
+            audit,
+        } = super::storage::open(config, paths).await?;
         let limits = &config.daemon.limits;
         let versions = VersionManager::new(Arc::clone(&storage));
         let jobs = match JobQueue::start(versions.clone(), ledger, job_limits(config)).await {
@@ -62,7 +95,7 @@ impl Daemon {
                 return Err(error.into());
             }
         };
-        let (listener, socket) = match bind(&paths.socket, config.daemon.socket_mode.bits()) {
+        let (listener, socket) = match bind(&paths.socket, config.daemon.socket_mode.bits(), group) {
             Ok(bound) => bound,
             Err(error) => {
                 jobs.close().await;
@@ -73,6 +106,12 @@ impl Daemon {
         let retention = super::retention::start(&config.optimizer.storage.config.retention, jobs.clone());
         let optimization = config.optimizer.optimization.clone();
         let state = AppState::new(versions, jobs.clone(), http_limits(limits), optimization);
+        if let Some(audit) = &audit {
+            state.set_audit(audit.clone());
+        }
+        let control = AccessControl { state: state.clone() };
+        control.apply(config).await;
+        note(audit.as_ref(), Action::Start, format!("promptd {}", env!("CARGO_PKG_VERSION"))).await;
         let (stop_serving, told_to_stop) = oneshot::channel();
         let server = tokio::spawn(serve(state, listener, async {
             // A sender that is gone means the same as a message.
@@ -85,7 +124,18 @@ impl Daemon {
             stop_serving,
             server,
             retention,
+            control,
         })
+    }
+
+    /// Takes over who may do what from a configuration that was read again.
+    pub(super) async fn reload_access(&self, config: &Config) {
+        self.control.apply(config).await;
+    }
+
+    /// Writes into the audit log that the configuration was read again.
+    pub(super) async fn note_reload(&self, detail: String) {
+        note(self.control.state.audit(), Action::Reload, detail).await;
     }
 
     /// Returns where clients find the daemon.
@@ -117,6 +167,7 @@ impl Daemon {
             stop_serving,
             server,
             retention,
+            control: _,
         } = self;
         if let Some(task) = retention {
             task.abort();
@@ -134,9 +185,30 @@ impl Daemon {
     }
 }
 
-fn bind(path: &Path, mode: u32) -> Result<(UnixListener, SocketFile), BindError> {
+/// Finds the group of the socket, before anything is opened.
+async fn socket_group(config: &Config) -> Result<Option<u32>, StartError> {
+    let Some(name) = config.daemon.access.socket_group.clone() else {
+        return Ok(None);
+    };
+    let asked = name.clone();
+    let found = tokio::task::spawn_blocking(move || super::access::group(&asked)).await;
+    match found.ok().flatten() {
+        Some(gid) => Ok(Some(gid)),
+        None => Err(StartError::NoGroup(name)),
+    }
+}
+
+async fn note(audit: Option<&AuditLog>, action: Action, detail: String) {
+    if let Some(audit) = audit {
+        let mut draft = Draft::new(&Actor::daemon(), action, Outcome::Done);
+        draft.detail = Some(detail);
+        audit.note(draft).await;
+    }
+}
+
+fn bind(path: &Path, mode: u32, group: Option<u32>) -> Result<(UnixListener, SocketFile), BindError> {
     let private_root = std::env::var_os(RUNTIME_DIR_VARIABLE);
-    let (listener, socket) = socket::bind(path, mode, private_root.as_deref().map(Path::new))?;
+    let (listener, socket) = socket::bind(path, mode, private_root.as_deref().map(Path::new), group)?;
     let listener = UnixListener::from_std(listener).map_err(|source| BindError::Io {
         doing: "listening on",
         path: path.to_owned(),
@@ -179,13 +251,14 @@ fn job_limits(config: &Config) -> JobLimits {
 
 impl StartError {
     /// Returns the exit code of a daemon that could not start (sysexits.h): 75 when another daemon is in the way, 73 when
-    /// the store or the socket cannot be made, else 1.
+    /// the store or the socket cannot be made, 78 when the group of the socket does not exist, else 1.
     #[must_use]
     pub const fn exit_code(&self) -> u8 {
         match self {
             Self::Store(OpenError::Locked { .. }) | Self::Socket(BindError::InUse(_)) => 75,
             Self::Store(OpenError::Directory { .. }) | Self::Socket(_) => 73,
             Self::Store(_) | Self::Jobs(_) => 1,
+            Self::NoGroup(_) => 78,
         }
     }
 }

@@ -4,9 +4,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::audit::{AuditLog, AuditOptions, AuditedStorage, OnFailure};
 use crate::config::paths::Paths;
 use crate::config::{
-    Config, ExternalEdit, FileStoreConfig, LimitsConfig, RestartConfig, WatchConfig, WatchMode,
+    AuditConfig, AuditFailure, Config, ExternalEdit, FileStoreConfig, LimitsConfig, RestartConfig, WatchConfig, WatchMode,
 };
 use crate::jobs::{DiskLedger, Ledger, MemoryLedger};
 use crate::storage::VersionStorage;
@@ -20,6 +21,8 @@ use crate::storage::memory::MemoryStorage;
 pub(super) struct Opened {
     pub(super) storage: Arc<dyn VersionStorage>,
     pub(super) ledger: Arc<dyn Ledger>,
+    /// The log of changes, where there is one.
+    pub(super) audit: Option<AuditLog>,
 }
 
 /// Opens the storage that is configured. Without a store directory everything is kept in memory.
@@ -29,27 +32,72 @@ pub(super) struct Opened {
 pub(super) async fn open(config: &Config, paths: &Paths) -> Result<Opened, OpenError> {
     let files = &config.optimizer.storage.config;
     match &paths.store {
-        Some(store) => open_files(store, file_system_options(files, &config.daemon.limits)).await,
+        Some(store) => {
+            let options = file_system_options(files, &config.daemon.limits);
+            open_files(store, options, &config.daemon.audit).await
+        }
         None => Ok(Opened {
             storage: Arc::new(MemoryStorage::new(files.max_file_bytes.get())),
             ledger: Arc::new(MemoryLedger::default()),
+            audit: None,
         }),
     }
 }
 
-async fn open_files(store: &Path, options: FileSystemOptions) -> Result<Opened, OpenError> {
+async fn open_files(
+    store: &Path,
+    mut options: FileSystemOptions,
+    audit: &AuditConfig,
+) -> Result<Opened, OpenError> {
     let (path, depth) = (store.to_owned(), options.shard_depth);
-    let opened = tokio::task::spawn_blocking(move || open_store(&path, depth)).await;
-    let opened = opened.map_err(|error| OpenError::Directory {
+    let failed = |source| OpenError::Directory {
         path: store.to_owned(),
-        source: std::io::Error::other(error),
-    })??;
+        source,
+    };
+    let opened = tokio::task::spawn_blocking(move || open_store(&path, depth)).await;
+    let opened = opened.map_err(|error| failed(std::io::Error::other(error)))??;
     let disk: Arc<dyn Disk> = Arc::clone(&opened.disk) as Arc<dyn Disk>;
-    let ledger = DiskLedger::new(Arc::clone(&disk), options.disk.min_free_bytes);
+    let ledger = Arc::new(DiskLedger::new(Arc::clone(&disk), options.disk.min_free_bytes));
+    if !audit.enabled {
+        let storage = FileSystemStorage::open_with(opened, disk, options).await?;
+        return Ok(Opened {
+            storage,
+            ledger,
+            audit: None,
+        });
+    }
+    let (log_disk, log_options) = (Arc::clone(&disk), audit_options(audit));
+    let log = tokio::task::spawn_blocking(move || AuditLog::open(log_disk, log_options)).await;
+    let in_log = |error: std::io::Error| {
+        let reason = format!("the audit log (daemon.audit): {error}");
+        failed(std::io::Error::new(error.kind(), reason))
+    };
+    let log = log.unwrap_or_else(|error| Err(std::io::Error::other(error)));
+    let (log, open) = log.map_err(in_log)?;
+    options.observer = Some(Arc::new(log.clone()));
+    let storage = match FileSystemStorage::open_with(opened, disk, options).await {
+        Ok(storage) => storage,
+        Err(error) => {
+            log.close().await;
+            return Err(error);
+        }
+    };
     Ok(Opened {
-        storage: FileSystemStorage::open_with(opened, disk, options).await?,
-        ledger: Arc::new(ledger),
+        storage: AuditedStorage::new(storage, log.clone(), open).await,
+        ledger,
+        audit: Some(log),
     })
+}
+
+fn audit_options(audit: &AuditConfig) -> AuditOptions {
+    AuditOptions {
+        max_segment_bytes: audit.max_segment_bytes.get(),
+        max_segments: audit.max_segments,
+        on_failure: match audit.on_failure {
+            AuditFailure::Refuse => OnFailure::Refuse,
+            AuditFailure::Serve => OnFailure::Serve,
+        },
+    }
 }
 
 fn file_system_options(files: &FileStoreConfig, limits: &LimitsConfig) -> FileSystemOptions {
@@ -90,6 +138,7 @@ fn file_system_options(files: &FileStoreConfig, limits: &LimitsConfig) -> FileSy
         watch: watch_options(&files.watch),
         restart: restart_policy(&files.restart),
         drain_timeout: Duration::from_millis(limits.drain_timeout_ms),
+        observer: None,
     }
 }
 

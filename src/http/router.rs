@@ -10,7 +10,7 @@ use utoipa_axum::router::OpenApiRouter;
 use super::page::json_bytes;
 use super::problem::{Code, Problem};
 use super::{
-    AppState, analyze, backups, compare, guard, jobs, labels, openapi, prompts, rewrite, status, trash,
+    AppState, access, analyze, audit, backups, compare, guard, jobs, labels, openapi, prompts, rewrite, status, trash,
     versions,
 };
 
@@ -24,6 +24,7 @@ pub fn router(state: AppState) -> Router {
         .route("/openapi.json", get(|| async move { json_bytes(document) }))
         .fallback(unknown_path)
         .method_not_allowed_fallback(unknown_method)
+        .layer(from_fn_with_state(state.clone(), access::enforce))
         .layer(from_fn_with_state(state.clone(), guard::always_answer))
         .with_state(state)
 }
@@ -42,6 +43,7 @@ pub(super) fn documented_routes(
         .merge(rewrite::routes())
         .merge(jobs::routes())
         .merge(backups::routes())
+        .merge(audit::routes())
         .merge(status::routes());
     OpenApiRouter::with_openapi(openapi::frame())
         .merge(admission(work))

@@ -1,18 +1,22 @@
 //! What the handlers share.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Instant;
 
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
+use crate::access::Policy;
+use crate::audit::{AuditLog, Draft};
 use crate::jobs::JobQueue;
 use crate::model::Timestamp;
 use crate::optimizer::OptimizationSettings;
+use crate::storage::{Acting, Action};
 use crate::versions::VersionManager;
 
 use super::HttpLimits;
+use super::access::{Access, Refusals};
 use super::peer::Users;
 
 /// What the handlers share. Cheap to clone.
@@ -26,6 +30,10 @@ struct Parts {
     limits: HttpLimits,
     optimization: OptimizationSettings,
     users: Users,
+    policy: RwLock<Arc<Policy>>,
+    audit: OnceLock<AuditLog>,
+    audits_refusals: AtomicBool,
+    refusals: Refusals,
     in_flight: Semaphore,
     connections: Arc<Semaphore>,
     refused_connections: AtomicU64,
@@ -52,6 +60,10 @@ impl AppState {
             limits,
             optimization,
             users: Users::default(),
+            policy: RwLock::new(Arc::new(Policy::open())),
+            audit: OnceLock::new(),
+            audits_refusals: AtomicBool::new(false),
+            refusals: Refusals::default(),
             refused_connections: AtomicU64::new(0),
             refused_requests: AtomicU64::new(0),
             stopping: CancellationToken::new(),
@@ -89,6 +101,51 @@ impl AppState {
     #[must_use]
     pub fn stopping(&self) -> &CancellationToken {
         &self.0.stopping
+    }
+
+    /// Says who may do what from the next request on. Without it, whoever may open the socket may do everything.
+    pub fn set_policy(&self, policy: Policy) {
+        *self.0.policy.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(policy);
+    }
+
+    pub(super) fn policy(&self) -> Arc<Policy> {
+        Arc::clone(&self.0.policy.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Says where changes are logged, so that the log can be read. Said once, at the start.
+    pub fn set_audit(&self, audit: AuditLog) {
+        let _said_before = self.0.audit.set(audit);
+    }
+
+    /// Says whether refused requests are logged there too.
+    pub fn set_audits_refusals(&self, audits: bool) {
+        self.0.audits_refusals.store(audits, Ordering::Relaxed);
+    }
+
+    /// Returns the log of changes, where there is one.
+    #[must_use]
+    pub fn audit(&self) -> Option<&AuditLog> {
+        self.0.audit.get()
+    }
+
+    pub(super) async fn audit_refusal(&self, draft: Draft) {
+        if let Some(audit) = self.audit()
+            && self.0.audits_refusals.load(Ordering::Relaxed)
+        {
+            audit.note(draft).await;
+        }
+    }
+
+    pub(super) fn refusals(&self) -> &Refusals {
+        &self.0.refusals
+    }
+
+    /// Returns what makes versions on behalf of who asks.
+    pub(super) fn versions_for(&self, access: &Access, put: Action) -> VersionManager {
+        self.0.versions.acting(Acting {
+            actor: access.actor(),
+            put,
+        })
     }
 
     pub(super) fn users(&self) -> &Users {

@@ -18,6 +18,7 @@ mod job_id;
 mod kinds;
 mod ledger;
 mod limits;
+mod need;
 mod queue;
 mod record;
 mod run;
@@ -37,6 +38,7 @@ pub use kinds::{
 };
 pub use ledger::{Ledger, LedgerContent, LedgerEntry, MemoryLedger};
 pub use limits::JobLimits;
+pub use need::{JobNeed, Submitter};
 pub use queue::{JobCounts, JobQueue};
 pub use record::Record;
 

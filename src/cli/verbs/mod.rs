@@ -1,6 +1,7 @@
 //! The verbs, one file each.
 
 mod analyze;
+mod audit;
 mod backup;
 mod bench;
 mod collect;
@@ -63,6 +64,7 @@ pub(super) enum Verb {
     Job(job::JobArgs),
     Verify(verify::VerifyArgs),
     Collect(collect::CollectArgs),
+    Audit(audit::AuditArgs),
     Status(status::StatusArgs),
     Config(config::ConfigArgs),
     Bench(bench::BenchArgs),
@@ -105,6 +107,7 @@ impl Verb {
             Self::Job(args) => job::run(args, session).await,
             Self::Verify(args) => verify::run(args, session).await,
             Self::Collect(args) => collect::run(args, session).await,
+            Self::Audit(args) => audit::run(args, session).await,
             Self::Status(args) => status::run(args, session).await,
             Self::Config(args) => config::run(args, session),
             Self::Bench(args) => bench::run(args, session).await,

@@ -10,7 +10,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::optimizer::OptimizationSettings;
 
-pub use daemon::{ColorChoice, DaemonConfig, LimitsConfig, LogFormat, LogLevel, LoggingConfig};
+pub use daemon::{
+    AccessConfig, AccessRule, AuditConfig, AuditFailure, ColorChoice, DaemonConfig, LimitsConfig, LogFormat,
+    LogLevel, LoggingConfig,
+};
 pub use storage::{
     ExternalEdit, FileStoreConfig, RestartConfig, RetentionConfig, ScrubConfig, StorageBackend,
     StorageConfig, WatchConfig, WatchMode,

@@ -9,6 +9,7 @@ mod cache;
 mod catalog;
 pub mod disk;
 mod mend;
+mod observer;
 mod options;
 mod reads;
 mod runtime;
@@ -35,6 +36,7 @@ use runtime::atomic::{AtomicBool, Ordering};
 use runtime::{Address, Mutex, Semaphore, watch};
 
 pub use disk::{DiskLimits, OpenError};
+pub use observer::{Observation, StoreObserver};
 pub use options::{ExternalEdit, FileSystemOptions, RestartPolicy, ScrubOptions, WatchMode, WatchOptions};
 
 /// Reads of the disk at the same time; more wait.

@@ -6,9 +6,11 @@ use std::time::{Duration, Instant};
 
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 
-use crate::model::{PromptId, Version};
+use crate::model::{Author, PromptId, Version};
+use crate::storage::Action;
 use crate::storage::filesystem::disk::Disk;
 use crate::storage::filesystem::work::WriteOp;
+use crate::storage::filesystem::{Observation, StoreObserver};
 use crate::storage::retention::is_older;
 
 use super::child::Shared;
@@ -181,6 +183,23 @@ fn takes_a_write(disk: &dyn Disk) -> bool {
     written.is_ok()
 }
 
+async fn tell_forgotten(observer: Arc<dyn StoreObserver>, id: PromptId, versions: Vec<Version>) {
+    let telling = tokio::task::spawn_blocking(move || {
+        for version in versions {
+            observer.observe(Observation {
+                action: Action::Forget,
+                author: Some(Author::daemon()),
+                id: id.clone(),
+                version: Some(version),
+                label: None,
+            });
+        }
+    });
+    if let Err(error) = telling.await {
+        tracing::warn!(%error, "forgotten versions could not be told of");
+    }
+}
+
 /// Forgets what lies in one shard's trash for too long.
 async fn forget_old(shared: &Shared, shard: &Arc<ShardHandle>) {
     let limit = Duration::from_secs(u64::from(shared.options.trash_max_age_days) * 86_400);
@@ -209,7 +228,7 @@ async fn forget_old(shared: &Shared, shard: &Arc<ShardHandle>) {
         if old.is_empty() {
             continue;
         }
-        let count = old.len();
+        let (count, forgotten) = (old.len(), old.clone());
         match shard
             .write(
                 id.clone(),
@@ -219,6 +238,9 @@ async fn forget_old(shared: &Shared, shard: &Arc<ShardHandle>) {
             .await
         {
             Ok(_) => {
+                if let Some(observer) = shared.options.observer.clone() {
+                    tell_forgotten(observer, id.clone(), forgotten).await;
+                }
                 tracing::info!(prompt_id = %id, count, "deleted versions beyond trash_max_age_days were forgotten");
             }
             Err(error) => {

@@ -243,6 +243,7 @@ impl ShardActorState {
             catalog: Arc::clone(&self.handle.catalog),
             cache: Arc::clone(&self.shared.cache),
             max_batch_bytes: self.shared.options.max_batch_bytes,
+            observer: self.shared.options.observer.clone(),
         };
         let myself = self.myself.clone();
         let begin = move |slot: OwnedSemaphorePermit| {

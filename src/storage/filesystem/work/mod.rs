@@ -8,6 +8,7 @@ mod change;
 mod labels;
 mod look;
 mod mend;
+mod observe;
 mod plan;
 mod puts;
 mod write;
@@ -19,6 +20,7 @@ use crate::storage::{
     LabelEntry, Problem, PromptEntry, PutOutcome, PutVersion, RepairStep, SetLabel, StorageError,
 };
 
+use super::StoreObserver;
 use super::cache::{CacheKey, CachedVersion, VersionCache};
 use super::catalog::{Change, ShardCatalog};
 use super::disk::ShardDisk;
@@ -125,6 +127,8 @@ pub(super) struct WorkContext {
     pub cache: Arc<VersionCache>,
     /// Bytes in one commit.
     pub max_batch_bytes: u64,
+    /// Who is told of changes that nobody asked for.
+    pub observer: Option<Arc<dyn StoreObserver>>,
 }
 
 /// What the actor has to publish.
@@ -142,6 +146,8 @@ pub(super) struct Effects {
     pub problems: Option<Vec<Problem>>,
     /// Whether the file system turned out to be read-only.
     pub saw_read_only: bool,
+    /// Whether temporary files of our own became versions, so that not all that is found was made by others.
+    pub has_settled: bool,
     /// Why the shard must recover from disk before it goes on.
     pub must_recover: Option<String>,
 }

@@ -162,6 +162,7 @@ impl Daemon {
             catalog: Arc::clone(&catalog),
             cache: Arc::clone(&self.cache),
             max_batch_bytes: 1 << 20,
+            observer: None,
         };
         let mut effects = Effects::default();
         let answers = if ops.len() > 1 {
