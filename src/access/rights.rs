@@ -79,7 +79,10 @@ impl Rights {
     /// Returns the role on a prompt.
     #[must_use]
     pub fn on(&self, id: &str) -> Role {
-        let covering = self.some.iter().filter(|(_, prefixes)| covers(Some(prefixes), id));
+        let covering = self
+            .some
+            .iter()
+            .filter(|(_, prefixes)| covers(Some(prefixes), id));
         covering.fold(self.everywhere, |role, (other, _)| role.max(*other))
     }
 
@@ -98,7 +101,10 @@ impl Rights {
     pub fn has_guards_on(&self, id: &str) -> bool {
         let of_others = |guard: &Guard| !guard.labels.iter().all(|label| self.may_move(id, label));
         self.on(id) < Role::Admin
-            && self.guards.iter().any(|guard| covers(guard.prompts.as_deref(), id) && of_others(guard))
+            && self
+                .guards
+                .iter()
+                .any(|guard| covers(guard.prompts.as_deref(), id) && of_others(guard))
     }
 
     /// Checks the role on every prompt.
@@ -130,7 +136,9 @@ impl Rights {
     /// # Errors
     /// [`Missing`].
     pub fn need_label(&self, id: &str, label: &Label) -> Result<(), Missing> {
-        check(self.may_move(id, label), || Missing::Label(label.clone(), shown(id)))
+        check(self.may_move(id, label), || {
+            Missing::Label(label.clone(), shown(id))
+        })
     }
 }
 

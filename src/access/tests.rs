@@ -41,12 +41,20 @@ fn who(uid: u32, gids: &[u32]) -> Principal {
 }
 
 fn check(policy: &Policy, who: &Principal, id: &str, role: Role) {
-    assert_eq!(policy.rights_of(who).on(id), role, "{who:?} on {id} by {policy:?}");
+    assert_eq!(
+        policy.rights_of(who).on(id),
+        role,
+        "{who:?} on {id} by {policy:?}"
+    );
 }
 
 fn check_label(policy: &Policy, who: &Principal, id: &str, name: &str, may: bool) {
     let rights = policy.rights_of(who);
-    assert_eq!(rights.may_move(id, &label(name)), may, "{who:?} moves {name} of {id}");
+    assert_eq!(
+        rights.may_move(id, &label(name)),
+        may,
+        "{who:?} moves {name} of {id}"
+    );
     assert_eq!(rights.need_label(id, &label(name)).is_ok(), may);
 }
 
@@ -101,8 +109,14 @@ fn a_rule_with_prompts_gives_its_role_on_those_prompts_alone() {
         check(&policy, &ann, id, role);
     }
     let rights = policy.rights_of(&ann);
-    assert_eq!((rights.everywhere(), rights.anywhere()), (Role::Read, Role::Admin));
-    assert_eq!(rights.need_everywhere(Role::Write), Err(Missing::Everywhere(Role::Write)));
+    assert_eq!(
+        (rights.everywhere(), rights.anywhere()),
+        (Role::Read, Role::Admin)
+    );
+    assert_eq!(
+        rights.need_everywhere(Role::Write),
+        Err(Missing::Everywhere(Role::Write))
+    );
     assert_eq!(rights.need_anywhere(Role::Write), Ok(()));
 }
 
@@ -136,7 +150,10 @@ fn a_guarded_label_is_moved_by_those_whom_its_rule_names_and_by_admins_alone() {
 
 #[test]
 fn a_label_is_guarded_only_on_the_prompts_that_its_rule_covers() {
-    let guard = on(&["pay_"], labels(&["production"], rule(&[], &[RELEASE], Role::Write)));
+    let guard = on(
+        &["pay_"],
+        labels(&["production"], rule(&[], &[RELEASE], Role::Write)),
+    );
     let policy = Policy::new(Role::Write, vec![guard], DAEMON);
     check_label(&policy, &who(ANN, &[]), "pay_1", "production", false);
     check_label(&policy, &who(ANN, &[]), "other", "production", true);
@@ -151,8 +168,14 @@ fn rules_that_mean_nothing_are_refused() {
         (rule(&[ANN], &[], Role::None), InvalidRule::NoRole),
         (on(&[], valid.clone()), InvalidRule::Nothing),
         (labels(&[], valid.clone()), InvalidRule::Nothing),
-        (labels(&["x"], rule(&[ANN], &[], Role::Read)), InvalidRule::LabelRole),
-        (labels(&["x"], rule(&[ANN], &[], Role::Admin)), InvalidRule::LabelRole),
+        (
+            labels(&["production"], rule(&[ANN], &[], Role::Read)),
+            InvalidRule::LabelRole,
+        ),
+        (
+            labels(&["production"], rule(&[ANN], &[], Role::Admin)),
+            InvalidRule::LabelRole,
+        ),
     ] {
         assert_eq!(broken.check(), Err(why), "{broken:?}");
     }

@@ -6,13 +6,17 @@ use crate::storage::StorageError;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AuditError {
     /// No room on the disk.
-    #[error("the audit log cannot be written, so nothing is changed (daemon.audit.on_failure): the disk is full")]
+    #[error(
+        "the audit log cannot be written, so nothing is changed (daemon.audit.on_failure): the disk is full"
+    )]
     Full {
         /// Free bytes.
         free: u64,
     },
     /// The file system is read-only.
-    #[error("the audit log cannot be written, so nothing is changed (daemon.audit.on_failure): the file system is read-only")]
+    #[error(
+        "the audit log cannot be written, so nothing is changed (daemon.audit.on_failure): the file system is read-only"
+    )]
     ReadOnly,
     /// Something else.
     #[error("the audit log cannot be written, so nothing is changed (daemon.audit.on_failure): {0}")]

@@ -61,11 +61,19 @@ impl AuditLog {
         let mut notes = Vec::new();
         if found.torn_bytes > 0 {
             let bytes = found.torn_bytes;
-            tracing::warn!(bytes, "the last line of the audit log was cut off; it is put aside as .audit/torn-*");
+            tracing::warn!(
+                bytes,
+                "the last line of the audit log was cut off; it is put aside as .audit/torn-*"
+            );
         }
         if let Some(reason) = &found.damage {
-            tracing::error!(reason, "the last line of the audit log is damaged; the log goes on after it");
-            notes.push(format!("the audit log is damaged near its end ({reason}): promptctl audit verify"));
+            tracing::error!(
+                reason,
+                "the last line of the audit log is damaged; the log goes on after it"
+            );
+            notes.push(format!(
+                "the audit log is damaged near its end ({reason}): promptctl audit verify"
+            ));
         }
         let tally = Arc::new(Tally::new(found.head.clone(), notes));
         let (commands, received) = mpsc::channel(MAX_QUEUE);
@@ -195,6 +203,8 @@ impl AuditLog {
 
 impl fmt::Debug for AuditLog {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AuditLog").field("head", &self.tally.head().0).finish_non_exhaustive()
+        f.debug_struct("AuditLog")
+            .field("head", &self.tally.head().0)
+            .finish_non_exhaustive()
     }
 }

@@ -47,7 +47,10 @@ impl AuditQuery {
     fn fits(&self, entry: &Entry) -> bool {
         let draft = &entry.draft;
         (self.intended || draft.outcome != Outcome::Intended)
-            && self.prompt.as_ref().is_none_or(|id| draft.prompt_id.as_ref() == Some(id))
+            && self
+                .prompt
+                .as_ref()
+                .is_none_or(|id| draft.prompt_id.as_ref() == Some(id))
             && self.user.as_ref().is_none_or(|user| {
                 *user == draft.user || draft.uid.is_some_and(|uid| *user == uid.to_string())
             })

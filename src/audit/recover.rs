@@ -47,7 +47,11 @@ pub(super) fn recover(files: &Files) -> io::Result<Found> {
     let mut intended = BTreeMap::new();
     let mut ended = Vec::new();
     for (position, number) in numbers.iter().rev().enumerate() {
-        let bytes = if position == 0 { whole.clone() } else { files.read(*number)? };
+        let bytes = if position == 0 {
+            whole.clone()
+        } else {
+            files.read(*number)?
+        };
         if open_from.is_none()
             && let Some(end) = end_of(&bytes)
         {
@@ -78,7 +82,10 @@ pub(super) fn recover(files: &Files) -> io::Result<Found> {
 
 fn whole_lines(files: &Files, number: u32, found: &mut Found) -> io::Result<Vec<u8>> {
     let mut bytes = files.read(number)?;
-    let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+    let whole = bytes
+        .iter()
+        .rposition(|byte| *byte == b'\n')
+        .map_or(0, |end| end + 1);
     let torn = bytes.split_off(whole);
     if !torn.is_empty() {
         let seq = end_of(&bytes).map_or(0, |end| end.head.seq) + 1;

@@ -45,7 +45,9 @@ async fn look_up(storage: &dyn VersionStorage, intended: &Draft, ended: &mut Dra
     let entry = entry.as_deref();
     let has = |version: &Version| entry.is_some_and(|entry| entry.has(version));
     let label = intended.label.as_ref();
-    let target = label.and_then(|label| entry?.labels.get(label)).map(|target| target.version.to_string());
+    let target = label
+        .and_then(|label| entry?.labels.get(label))
+        .map(|target| target.version.to_string());
     match (intended.action, &intended.version) {
         (Action::Delete, Some(version)) => !has(version),
         (Action::Restore, Some(version)) => has(version),
@@ -75,12 +77,20 @@ async fn find_version(
         return false;
     };
     let wanted: Vec<Version> = match &intended.version {
-        Some(version) => entry.versions.iter().filter(|other| *other == version).cloned().collect(),
+        Some(version) => entry
+            .versions
+            .iter()
+            .filter(|other| *other == version)
+            .cloned()
+            .collect(),
         None => entry.versions.iter().rev().cloned().collect(),
     };
     for some in wanted.chunks(VERSIONS_AT_A_TIME) {
         for stored in storage.read_many(&entry.id, some).await.into_iter().flatten() {
-            if stored.document().is_ok_and(|document| document.created_at == *made_at) {
+            if stored
+                .document()
+                .is_ok_and(|document| document.created_at == *made_at)
+            {
                 ended.version = Some(stored.version.clone());
                 ended.to = Some(stored.checksum.to_string());
                 return true;

@@ -80,7 +80,10 @@ impl AuditedStorage {
         }
         let Some(error) = refused else { return Ok(begun) };
         for one in begun {
-            one.end(Outcome::Failed, |draft| draft.detail = Some("not begun".to_owned())).await;
+            one.end(Outcome::Failed, |draft| {
+                draft.detail = Some("not begun".to_owned())
+            })
+            .await;
         }
         Err(error)
     }
@@ -100,7 +103,9 @@ impl AuditedStorage {
 
     async fn lock(&self, id: &PromptId) -> Option<MutexGuard<'_, ()>> {
         let bytes = id.as_str().bytes();
-        let sum = bytes.fold(0_usize, |sum, byte| sum.wrapping_mul(31).wrapping_add(usize::from(byte)));
+        let sum = bytes.fold(0_usize, |sum, byte| {
+            sum.wrapping_mul(31).wrapping_add(usize::from(byte))
+        });
         match self.locks.get(sum % LOCKS) {
             Some(lock) => Some(lock.lock().await),
             None => None,
@@ -110,7 +115,10 @@ impl AuditedStorage {
     fn put_draft(&self, id: &PromptId, request: &PutVersion) -> Draft {
         let mut draft = self.draft(self.acting.put, id);
         let entry = self.inner.prompt(id);
-        draft.from = entry.as_ref().and_then(|entry| entry.latest()).map(ToString::to_string);
+        draft.from = entry
+            .as_ref()
+            .and_then(|entry| entry.latest())
+            .map(ToString::to_string);
         draft.made_at = Some(request.document.created_at.clone());
         if request.numbering == Numbering::Exact {
             let version = request.document.version.clone();
@@ -129,11 +137,15 @@ impl AuditedStorage {
         match &done {
             Ok(PutOutcome::Created(stored)) => {
                 let (version, checksum) = (stored.version.clone(), stored.checksum.clone());
-                begun.end(Outcome::Done, |draft| says(draft, version, Some(&checksum))).await;
+                begun
+                    .end(Outcome::Done, |draft| says(draft, version, Some(&checksum)))
+                    .await;
             }
             Ok(PutOutcome::Unchanged(version)) => {
                 let version = version.clone();
-                begun.end(Outcome::Unchanged, |draft| says(draft, version, None)).await;
+                begun
+                    .end(Outcome::Unchanged, |draft| says(draft, version, None))
+                    .await;
             }
             Err(error) => begun.fail(error).await,
         }
@@ -149,7 +161,12 @@ impl AuditedStorage {
     ) -> Result<Vec<Version>, StorageError> {
         let _alone = self.lock(&id).await;
         let before = self.inner.prompt(&id);
-        let all = || before.iter().flat_map(|entry| entry.versions.iter().cloned()).collect();
+        let all = || {
+            before
+                .iter()
+                .flat_map(|entry| entry.versions.iter().cloned())
+                .collect()
+        };
         let versions: Vec<Version> = if versions.is_empty() { all() } else { versions };
         let labels: Vec<(Label, Version)> = before
             .iter()
@@ -175,7 +192,11 @@ impl AuditedStorage {
                 Ok(deleted) => {
                     let of = one.intended.version.as_ref();
                     let is_done = of.is_none_or(|version| deleted.contains(version));
-                    let outcome = if is_done { Outcome::Done } else { Outcome::Unchanged };
+                    let outcome = if is_done {
+                        Outcome::Done
+                    } else {
+                        Outcome::Unchanged
+                    };
                     one.end(outcome, |_| {}).await;
                 }
                 Err(error) => one.fail(error).await,
@@ -237,7 +258,9 @@ impl Begun {
 
     async fn fail(self, error: &StorageError) {
         let outcome = match error {
-            StorageError::Interrupted(_) | StorageError::Io { .. } | StorageError::Unavailable(_) => Outcome::Unknown,
+            StorageError::Interrupted(_) | StorageError::Io { .. } | StorageError::Unavailable(_) => {
+                Outcome::Unknown
+            }
             _ => Outcome::Failed,
         };
         let code = error.code().to_owned();
@@ -311,10 +334,16 @@ impl VersionStorage for AuditedStorage {
             let _alone = this.lock(&id).await;
             let mut draft = this.draft(Action::Purge, &id);
             let entry = this.inner.prompt(&id);
-            draft.from = entry.as_ref().and_then(|entry| entry.latest()).map(ToString::to_string);
+            draft.from = entry
+                .as_ref()
+                .and_then(|entry| entry.latest())
+                .map(ToString::to_string);
             draft.detail = entry.map(|entry| {
                 let (versions, trash) = (entry.versions.len(), entry.trash.len());
-                format!("{versions} versions, {trash} in the trash, {} labels", entry.labels.len())
+                format!(
+                    "{versions} versions, {trash} in the trash, {} labels",
+                    entry.labels.len()
+                )
             });
             this.logged(draft, this.inner.purge(&id, force), |(), _| {}).await
         })
@@ -342,7 +371,8 @@ impl VersionStorage for AuditedStorage {
                 let of = one.intended.version.clone();
                 let is_there = || {
                     let entry = this.inner.prompt(&id);
-                    of.as_ref().is_some_and(|v| entry.is_some_and(|entry| entry.has_trashed(v)))
+                    of.as_ref()
+                        .is_some_and(|v| entry.is_some_and(|entry| entry.has_trashed(v)))
                 };
                 match &done {
                     Ok(()) => one.end(Outcome::Done, |_| {}).await,
@@ -363,7 +393,8 @@ impl VersionStorage for AuditedStorage {
             let mut draft = this.label_draft(Action::SetLabel, &id, &request.label, &request.author);
             draft.to = Some(request.version.to_string());
             draft.version = Some(request.version.clone());
-            this.logged(draft, this.inner.set_label(&id, request), |_, _| {}).await
+            this.logged(draft, this.inner.set_label(&id, request), |_, _| {})
+                .await
         })
         .await
     }
@@ -406,7 +437,11 @@ impl VersionStorage for AuditedStorage {
             };
             let steps = this.logged(draft, mending, tell).await?;
             for step in &steps {
-                let outcome = if step.has_failed() { Outcome::Failed } else { Outcome::Done };
+                let outcome = if step.has_failed() {
+                    Outcome::Failed
+                } else {
+                    Outcome::Done
+                };
                 let mut note = Draft::new(&this.acting.actor, Action::Repair, outcome);
                 note.detail = Some(format!("{} {}", step.action, step.path));
                 this.log.note(note).await;
@@ -425,7 +460,11 @@ impl VersionStorage for AuditedStorage {
         self.logged(draft, work, tell).await
     }
 
-    async fn backup(&self, request: BackupRequest, progress: &Progress) -> Result<BackupReport, StorageError> {
+    async fn backup(
+        &self,
+        request: BackupRequest,
+        progress: &Progress,
+    ) -> Result<BackupReport, StorageError> {
         let draft = Draft::new(&self.acting.actor, Action::Backup, Outcome::Intended);
         let work = self.inner.backup(request, progress);
         let tell = |report: &BackupReport, draft: &mut Draft| draft.to = Some(report.path.clone());

@@ -134,7 +134,8 @@ impl Verifier {
             return Err(if line.len() as u64 == MAX_LINE_BYTES {
                 format!("the line is longer than {MAX_LINE_BYTES} bytes")
             } else {
-                "the line is cut off: a crash does that, and the next start of promptd puts it aside".to_owned()
+                "the line is cut off: a crash does that, and the next start of promptd puts it aside"
+                    .to_owned()
             });
         };
         let entry = Entry::parse(text)?;

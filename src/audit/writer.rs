@@ -79,7 +79,9 @@ impl Writer {
     pub(super) fn run(mut self, mut commands: mpsc::Receiver<Command>) {
         let mut closing = None;
         while closing.is_none() {
-            let Some(first) = commands.blocking_recv() else { break };
+            let Some(first) = commands.blocking_recv() else {
+                break;
+            };
             let mut batch = Vec::new();
             let mut next = Some(first);
             while let Some(command) = next {
@@ -95,7 +97,11 @@ impl Writer {
                     }),
                     Command::Close(done) => closing = Some(done),
                 }
-                next = if batch.len() < MAX_BATCH { commands.try_recv().ok() } else { None };
+                next = if batch.len() < MAX_BATCH {
+                    commands.try_recv().ok()
+                } else {
+                    None
+                };
             }
             self.write(batch);
         }
@@ -202,7 +208,9 @@ impl Writer {
         if self.options.max_segments > 0 {
             match self.files.keep(self.options.max_segments) {
                 Ok(0) => {}
-                Ok(count) => tracing::info!(count, "old segments of the audit log were removed (max_segments)"),
+                Ok(count) => {
+                    tracing::info!(count, "old segments of the audit log were removed (max_segments)")
+                }
                 Err(error) => tracing::warn!(%error, "old segments of the audit log could not be removed"),
             }
         }
@@ -218,7 +226,11 @@ impl Writer {
             return Err(io::Error::other(reason));
         }
         let torn = bytes.split_off(size);
-        let last = bytes.strip_suffix(b"\n").unwrap_or_default().rsplit(|b| *b == b'\n').next();
+        let last = bytes
+            .strip_suffix(b"\n")
+            .unwrap_or_default()
+            .rsplit(|b| *b == b'\n')
+            .next();
         if size > 0 && last.map(Hash::of).as_ref() != Some(&self.head.hash) {
             let reason = format!("segment {number} of the audit log does not end with what was written last");
             return Err(io::Error::other(reason));
@@ -226,14 +238,20 @@ impl Writer {
         if torn.is_empty() {
             return Ok(());
         }
-        tracing::warn!(segment = number, bytes = torn.len(), "an unfinished line of the audit log is put aside");
+        tracing::warn!(
+            segment = number,
+            bytes = torn.len(),
+            "an unfinished line of the audit log is put aside"
+        );
         self.files.cut(number, &bytes, &torn, self.head.seq + 1)
     }
 }
 
 fn gap(missed: u64) -> Waiting {
     let mut draft = Draft::new(&Actor::daemon(), Action::Gap, Outcome::Seen);
-    draft.detail = Some(format!("{missed} changes were made while the log could not be written"));
+    draft.detail = Some(format!(
+        "{missed} changes were made while the log could not be written"
+    ));
     Waiting {
         draft: Box::new(draft),
         is_durable: false,

@@ -20,8 +20,8 @@ const LAST_CALLS: Duration = Duration::from_secs(2);
 
 /// Keeps every version of every prompt in plain files and serves them over a Unix socket.
 ///
-/// Every setting can also be given as PROMPTD__SECTION__KEY. SIGTERM stops the daemon, SIGHUP reads the log level
-/// again.
+/// Every setting can also be given as PROMPTD__SECTION__KEY. SIGTERM stops the daemon, SIGHUP reads the log level and who
+/// may do what again.
 #[derive(Debug, Parser)]
 #[command(name = "promptd", version, disable_help_subcommand = true)]
 struct Arguments {

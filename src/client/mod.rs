@@ -35,11 +35,11 @@ use hyper::Method;
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
+pub use audit::AuditFilter;
 pub use daemon::Readiness;
 pub use document::{Document, Stored};
 pub use error::{ClientError, Problem};
 pub use events::JobEvents;
-pub use audit::AuditFilter;
 pub use labels::LabelGuard;
 pub use pages::Pages;
 pub use pool::{Lent, Pool};

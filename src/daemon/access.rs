@@ -22,8 +22,14 @@ pub(super) fn group(name: &str) -> Option<u32> {
 
 fn resolve(rule: &AccessRule) -> Rule {
     let user = |name: &String| number(name).or_else(|| uzers::get_user_by_name(name).map(|user| user.uid()));
-    let uids = rule.users.iter().filter_map(|name| known("user", name, user(name)));
-    let gids = rule.groups.iter().filter_map(|name| known("group", name, group(name)));
+    let uids = rule
+        .users
+        .iter()
+        .filter_map(|name| known("user", name, user(name)));
+    let gids = rule
+        .groups
+        .iter()
+        .filter_map(|name| known("group", name, group(name)));
     rule.resolve(uids.collect(), gids.collect())
 }
 
@@ -34,7 +40,11 @@ fn number(name: &str) -> Option<u32> {
 
 fn known(what: &str, name: &str, found: Option<u32>) -> Option<u32> {
     if found.is_none() {
-        tracing::warn!(what, name, "daemon.access.rules name somebody whom the host does not know: nobody gets rights by that");
+        tracing::warn!(
+            what,
+            name,
+            "daemon.access.rules name somebody whom the host does not know: nobody gets rights by that"
+        );
     }
     found
 }
@@ -61,7 +71,11 @@ mod tests {
             rules: vec![rule],
             ..AccessConfig::default()
         };
-        let role = |uid| policy(&config).rights_of(&Principal { uid, gids: vec![uid] }).on("p");
+        let role = |uid| {
+            policy(&config)
+                .rights_of(&Principal { uid, gids: vec![uid] })
+                .on("p")
+        };
         assert_eq!(role(4_000_123_456), Role::Write);
         assert_eq!(role(4_000_123_457), Role::None);
         assert_eq!(role(rustix::process::geteuid().as_raw()), Role::Admin);

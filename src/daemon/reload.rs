@@ -40,7 +40,12 @@ impl Reload {
             Ok(found) => {
                 self.apply(&found);
                 daemon.reload_access(&self.running).await;
-                daemon.note_reload(format!("{} rules of access", self.running.daemon.access.rules.len())).await;
+                daemon
+                    .note_reload(format!(
+                        "{} rules of access",
+                        self.running.daemon.access.rules.len()
+                    ))
+                    .await;
             }
             Err(error) => {
                 refused(&error);
@@ -55,7 +60,9 @@ impl Reload {
         self.running = reloaded(&self.running, found);
         tracing::info!(level = level.as_str(), "configuration read again");
         if needs_restart {
-            tracing::warn!("other settings than the log level and daemon.access changed: restart promptd to use them");
+            tracing::warn!(
+                "other settings than the log level and daemon.access changed: restart promptd to use them"
+            );
         }
     }
 }
@@ -77,7 +84,11 @@ fn reloaded(running: &Config, found: &Config) -> Config {
     let mut reloaded = running.clone();
     reloaded.daemon.logging.level = found.daemon.logging.level;
     reloaded.daemon.access.default_role = found.daemon.access.default_role;
-    reloaded.daemon.access.rules.clone_from(&found.daemon.access.rules);
+    reloaded
+        .daemon
+        .access
+        .rules
+        .clone_from(&found.daemon.access.rules);
     reloaded.daemon.audit.log_refused = found.daemon.audit.log_refused;
     reloaded
 }
@@ -100,9 +111,17 @@ mod tests {
             LogLevel::Debug,
             false,
         );
-        check(|c| c.daemon.access.default_role = crate::access::Role::Read, LogLevel::Info, false);
+        check(
+            |c| c.daemon.access.default_role = crate::access::Role::Read,
+            LogLevel::Info,
+            false,
+        );
         check(|c| c.daemon.audit.log_refused = false, LogLevel::Info, false);
-        check(|c| c.daemon.access.socket_group = Some("x".into()), LogLevel::Info, true);
+        check(
+            |c| c.daemon.access.socket_group = Some("x".into()),
+            LogLevel::Info,
+            true,
+        );
         check(|c| c.daemon.limits.max_connections = 1, LogLevel::Info, true);
     }
 }

@@ -14,8 +14,8 @@ use crate::config::{Config, LimitsConfig};
 use crate::http::socket::{BindError, SocketFile};
 use crate::http::{AppState, HttpLimits, serve, socket};
 use crate::jobs::{JobError, JobLimits, JobQueue};
-use crate::storage::{Action, Actor, VersionStorage};
 use crate::storage::filesystem::OpenError;
+use crate::storage::{Action, Actor, VersionStorage};
 use crate::versions::VersionManager;
 
 use super::storage::Opened;
@@ -50,7 +50,11 @@ impl AccessControl {
             Ok(policy) => self.state.set_policy(policy),
             Err(error) => {
                 tracing::error!(%error, "the rules of access could not be read: nobody but root and the daemon's user may do anything");
-                self.state.set_policy(Policy::new(Role::None, Vec::new(), rustix::process::geteuid().as_raw()));
+                self.state.set_policy(Policy::new(
+                    Role::None,
+                    Vec::new(),
+                    rustix::process::geteuid().as_raw(),
+                ));
             }
         }
         self.state.set_audits_refusals(config.daemon.audit.log_refused);
@@ -111,7 +115,12 @@ impl Daemon {
         }
         let control = AccessControl { state: state.clone() };
         control.apply(config).await;
-        note(audit.as_ref(), Action::Start, format!("promptd {}", env!("CARGO_PKG_VERSION"))).await;
+        note(
+            audit.as_ref(),
+            Action::Start,
+            format!("promptd {}", env!("CARGO_PKG_VERSION")),
+        )
+        .await;
         let (stop_serving, told_to_stop) = oneshot::channel();
         let server = tokio::spawn(serve(state, listener, async {
             // A sender that is gone means the same as a message.

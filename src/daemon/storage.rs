@@ -7,7 +7,8 @@ use std::time::Duration;
 use crate::audit::{AuditLog, AuditOptions, AuditedStorage, OnFailure};
 use crate::config::paths::Paths;
 use crate::config::{
-    AuditConfig, AuditFailure, Config, ExternalEdit, FileStoreConfig, LimitsConfig, RestartConfig, WatchConfig, WatchMode,
+    AuditConfig, AuditFailure, Config, ExternalEdit, FileStoreConfig, LimitsConfig, RestartConfig,
+    WatchConfig, WatchMode,
 };
 use crate::jobs::{DiskLedger, Ledger, MemoryLedger};
 use crate::storage::VersionStorage;

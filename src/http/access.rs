@@ -52,19 +52,51 @@ pub(super) const TABLE: &[(Method, &str, Need)] = &[
     (Method::GET, "/v1/prompts/{id}", Need::Prompt(Role::Read)),
     (Method::DELETE, "/v1/prompts/{id}", Need::Deletion),
     (Method::GET, "/v1/prompts/{id}/versions", Need::Prompt(Role::Read)),
-    (Method::POST, "/v1/prompts/{id}/versions", Need::Prompt(Role::Write)),
-    (Method::GET, "/v1/prompts/{id}/versions/{version}", Need::Prompt(Role::Read)),
-    (Method::PUT, "/v1/prompts/{id}/versions/{version}", Need::Prompt(Role::Write)),
-    (Method::DELETE, "/v1/prompts/{id}/versions/{version}", Need::Deletion),
+    (
+        Method::POST,
+        "/v1/prompts/{id}/versions",
+        Need::Prompt(Role::Write),
+    ),
+    (
+        Method::GET,
+        "/v1/prompts/{id}/versions/{version}",
+        Need::Prompt(Role::Read),
+    ),
+    (
+        Method::PUT,
+        "/v1/prompts/{id}/versions/{version}",
+        Need::Prompt(Role::Write),
+    ),
+    (
+        Method::DELETE,
+        "/v1/prompts/{id}/versions/{version}",
+        Need::Deletion,
+    ),
     (Method::GET, "/v1/prompts/{id}/compare", Need::Prompt(Role::Read)),
-    (Method::POST, "/v1/prompts/{id}/rollback", Need::Prompt(Role::Write)),
-    (Method::POST, "/v1/prompts/{id}/promote", Need::Prompt(Role::Write)),
+    (
+        Method::POST,
+        "/v1/prompts/{id}/rollback",
+        Need::Prompt(Role::Write),
+    ),
+    (
+        Method::POST,
+        "/v1/prompts/{id}/promote",
+        Need::Prompt(Role::Write),
+    ),
     (Method::GET, "/v1/prompts/{id}/labels", Need::Prompt(Role::Read)),
     (Method::PUT, "/v1/prompts/{id}/labels/{label}", Need::Label),
     (Method::DELETE, "/v1/prompts/{id}/labels/{label}", Need::Label),
     (Method::GET, "/v1/trash", Need::Anywhere(Role::Read)),
-    (Method::POST, "/v1/trash/{id}/{version}/restore", Need::Prompt(Role::Write)),
-    (Method::DELETE, "/v1/trash/{id}/{version}", Need::Prompt(Role::Admin)),
+    (
+        Method::POST,
+        "/v1/trash/{id}/{version}/restore",
+        Need::Prompt(Role::Write),
+    ),
+    (
+        Method::DELETE,
+        "/v1/trash/{id}/{version}",
+        Need::Prompt(Role::Admin),
+    ),
     (Method::POST, "/v1/analyze", Need::Anywhere(Role::Read)),
     (Method::POST, "/v1/rewrite", Need::Anywhere(Role::Read)),
     (Method::GET, "/v1/jobs", Need::Anywhere(Role::Read)),
@@ -100,7 +132,11 @@ struct Route {
 
 /// Lets a request pass that has the rights it needs, and no other.
 pub(super) async fn enforce(State(state): State<AppState>, request: Request, next: Next) -> Response {
-    let Some(path) = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned()) else {
+    let Some(path) = request
+        .extensions()
+        .get::<MatchedPath>()
+        .map(|path| path.as_str().to_owned())
+    else {
         return next.run(request).await;
     };
     let (mut parts, body) = request.into_parts();
@@ -110,7 +146,12 @@ pub(super) async fn enforce(State(state): State<AppState>, request: Request, nex
     let params = RawPathParams::from_request_parts(&mut parts, &state).await.ok();
     let param = |name: &str| {
         let found = params.as_ref()?.iter().find(|(key, _)| *key == name);
-        found.map(|(_, value)| value.chars().take(crate::model::MAX_PROMPT_ID_LEN).collect::<String>())
+        found.map(|(_, value)| {
+            value
+                .chars()
+                .take(crate::model::MAX_PROMPT_ID_LEN)
+                .collect::<String>()
+        })
     };
     let is_of_a_prompt = path.starts_with("/v1/prompts/") || path.starts_with("/v1/trash/");
     let route = Route {
@@ -137,7 +178,11 @@ pub(super) async fn enforce(State(state): State<AppState>, request: Request, nex
 
 /// Returns what a route needs. For a method that the route does not have, nothing: the router says so.
 fn need_of(method: &Method, path: &str) -> Need {
-    let method = if *method == Method::HEAD { &Method::GET } else { method };
+    let method = if *method == Method::HEAD {
+        &Method::GET
+    } else {
+        method
+    };
     let mut of_path = TABLE.iter().filter(|(_, known, _)| *known == path).peekable();
     if of_path.peek().is_none() {
         return Need::Everywhere(Role::Admin);
@@ -209,14 +254,18 @@ impl Access {
 
     fn refusal(&self, missing: &Missing, left_out: u64) -> crate::audit::Draft {
         let route = &self.route;
-        let mut draft = crate::audit::Draft::new(&self.actor(), Action::Refuse, crate::audit::Outcome::Refused);
+        let mut draft =
+            crate::audit::Draft::new(&self.actor(), Action::Refuse, crate::audit::Outcome::Refused);
         draft.prompt_id = route.prompt.as_deref().and_then(|id| PromptId::new(id).ok());
         draft.label = route.label.as_deref().and_then(|label| Label::new(label).ok());
         let and_more = match left_out {
             0 => String::new(),
             count => format!("; {count} more before it are left out"),
         };
-        draft.detail = Some(format!("{} {} needs {missing}{and_more}", route.method, route.path));
+        draft.detail = Some(format!(
+            "{} {} needs {missing}{and_more}",
+            route.method, route.path
+        ));
         draft
     }
 }
@@ -224,6 +273,9 @@ impl Access {
 impl Problem {
     /// Makes the answer to a request that lacks a right. It says nothing of what is in the store.
     pub(super) fn forbidden(missing: &Missing) -> Self {
-        Self::new(Code::Forbidden, format!("this needs {missing}, which your user does not have"))
+        Self::new(
+            Code::Forbidden,
+            format!("this needs {missing}, which your user does not have"),
+        )
     }
 }

@@ -109,14 +109,20 @@ async fn verify(
 
 fn log_of(state: &AppState) -> Result<AuditLog, Problem> {
     let off = "there is no audit log: it is switched off (daemon.audit.enabled), or the store is in memory";
-    state.audit().cloned().ok_or_else(|| Problem::new(Code::NotFound, off))
+    state
+        .audit()
+        .cloned()
+        .ok_or_else(|| Problem::new(Code::NotFound, off))
 }
 
 async fn blocking<T: Send + 'static>(
     read: impl FnOnce() -> std::io::Result<T> + Send + 'static,
 ) -> Result<T, Problem> {
     let failed = |error: &dyn std::fmt::Display| {
-        Problem::new(Code::Unavailable, format!("the audit log cannot be read: {error}"))
+        Problem::new(
+            Code::Unavailable,
+            format!("the audit log cannot be read: {error}"),
+        )
     };
     match tokio::task::spawn_blocking(read).await {
         Ok(Ok(value)) => Ok(value),

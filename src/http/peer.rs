@@ -80,7 +80,10 @@ impl Users {
                 gids
             }
             _ => {
-                tracing::warn!(uid, "the host does not tell the groups of a user in time: rules for groups do not name them");
+                tracing::warn!(
+                    uid,
+                    "the host does not tell the groups of a user in time: rules for groups do not name them"
+                );
                 vec![gid]
             }
         }
@@ -129,7 +132,10 @@ mod tests {
         assert_eq!(first.author.uid, Some(rustix::process::getuid().as_raw()));
         assert!(!first.author.name.is_empty());
         assert_eq!(first.principal.uid, rustix::process::getuid().as_raw());
-        assert_eq!(first.principal.gids.first(), Some(&rustix::process::getgid().as_raw()));
+        assert_eq!(
+            first.principal.gids.first(),
+            Some(&rustix::process::getgid().as_raw())
+        );
         assert_eq!(first.pid, Some(rustix::process::getpid().as_raw_pid()));
         assert_eq!(users.peer_of(&one).await.unwrap(), first);
     }

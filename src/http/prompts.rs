@@ -10,8 +10,8 @@ use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::model::{Label, PromptId, VersionSelector};
 use crate::access::Role;
+use crate::model::{Label, PromptId, VersionSelector};
 use crate::storage::{Action, PromptEntry, PromptPage, StorageError};
 use crate::versions::VersionError;
 
@@ -214,7 +214,9 @@ async fn delete(
     let prompt_id = path.prompt_id()?;
     let manager = state.versions_for(&access, Action::Delete);
     let versions = if query.purge {
-        access.demand(&state, access.rights.need_on(Role::Admin, prompt_id.as_str())).await?;
+        access
+            .demand(&state, access.rights.need_on(Role::Admin, prompt_id.as_str()))
+            .await?;
         manager.purge(&prompt_id, query.force).await?;
         Vec::new()
     } else {

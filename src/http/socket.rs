@@ -166,8 +166,15 @@ fn listen(temporary: &Path, mode: u32, group: Option<u32>) -> Result<OwnedFd, Bi
     rustix::net::bind(&listener, &address).map_err(|e| fail("binding", e))?;
     // The group first: with the rights before it, another group could connect for a moment.
     let ready = group
-        .map_or(Ok(()), |gid| rustix::fs::chown(temporary, None, Some(Gid::from_raw(gid))))
-        .map_err(|e| fail("giving daemon.access.socket_group (the user that promptd runs as must be in it) to", e))
+        .map_or(Ok(()), |gid| {
+            rustix::fs::chown(temporary, None, Some(Gid::from_raw(gid)))
+        })
+        .map_err(|e| {
+            fail(
+                "giving daemon.access.socket_group (the user that promptd runs as must be in it) to",
+                e,
+            )
+        })
         .and_then(|()| {
             let mode = Mode::from_raw_mode(mode);
             rustix::fs::chmod(temporary, mode).map_err(|e| fail("setting the rights of", e))

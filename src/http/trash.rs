@@ -61,9 +61,14 @@ async fn list(
     // What may not be read is passed over; who may read everything gets what the first look finds.
     loop {
         let after = from.as_ref().map(|(id, version)| (id, version));
-        let found = state.versions().trash(after, query.prompt.as_ref(), limit + 1).await?;
+        let found = state
+            .versions()
+            .trash(after, query.prompt.as_ref(), limit + 1)
+            .await?;
         let is_last = found.len() <= limit;
-        from = found.last().map(|last| (last.prompt_id.clone(), last.version.clone()));
+        from = found
+            .last()
+            .map(|last| (last.prompt_id.clone(), last.version.clone()));
         items.extend(found.into_iter().filter(|item| access.reads(&item.prompt_id)));
         if is_last || items.len() > limit {
             break;

@@ -150,7 +150,8 @@ async fn create(
     let new = parse_new_version(&body)?;
     let created = state
         .versions_for(&access, Action::Create)
-        .create(&id, new, &peer.author).await?;
+        .create(&id, new, &peer.author)
+        .await?;
     Ok(created_response(&id, &created))
 }
 

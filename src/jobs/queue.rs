@@ -17,10 +17,10 @@ use crate::versions::VersionManager;
 use super::actor::Message;
 use super::job::{Job, StopReason};
 use super::kinds::{Order, Plan};
+use super::need::Submitter;
 use super::run::STOP_GRACE;
 use super::shared::{MAX_CALLS, Shared};
 use super::supervisor::{self, Supervisor};
-use super::need::Submitter;
 use super::{JobError, JobId, JobLimits, Ledger, Record, state};
 
 /// How long a call waits for the actor to be there and to answer.

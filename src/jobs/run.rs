@@ -7,11 +7,11 @@ use serde_json::Value;
 use tokio::task::{JoinError, JoinHandle};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until};
 
-use super::{JobKind, Record};
 use super::job::{Job, StopReason};
 use super::kinds::{Context, JobFailure, Plan};
 use super::shared::Shared;
 use super::state::Step;
+use super::{JobKind, Record};
 use crate::storage::{Acting, Action, Actor, StorageError};
 
 /// How often a running job may show how far it is.

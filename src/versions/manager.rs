@@ -37,7 +37,9 @@ impl VersionManager {
     /// Returns a manager whose changes are known as those of somebody, done for something.
     #[must_use]
     pub fn acting(&self, acting: Acting) -> Self {
-        self.storage.acting(acting).map_or_else(|| self.clone(), Self::new)
+        self.storage
+            .acting(acting)
+            .map_or_else(|| self.clone(), Self::new)
     }
 
     /// Returns what is known of a prompt that has versions.

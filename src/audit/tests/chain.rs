@@ -17,7 +17,11 @@ fn tamper(dir: &TempDir, change: impl FnOnce(&mut Vec<String>)) {
 
 fn check_broken(dir: &TempDir, line: u64, says: &str) {
     let broken = check(dir, None).broken.unwrap();
-    assert_eq!((broken.segment.as_str(), broken.line), ("audit-000001.jsonl", line), "{broken:?}");
+    assert_eq!(
+        (broken.segment.as_str(), broken.line),
+        ("audit-000001.jsonl", line),
+        "{broken:?}"
+    );
     assert!(broken.reason.contains(says), "{broken:?}");
 }
 
@@ -27,7 +31,10 @@ async fn a_log_is_whole_and_says_where_it_ends() {
     log_of(&dir, options(), 5).await;
     let report = check(&dir, None);
     assert!(report.is_sound(), "{report:?}");
-    assert_eq!((report.entries, report.first_seq, report.last_seq), (5, Some(1), Some(5)));
+    assert_eq!(
+        (report.entries, report.first_seq, report.last_seq),
+        (5, Some(1), Some(5))
+    );
     let (log, open) = super::open(&dir);
     assert_eq!((log.head().0, Some(log.head().1)), (5, report.head));
     assert!(open.is_empty());
@@ -50,7 +57,10 @@ async fn every_flipped_byte_is_found_in_its_line_or_the_next() {
         let line = 1 + whole[..place].iter().filter(|byte| **byte == b'\n').count() as u64;
         if line < 3 {
             let broken = report.broken.unwrap();
-            assert!((line..=line + 1).contains(&broken.line), "byte {place}: {broken:?}");
+            assert!(
+                (line..=line + 1).contains(&broken.line),
+                "byte {place}: {broken:?}"
+            );
         }
     }
 }
@@ -103,7 +113,13 @@ async fn the_chain_goes_on_over_files_and_a_missing_one_is_found() {
     assert!(report.is_sound() && report.segments > 2, "{report:?}");
     assert_eq!(report.entries, 10);
     std::fs::remove_file(dir.path().join(AUDIT_DIR).join("audit-000002.jsonl")).unwrap();
-    assert!(check(&dir, None).broken.unwrap().reason.contains("audit-000002.jsonl, is missing"));
+    assert!(
+        check(&dir, None)
+            .broken
+            .unwrap()
+            .reason
+            .contains("audit-000002.jsonl, is missing")
+    );
 }
 
 #[tokio::test]
@@ -133,7 +149,14 @@ async fn pages_go_through_the_log_in_both_directions_and_filters_hold() {
     for newest_first in [true, false] {
         let (mut seen, mut after) = (Vec::new(), None);
         loop {
-            let page = log.page(&AuditQuery { newest_first, after, limit: 4, ..query() }).unwrap();
+            let page = log
+                .page(&AuditQuery {
+                    newest_first,
+                    after,
+                    limit: 4,
+                    ..query()
+                })
+                .unwrap();
             seen.extend(page.items.iter().map(|entry| entry.seq));
             after = page.next;
             if after.is_none() {
@@ -146,9 +169,20 @@ async fn pages_go_through_the_log_in_both_directions_and_filters_hold() {
         }
         assert_eq!(seen, expected);
     }
-    let none = AuditQuery { action: Some(Action::Purge), ..query() };
+    let none = AuditQuery {
+        action: Some(Action::Purge),
+        ..query()
+    };
     assert_eq!(log.page(&none).unwrap().items, []);
-    let user = |user: &str| log.page(&AuditQuery { user: Some(user.into()), ..query() }).unwrap().items.len();
+    let user = |user: &str| {
+        log.page(&AuditQuery {
+            user: Some(user.into()),
+            ..query()
+        })
+        .unwrap()
+        .items
+        .len()
+    };
     // A page reads so many files and then says where to go on.
     assert!((1..25).contains(&user("promptd")));
     assert_eq!(user("somebody"), 0);
@@ -168,7 +202,11 @@ fn the_log_in_the_document_is_one_and_ends_with_the_hash_that_is_said() {
     assert!(rest.contains(report.head.unwrap().as_str()));
     for line in block.lines() {
         let entry = Entry::parse(line.as_bytes()).unwrap();
-        assert_eq!(String::from_utf8(entry.line()).unwrap(), format!("{line}\n"), "what is read is written so again");
+        assert_eq!(
+            String::from_utf8(entry.line()).unwrap(),
+            format!("{line}\n"),
+            "what is read is written so again"
+        );
     }
     for action in Action::ALL {
         assert!(document.contains(&format!("`{action}`")), "{action}");

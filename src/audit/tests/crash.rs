@@ -48,11 +48,18 @@ async fn a_damaged_last_line_stops_nothing_and_is_found() {
     bytes[place] = b'x';
     std::fs::write(segment(&dir), &bytes).unwrap();
     let (log, _) = open(&dir);
-    assert!(log.concerns().iter().any(|concern| concern.contains("damaged")), "{:?}", log.concerns());
+    assert!(
+        log.concerns().iter().any(|concern| concern.contains("damaged")),
+        "{:?}",
+        log.concerns()
+    );
     assert_eq!(log.head().0, 3);
     log.note(draft(Outcome::Done)).await;
     log.close().await;
-    assert_eq!(verify_directory(dir.path(), None).unwrap().broken.unwrap().line, 3);
+    assert_eq!(
+        verify_directory(dir.path(), None).unwrap().broken.unwrap().line,
+        3
+    );
 }
 
 #[tokio::test]
@@ -69,7 +76,8 @@ async fn what_was_intended_and_has_no_end_is_found_over_files() {
         if number % 4 == 0 {
             open.push(seq);
         } else {
-            log.ended(draft(Outcome::Intended).ended(seq, Outcome::Done)).await;
+            log.ended(draft(Outcome::Intended).ended(seq, Outcome::Done))
+                .await;
         }
     }
     log.close().await;
@@ -83,11 +91,25 @@ async fn after_a_crash_the_store_tells_what_became_of_what_was_intended() {
     let dir = tempfile::tempdir().unwrap();
     let storage: Arc<dyn VersionStorage> = Arc::new(MemoryStorage::new(1 << 20));
     let manager = VersionManager::new(Arc::clone(&storage));
-    let ann = Author { name: "ann".into(), uid: Some(1_001) };
-    let made = manager.create(&id("p"), NewVersion::of_text("Say it."), &ann).await.unwrap();
-    manager.create(&id("p"), NewVersion::of_text("Say more."), &ann).await.unwrap();
+    let ann = Author {
+        name: "ann".into(),
+        uid: Some(1_001),
+    };
+    let made = manager
+        .create(&id("p"), NewVersion::of_text("Say it."), &ann)
+        .await
+        .unwrap();
+    manager
+        .create(&id("p"), NewVersion::of_text("Say more."), &ann)
+        .await
+        .unwrap();
     let (first, label) = (Version::release(1, 0, 0), Label::new("production").unwrap());
-    let set = SetLabel { label: label.clone(), version: first.clone(), expected: None, author: ann.clone() };
+    let set = SetLabel {
+        label: label.clone(),
+        version: first.clone(),
+        expected: None,
+        author: ann.clone(),
+    };
     storage.set_label(&id("p"), set).await.unwrap();
 
     let (log, _) = open(&dir);
@@ -99,7 +121,9 @@ async fn after_a_crash_the_store_tells_what_became_of_what_was_intended() {
     };
     let mut create = intend(Action::Create, |_| {});
     create.made_at = Some(made.version.document().unwrap().created_at);
-    let lost = intend(Action::Create, |draft| draft.made_at = Some(crate::model::Timestamp::now()));
+    let lost = intend(Action::Create, |draft| {
+        draft.made_at = Some(crate::model::Timestamp::now())
+    });
     let moved = intend(Action::SetLabel, |draft| {
         draft.label = Some(Label::new("production").unwrap());
         draft.to = Some("1.0.0".into());
@@ -109,8 +133,12 @@ async fn after_a_crash_the_store_tells_what_became_of_what_was_intended() {
         draft.from = Some("1.0.0".into());
         draft.to = Some("1.0.1".into());
     });
-    let kept = intend(Action::Delete, |draft| draft.version = Some(Version::release(1, 0, 0)));
-    let gone = intend(Action::Delete, |draft| draft.version = Some(Version::release(7, 0, 0)));
+    let kept = intend(Action::Delete, |draft| {
+        draft.version = Some(Version::release(1, 0, 0))
+    });
+    let gone = intend(Action::Delete, |draft| {
+        draft.version = Some(Version::release(7, 0, 0))
+    });
     let unpurged = intend(Action::Purge, |_| {});
     let expected = [
         (create, Outcome::Recovered),

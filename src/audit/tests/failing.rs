@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::*;
 use crate::audit::verify::verify_directory;
 use crate::model::PromptId;
+use crate::storage::VersionStorage;
 use crate::storage::filesystem::disk::{EntryKind, FileContent, NewFile, Space, Stamp};
 use crate::storage::memory::MemoryStorage;
-use crate::storage::VersionStorage;
 use crate::versions::{NewVersion, VersionManager};
 
 /// What fails.
@@ -110,7 +110,10 @@ fn failing(dir: &TempDir, on_failure: OnFailure) -> (AuditLog, Arc<Switch>) {
         real: RealDisk::open(dir.path()).unwrap(),
         switch: Arc::clone(&switch),
     };
-    let options = AuditOptions { on_failure, ..options() };
+    let options = AuditOptions {
+        on_failure,
+        ..options()
+    };
     (AuditLog::open(Arc::new(disk), options).unwrap().0, switch)
 }
 
@@ -119,7 +122,9 @@ fn id() -> PromptId {
 }
 
 async fn put(manager: &VersionManager, text: &str) -> Result<(), String> {
-    let made = manager.create(&id(), NewVersion::of_text(text), &crate::model::Author::daemon()).await;
+    let made = manager
+        .create(&id(), NewVersion::of_text(text), &crate::model::Author::daemon())
+        .await;
     made.map(drop).map_err(|error| error.code().to_owned())
 }
 
@@ -132,13 +137,26 @@ async fn what_cannot_be_logged_is_not_done_and_the_log_is_whole_when_it_can_be_a
         let audited = AuditedStorage::new(Arc::clone(&storage), log.clone(), Vec::new()).await;
         let manager = VersionManager::new(audited.clone());
         put(&manager, "one").await.unwrap();
-        let flag = if kind == "write" { &switch.write } else { &switch.sync };
+        let flag = if kind == "write" {
+            &switch.write
+        } else {
+            &switch.sync
+        };
         for _ in 0..3 {
             flag.store(true, Ordering::SeqCst);
-            let expected = if kind == "write" { "storage-full" } else { "unavailable" };
+            let expected = if kind == "write" {
+                "storage-full"
+            } else {
+                "unavailable"
+            };
             assert_eq!(put(&manager, "two").await.unwrap_err(), expected);
             assert_eq!(storage.totals(), (1, 1), "{kind}");
-            assert!(audited.concerns().iter().any(|concern| concern.contains("audit log")));
+            assert!(
+                audited
+                    .concerns()
+                    .iter()
+                    .any(|concern| concern.contains("audit log"))
+            );
             flag.store(false, Ordering::SeqCst);
         }
         put(&manager, "three").await.unwrap();
@@ -164,10 +182,20 @@ async fn where_it_is_so_configured_changes_are_made_without_the_log_and_the_gap_
     put(&manager, "three").await.unwrap();
     switch.write.store(false, Ordering::SeqCst);
     put(&manager, "four").await.unwrap();
-    let gaps = AuditQuery { action: Some(Action::Gap), ..query() };
+    let gaps = AuditQuery {
+        action: Some(Action::Gap),
+        ..query()
+    };
     let gap = log.page(&gaps).unwrap().items.remove(0);
     assert!(gap.draft.detail.unwrap().starts_with("2 changes"));
-    assert!(audited.concerns().iter().any(|concern| concern.starts_with("2 changes")), "{:?}", audited.concerns());
+    assert!(
+        audited
+            .concerns()
+            .iter()
+            .any(|concern| concern.starts_with("2 changes")),
+        "{:?}",
+        audited.concerns()
+    );
     audited.close().await;
     assert!(verify_directory(dir.path(), None).unwrap().is_sound());
 }
@@ -178,11 +206,15 @@ async fn what_came_of_a_change_is_logged_later_when_it_cannot_be_at_once() {
     let (log, switch) = failing(&dir, OnFailure::Refuse);
     let seq = log.intend(draft(Outcome::Intended)).await.unwrap().unwrap();
     switch.write.store(true, Ordering::SeqCst);
-    log.ended(draft(Outcome::Intended).ended(seq, Outcome::Done)).await;
+    log.ended(draft(Outcome::Intended).ended(seq, Outcome::Done))
+        .await;
     switch.write.store(false, Ordering::SeqCst);
     log.note(draft(Outcome::Done)).await;
     let entries = log.page(&query()).unwrap().items;
-    assert_eq!(entries.iter().map(|entry| entry.draft.of).collect::<Vec<_>>(), [None, Some(1), None]);
+    assert_eq!(
+        entries.iter().map(|entry| entry.draft.of).collect::<Vec<_>>(),
+        [None, Some(1), None]
+    );
     log.close().await;
     assert!(super::open(&dir).1.is_empty());
 }

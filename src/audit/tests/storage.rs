@@ -34,7 +34,13 @@ fn said(entry: &Entry) -> String {
         draft.version.as_ref().map(ToString::to_string),
         draft.label.as_ref().map(ToString::to_string),
         draft.from.as_ref().map(|from| format!("from {from}")),
-        draft.to.as_ref().map(|to| if to.starts_with("sha256:") { "sealed".into() } else { format!("to {to}") }),
+        draft.to.as_ref().map(|to| {
+            if to.starts_with("sha256:") {
+                "sealed".into()
+            } else {
+                format!("to {to}")
+            }
+        }),
         outcome.as_str().map(ToOwned::to_owned),
     ];
     parts.into_iter().flatten().collect::<Vec<_>>().join(" ")
@@ -51,21 +57,39 @@ async fn every_change_is_logged_with_who_and_what_was_before() {
     let (one, two) = (Version::release(1, 0, 0), Version::release(1, 0, 1));
     let manager = by(Action::Create);
     for text in ["Say it.", "Say more.", "Say more."] {
-        manager.create(&id, NewVersion::of_text(text), &ann()).await.unwrap();
+        manager
+            .create(&id, NewVersion::of_text(text), &ann())
+            .await
+            .unwrap();
     }
-    by(Action::Rollback).rollback(&id, &"1.0.0".parse().unwrap(), &ann()).await.unwrap();
+    by(Action::Rollback)
+        .rollback(&id, &"1.0.0".parse().unwrap(), &ann())
+        .await
+        .unwrap();
     for version in ["1.0.0", "1.0.1"] {
-        manager.set_label(&id, label.clone(), &version.parse().unwrap(), None, &ann()).await.unwrap();
+        manager
+            .set_label(&id, label.clone(), &version.parse().unwrap(), None, &ann())
+            .await
+            .unwrap();
     }
     assert!(manager.delete(&id, &two, false, &ann()).await.is_err());
     manager.delete(&id, &two, true, &ann()).await.unwrap();
     manager.restore(&id, &two, &ann()).await.unwrap();
-    manager.set_label(&id, label.clone(), &"1.0.1".parse().unwrap(), None, &ann()).await.unwrap();
+    manager
+        .set_label(&id, label.clone(), &"1.0.1".parse().unwrap(), None, &ann())
+        .await
+        .unwrap();
     manager.remove_label(&id, &label, None, &ann()).await.unwrap();
     manager.delete(&id, &one, false, &ann()).await.unwrap();
     manager.purge_trashed(&id, &one).await.unwrap();
     manager.purge(&id, false).await.unwrap();
-    let entries = log.page(&AuditQuery { intended: false, ..query() }).unwrap().items;
+    let entries = log
+        .page(&AuditQuery {
+            intended: false,
+            ..query()
+        })
+        .unwrap()
+        .items;
     let lines: Vec<String> = entries.iter().map(said).collect();
     assert_eq!(
         lines,
@@ -90,7 +114,13 @@ async fn every_change_is_logged_with_who_and_what_was_before() {
     );
     for entry in &entries {
         let draft = &entry.draft;
-        let who = (draft.user.as_str(), draft.uid, draft.gid, draft.pid, draft.job_id.as_deref());
+        let who = (
+            draft.user.as_str(),
+            draft.uid,
+            draft.gid,
+            draft.pid,
+            draft.job_id.as_deref(),
+        );
         assert_eq!(who, ("ann", Some(1_001), Some(50), Some(7), Some("job_x")));
         assert!(draft.of < Some(entry.seq) && draft.of.is_some());
     }
@@ -104,9 +134,18 @@ async fn a_change_for_which_nobody_acts_is_the_daemons_and_logged_too() {
     let audited = AuditedStorage::new(Arc::new(MemoryStorage::new(1 << 20)), log.clone(), open).await;
     let id = PromptId::new("p").unwrap();
     let manager = VersionManager::new(audited.clone());
-    manager.create(&id, NewVersion::of_text("x"), &Author::daemon()).await.unwrap();
+    manager
+        .create(&id, NewVersion::of_text("x"), &Author::daemon())
+        .await
+        .unwrap();
     manager.delete_all(&id, false, &ann()).await.unwrap();
-    let entries = log.page(&AuditQuery { intended: false, ..query() }).unwrap().items;
+    let entries = log
+        .page(&AuditQuery {
+            intended: false,
+            ..query()
+        })
+        .unwrap()
+        .items;
     let users: Vec<&str> = entries.iter().map(|entry| entry.draft.user.as_str()).collect();
     assert_eq!(users, ["promptd", "ann"]);
     audited.close().await;
@@ -149,7 +188,10 @@ async fn many_at_once_share_the_log_and_each_has_its_place() {
         let manager = VersionManager::new(audited.clone());
         tokio::spawn(async move {
             let id = PromptId::new(&format!("p{number}")).unwrap();
-            manager.create(&id, NewVersion::of_text("x"), &ann()).await.unwrap();
+            manager
+                .create(&id, NewVersion::of_text("x"), &ann())
+                .await
+                .unwrap();
         })
     });
     for made in making.collect::<Vec<_>>() {

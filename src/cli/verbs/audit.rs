@@ -190,9 +190,8 @@ async fn verify(
 ) -> Result<Exit, CliError> {
     let asked = head.as_ref().map(ToString::to_string);
     let report = match dir {
-        Some(dir) => {
-            verify_directory(&dir, head).map_err(|error| CliError::file("reading the audit log in", &dir, &error))?
-        }
+        Some(dir) => verify_directory(&dir, head)
+            .map_err(|error| CliError::file("reading the audit log in", &dir, &error))?,
         None => session.client().verify_audit(asked.as_deref()).await?,
     };
     if json {
@@ -230,7 +229,8 @@ fn complaint(report: &AuditReport) -> String {
             "promptctl: the log is broken at {}:{}: {}",
             broken.segment, broken.line, broken.reason
         ),
-        None => "promptctl: the log does not hold the entry with that hash: it was cut off or written anew".to_owned(),
+        None => "promptctl: the log does not hold the entry with that hash: it was cut off or written anew"
+            .to_owned(),
     }
 }
 
@@ -238,7 +238,9 @@ fn read_time(text: &str) -> Result<Timestamp, String> {
     if let Ok(age) = text.parse::<Age>() {
         let seconds = i64::try_from(age.seconds).map_err(|error| error.to_string())?;
         let then = jiff::Timestamp::now().checked_sub(jiff::SignedDuration::from_secs(seconds));
-        return then.map(Timestamp::from_instant).map_err(|error| error.to_string());
+        return then
+            .map(Timestamp::from_instant)
+            .map_err(|error| error.to_string());
     }
     Timestamp::new(text).map_err(|error| format!("{error}, or an age such as 7d"))
 }

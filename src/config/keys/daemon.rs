@@ -71,7 +71,7 @@ pub(super) const KEYS: &[Key] = &[
         about: "Who may do more. Each rule names users and groups by name or number and gives them a role: read, write or \
                 admin; with prompts only where a prompt id begins so. With labels it is about moving these labels, \
                 which then nobody else may move but an admin. The highest role of all rules counts. As a variable: \
-                JSON. Example: [{groups: [editors], role: write}, {groups: [release], role: write, labels: [production]}]",
+                JSON. [{groups: [release], role: write, labels: [production]}] is one rule.",
     },
     Key {
         path: "daemon.audit.enabled",
@@ -101,7 +101,10 @@ pub(super) const KEYS: &[Key] = &[
     },
     Key {
         path: "daemon.audit.max_segments",
-        kind: Count { min: 0, max: 1_000_000 },
+        kind: Count {
+            min: 0,
+            max: 1_000_000,
+        },
         about: "How many files of the log are kept; the oldest are removed first, and the log then begins later. 0 keeps \
                 all of them for ever.",
     },

@@ -253,7 +253,9 @@ fn within(number: i128, min: u64, max: u64) -> Result<u64, Problem> {
 
 /// Tells whether a text may be the name or number of a user or group.
 pub(in crate::config) fn is_account(text: &str) -> bool {
-    (1..=MAX_ACCOUNT_BYTES).contains(&text.len()) && !text.contains(['\0', ':', '/', '\n']) && text.trim() == text
+    (1..=MAX_ACCOUNT_BYTES).contains(&text.len())
+        && !text.contains(['\0', ':', '/', '\n'])
+        && text.trim() == text
 }
 
 /// Checks the rules and brings them into their one form.

@@ -129,7 +129,9 @@ impl JobKind {
             Self::Import => Action::Import,
             Self::Optimize => Action::Optimize,
             Self::Restore => Action::RestoreBackup,
-            Self::Verify | Self::RebuildIndex | Self::Collect | Self::Backup | Self::VerifyBackup => Action::Save,
+            Self::Verify | Self::RebuildIndex | Self::Collect | Self::Backup | Self::VerifyBackup => {
+                Action::Save
+            }
         }
     }
 

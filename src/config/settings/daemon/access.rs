@@ -119,7 +119,9 @@ fn accounts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D
             Ok(number.to_string())
         }
         serde_json::Value::String(name) if is_account(&name) => Ok(name),
-        other => Err(de::Error::custom(format!("{other} is no name or number of a user or group"))),
+        other => Err(de::Error::custom(format!(
+            "{other} is no name or number of a user or group"
+        ))),
     });
     accounts.collect()
 }

@@ -339,7 +339,11 @@ fn publish(
             .take(MAX_CHECKED_FILES)
             .cloned(),
     );
-    let named: Vec<Version> = suspects.iter().filter(|version| before.entry.has(version)).cloned().collect();
+    let named: Vec<Version> = suspects
+        .iter()
+        .filter(|version| before.entry.has(version))
+        .cloned()
+        .collect();
     check_files(context, &mut after, suspects.into_iter().take(MAX_CHECKED_FILES));
     if !effects.has_settled {
         super::observe::outside(context, &before.entry, &after.entry, &named);

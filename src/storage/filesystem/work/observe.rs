@@ -30,8 +30,13 @@ pub(super) fn outside(context: &WorkContext, before: &PromptEntry, after: &Promp
     for version in before.versions.iter().filter(|version| !after.has(version)) {
         tell(Action::OutsideRemoved, version);
     }
-    let both = named.iter().filter(|version| before.has(version) && after.has(version));
-    for version in both.take(MAX_READ).filter(|version| is_edited(context, &after.id, version)) {
+    let both = named
+        .iter()
+        .filter(|version| before.has(version) && after.has(version));
+    for version in both
+        .take(MAX_READ)
+        .filter(|version| is_edited(context, &after.id, version))
+    {
         tell(Action::OutsideEdited, version);
     }
     let names = before.labels.keys().chain(after.labels.keys());
