@@ -10,6 +10,7 @@
 //! store's own [`Disk`](crate::storage::filesystem::disk::Disk). [`verify`] needs no daemon.
 
 mod chain;
+mod changes;
 mod entry;
 mod error;
 mod files;
