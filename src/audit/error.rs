@@ -15,7 +15,7 @@ pub enum AuditError {
     },
     /// The file system is read-only.
     #[error(
-        "the audit log cannot be written, so nothing is changed (daemon.audit.on_failure): the file system is read-only"
+        "the audit log cannot be written, so nothing is changed (daemon.audit.on_failure): it is on a read-only file system"
     )]
     ReadOnly,
     /// Something else.

@@ -18,6 +18,12 @@ const PREFIX: &str = "audit-";
 const ENDING: &str = ".jsonl";
 const TMP: &str = "audit.tmp";
 
+/// A file that is removed when the disk is full, so that what makes room can still be logged.
+const RESERVE: &str = "reserve";
+
+/// Its size: enough for some hundred changes.
+const RESERVE_BYTES: usize = 256 << 10;
+
 /// The files of the log in one store.
 #[derive(Debug, Clone)]
 pub(super) struct Files {
@@ -112,6 +118,36 @@ impl Files {
         drop(file);
         self.disk.rename_over(&tmp, &path_of(number))?;
         self.disk.sync_dir(dir)
+    }
+
+    /// Sees to it that there is a reserve.
+    pub(super) fn make_reserve(&self) -> io::Result<()> {
+        let path = Path::new(AUDIT_DIR).join(RESERVE);
+        if let Some((_, stamp)) = self.disk.stat(&path)? {
+            if stamp.size == RESERVE_BYTES as u64 {
+                return Ok(());
+            }
+            // Made on a disk that was full.
+            self.disk.unlink(&path)?;
+        }
+        let written = self.disk.create_new(&path).and_then(|mut file| {
+            file.write_all(&vec![0; RESERVE_BYTES])?;
+            file.sync()
+        });
+        if written.is_err() {
+            self.disk.unlink(&path)?;
+        }
+        written
+    }
+
+    /// Gives the reserve up; `false` when there is none.
+    pub(super) fn use_reserve(&self) -> io::Result<bool> {
+        match self.disk.unlink(&Path::new(AUDIT_DIR).join(RESERVE)) {
+            Err(e) if e.kind() == ErrorKind::NotFound => Ok(false),
+            other => other
+                .and_then(|()| self.disk.sync_dir(Path::new(AUDIT_DIR)))
+                .map(|()| true),
+        }
     }
 
     /// Removes the oldest segments beyond a number of them.

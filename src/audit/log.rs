@@ -11,7 +11,7 @@ use crate::storage::filesystem::disk::Disk;
 
 use super::entry::{Draft, Entry};
 use super::files::Files;
-use super::recover::recover;
+use super::recover::{Found, recover};
 use super::tally::Tally;
 use super::verify::{AuditReport, Verifier};
 use super::writer::{Command, Writer};
@@ -53,12 +53,18 @@ impl AuditLog {
     /// Opens the log of a store and starts the thread that writes. Returns also what was intended when the daemon ended
     /// the last time, and has no end. Blocks.
     ///
+    /// Files that cannot be read stop nobody from reading prompts: the log then fails as one that cannot be written.
+    ///
     /// # Errors
-    /// When the files cannot be read, or a line that was cut off cannot be put aside.
+    /// When the system gives no thread.
     pub fn open(disk: Arc<dyn Disk>, options: AuditOptions) -> io::Result<(Self, Vec<Entry>)> {
         let files = Files::new(disk);
-        let found = recover(&files)?;
         let mut notes = Vec::new();
+        let found = recover(&files).unwrap_or_else(|error| {
+            tracing::error!(%error, "the audit log cannot be read");
+            notes.push(format!("the audit log could not be read at the start: {error}"));
+            Found::nothing(false)
+        });
         if found.torn_bytes > 0 {
             let bytes = found.torn_bytes;
             tracing::warn!(

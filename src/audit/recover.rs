@@ -10,6 +10,8 @@ use super::files::Files;
 /// What was found of a log.
 #[derive(Debug)]
 pub(super) struct Found {
+    /// Whether this is what there is; else the files could not be read.
+    pub(super) is_known: bool,
     /// The last segment and its size; `None` when there is none.
     pub(super) segment: Option<(u32, u64)>,
     pub(super) head: Head,
@@ -28,16 +30,23 @@ struct End {
     damage: Option<String>,
 }
 
+impl Found {
+    pub(super) fn nothing(is_known: bool) -> Self {
+        Self {
+            is_known,
+            segment: None,
+            head: Head::none(),
+            open: Vec::new(),
+            torn_bytes: 0,
+            damage: None,
+        }
+    }
+}
+
 /// Finds the end of the log. A line that was cut off is put aside.
 pub(super) fn recover(files: &Files) -> io::Result<Found> {
     let numbers = files.numbers()?;
-    let mut found = Found {
-        segment: None,
-        head: Head::none(),
-        open: Vec::new(),
-        torn_bytes: 0,
-        damage: None,
-    };
+    let mut found = Found::nothing(true);
     let Some(last) = numbers.last() else {
         return Ok(found);
     };
@@ -89,8 +98,11 @@ fn whole_lines(files: &Files, number: u32, found: &mut Found) -> io::Result<Vec<
     let torn = bytes.split_off(whole);
     if !torn.is_empty() {
         let seq = end_of(&bytes).map_or(0, |end| end.head.seq) + 1;
-        files.cut(number, &bytes, &torn, seq)?;
         found.torn_bytes = torn.len();
+        if let Err(error) = files.cut(number, &bytes, &torn, seq) {
+            // On a read-only file system, say. Whoever writes next cuts it off first.
+            tracing::warn!(%error, "the last line of the audit log was cut off and cannot be put aside now");
+        }
     }
     Ok(bytes)
 }

@@ -232,12 +232,12 @@ impl VersionStorage for AuditedStorage {
     }
 
     async fn rebuild_index(&self, progress: &Progress) -> Result<(u64, u64), StorageError> {
-        let draft = Draft::new(&self.acting.actor, Action::RebuildIndex, Outcome::Intended);
-        let work = self.inner.rebuild_index(progress);
-        let tell = |(prompts, versions): &(u64, u64), draft: &mut Draft| {
+        let done = self.inner.rebuild_index(progress).await;
+        self.tell(Action::RebuildIndex, &done, |(prompts, versions), draft| {
             draft.detail = Some(format!("{prompts} prompts, {versions} versions"));
-        };
-        self.logged(draft, work, tell).await
+        })
+        .await;
+        done
     }
 
     async fn backup(
@@ -245,10 +245,12 @@ impl VersionStorage for AuditedStorage {
         request: BackupRequest,
         progress: &Progress,
     ) -> Result<BackupReport, StorageError> {
-        let draft = Draft::new(&self.acting.actor, Action::Backup, Outcome::Intended);
-        let work = self.inner.backup(request, progress);
-        let tell = |report: &BackupReport, draft: &mut Draft| draft.to = Some(report.path.clone());
-        self.logged(draft, work, tell).await
+        let done = self.inner.backup(request, progress).await;
+        self.tell(Action::Backup, &done, |report, draft| {
+            draft.to = Some(report.path.clone())
+        })
+        .await;
+        done
     }
 
     async fn restore_backup(

@@ -16,7 +16,7 @@ use crate::storage::{Action, Actor};
 use super::chain::{Hash, Head};
 use super::entry::{Draft, Entry, Outcome};
 use super::files::Files;
-use super::recover::Found;
+use super::recover::{Found, recover};
 use super::tally::Tally;
 use super::{AuditError, AuditOptions};
 
@@ -46,6 +46,18 @@ struct Waiting {
     reply: Option<oneshot::Sender<Result<u64, AuditError>>>,
 }
 
+impl Waiting {
+    /// Tells whether it is about a change that makes room, or that is done.
+    fn makes_room(&self) -> bool {
+        let takes_away = matches!(
+            self.draft.action,
+            Action::Delete | Action::Forget | Action::Purge | Action::RemoveLabel
+        );
+        takes_away || self.draft.of.is_some()
+    }
+}
+
+/// What the thread keeps.
 pub(super) struct Writer {
     files: Files,
     options: AuditOptions,
@@ -59,6 +71,10 @@ pub(super) struct Writer {
     file: Option<Box<dyn NewFile>>,
     /// What could not be written of changes that are done.
     owed: Vec<Draft>,
+    /// Whether there is a reserve for a full disk.
+    has_reserve: bool,
+    /// Whether the end of the log is known; else it is looked for before anything is written.
+    is_known: bool,
 }
 
 impl Writer {
@@ -72,6 +88,8 @@ impl Writer {
             segment: found.segment,
             file: None,
             owed: Vec::new(),
+            has_reserve: false,
+            is_known: found.is_known,
         }
     }
 
@@ -128,25 +146,48 @@ impl Writer {
         if batch.is_empty() {
             return;
         }
-        match self.try_write(&batch) {
+        let mut written = self.try_write(&batch);
+        let is_full = |error: &io::Error| error.kind() == io::ErrorKind::StorageFull;
+        if written.as_ref().is_err_and(is_full)
+            && batch.iter().any(Waiting::makes_room)
+            && self.uses_reserve()
+        {
+            let (room, others) = batch.into_iter().partition(Waiting::makes_room);
+            self.refuse(others, &io::ErrorKind::StorageFull.into());
+            batch = room;
+            written = self.try_write(&batch);
+        }
+        match written {
             Ok(numbers) => {
                 self.tally.wrote(&self.head, missed);
                 for (waiting, seq) in batch.into_iter().zip(numbers) {
                     // Whoever asked may be gone; what is logged stays logged.
                     let _told = waiting.reply.map(|reply| reply.send(Ok(seq)));
                 }
-            }
-            Err(error) => {
-                self.file = None;
-                let error = self.files.error(&error);
-                self.tally.failed(&error);
-                for waiting in batch {
-                    if waiting.draft.of.is_some() && self.owed.len() < MAX_OWED {
-                        self.owed.push(waiting.draft.as_ref().clone());
-                    }
-                    let _told = waiting.reply.map(|reply| reply.send(Err(error.clone())));
+                if !self.has_reserve {
+                    self.has_reserve = self.files.make_reserve().is_ok();
                 }
             }
+            Err(error) => self.refuse(batch, &error),
+        }
+    }
+
+    /// Gives the reserve up for what makes room.
+    fn uses_reserve(&mut self) -> bool {
+        self.file = None;
+        self.has_reserve = false;
+        self.files.use_reserve().unwrap_or(false)
+    }
+
+    fn refuse(&mut self, batch: Vec<Waiting>, error: &io::Error) {
+        self.file = None;
+        let error = self.files.error(error);
+        self.tally.failed(&error);
+        for waiting in batch {
+            if waiting.draft.of.is_some() && self.owed.len() < MAX_OWED {
+                self.owed.push(waiting.draft.as_ref().clone());
+            }
+            let _told = waiting.reply.map(|reply| reply.send(Err(error.clone())));
         }
     }
 
@@ -182,6 +223,11 @@ impl Writer {
 
     /// Opens the segment to write on: the last one, or the next when that is full.
     fn ready(&mut self) -> io::Result<()> {
+        if !self.is_known {
+            let found = recover(&self.files)?;
+            self.open = found.open.iter().map(|entry| entry.seq).collect();
+            (self.head, self.segment, self.is_known) = (found.head, found.segment, true);
+        }
         let is_full = |size: u64| size >= self.options.max_segment_bytes;
         match (self.segment, &mut self.file) {
             (Some((_, size)), Some(_)) if !is_full(size) => Ok(()),

@@ -172,3 +172,31 @@ async fn after_a_crash_the_store_tells_what_became_of_what_was_intended() {
     assert_eq!(open, [], "settled once and for all");
     log.close().await;
 }
+
+#[tokio::test]
+async fn what_stands_in_the_place_of_the_log_refuses_changes_and_nothing_else() {
+    let dir = tempfile::tempdir().unwrap();
+    let place = dir.path().join(AUDIT_DIR);
+    std::fs::write(&place, "not a directory").unwrap();
+    let (log, open) = super::open(&dir);
+    let storage: Arc<dyn VersionStorage> = Arc::new(MemoryStorage::new(1 << 20));
+    let audited = AuditedStorage::new(storage, log.clone(), open).await;
+    let manager = VersionManager::new(audited.clone());
+    let made = manager
+        .create(&id("p"), NewVersion::of_text("x"), &Author::daemon())
+        .await;
+    assert_eq!(made.unwrap_err().code(), "unavailable");
+    assert_eq!(audited.totals(), (0, 0));
+    assert!(!audited.concerns().is_empty());
+    // Once it is out of the way, the log that was there goes on.
+    std::fs::remove_file(&place).unwrap();
+    log_of(&dir, options(), 3).await;
+    manager
+        .create(&id("p"), NewVersion::of_text("x"), &Author::daemon())
+        .await
+        .unwrap();
+    audited.close().await;
+    let report = verify_directory(dir.path(), None).unwrap();
+    assert!(report.is_sound(), "{report:?}");
+    assert_eq!(report.entries, 6);
+}

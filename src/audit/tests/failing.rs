@@ -17,6 +17,8 @@ use crate::versions::{NewVersion, VersionManager};
 struct Switch {
     write: AtomicBool,
     sync: AtomicBool,
+    /// The disk is full while this file is there.
+    full_while: std::sync::Mutex<Option<std::path::PathBuf>>,
 }
 
 /// A real disk whose files can be made to fail. A write that fails leaves a half of what it was to write.
@@ -33,7 +35,8 @@ struct FailingFile {
 
 impl NewFile for FailingFile {
     fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
-        if self.switch.write.load(Ordering::SeqCst) {
+        let full_while = self.switch.full_while.lock().unwrap().clone();
+        if self.switch.write.load(Ordering::SeqCst) || full_while.is_some_and(|file| file.exists()) {
             self.real.write_all(&bytes[..bytes.len() / 2])?;
             return Err(io::Error::from(io::ErrorKind::StorageFull));
         }
@@ -217,4 +220,34 @@ async fn what_came_of_a_change_is_logged_later_when_it_cannot_be_at_once() {
     );
     log.close().await;
     assert!(super::open(&dir).1.is_empty());
+}
+
+#[tokio::test]
+async fn on_a_full_disk_what_makes_room_is_logged_in_the_reserve_and_nothing_else_is_done() {
+    let dir = tempfile::tempdir().unwrap();
+    let (log, switch) = failing(&dir, OnFailure::Refuse);
+    let storage: Arc<dyn VersionStorage> = Arc::new(MemoryStorage::new(1 << 20));
+    let audited = AuditedStorage::new(storage, log.clone(), Vec::new()).await;
+    let manager = VersionManager::new(audited.clone());
+    put(&manager, "one").await.unwrap();
+    let reserve = dir.path().join(AUDIT_DIR).join("reserve");
+    assert!(reserve.exists());
+    // Full as long as the reserve is there.
+    *switch.full_while.lock().unwrap() = Some(reserve.clone());
+    assert_eq!(put(&manager, "two").await.unwrap_err(), "storage-full");
+    assert!(reserve.exists(), "nothing new uses it");
+    manager
+        .delete_all(&id(), false, &crate::model::Author::daemon())
+        .await
+        .unwrap();
+    *switch.full_while.lock().unwrap() = None;
+    put(&manager, "three").await.unwrap();
+    let deletions = AuditQuery {
+        action: Some(Action::Delete),
+        ..query()
+    };
+    assert_eq!(log.page(&deletions).unwrap().items.len(), 2);
+    audited.close().await;
+    assert!(reserve.exists(), "it is made again when there is room");
+    assert!(verify_directory(dir.path(), None).unwrap().is_sound());
 }
