@@ -167,7 +167,7 @@ fn rules_that_mean_nothing_are_refused() {
     for (broken, why) in [
         (rule(&[ANN], &[], Role::None), InvalidRule::NoRole),
         (on(&[], valid.clone()), InvalidRule::Nothing),
-        (labels(&[], valid.clone()), InvalidRule::Nothing),
+        (labels(&[], valid), InvalidRule::Nothing),
         (
             labels(&["production"], rule(&[ANN], &[], Role::Read)),
             InvalidRule::LabelRole,

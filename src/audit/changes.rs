@@ -46,7 +46,7 @@ impl AuditedStorage {
         let Some(error) = refused else { return Ok(begun) };
         for one in begun {
             one.end(Outcome::Failed, |draft| {
-                draft.detail = Some("not begun".to_owned())
+                draft.detail = Some("not begun".to_owned());
             })
             .await;
         }

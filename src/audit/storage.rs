@@ -247,7 +247,7 @@ impl VersionStorage for AuditedStorage {
     ) -> Result<BackupReport, StorageError> {
         let done = self.inner.backup(request, progress).await;
         self.tell(Action::Backup, &done, |report, draft| {
-            draft.to = Some(report.path.clone())
+            draft.to = Some(report.path.clone());
         })
         .await;
         done

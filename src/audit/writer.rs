@@ -255,7 +255,7 @@ impl Writer {
             match self.files.keep(self.options.max_segments) {
                 Ok(0) => {}
                 Ok(count) => {
-                    tracing::info!(count, "old segments of the audit log were removed (max_segments)")
+                    tracing::info!(count, "old segments of the audit log were removed (max_segments)");
                 }
                 Err(error) => tracing::warn!(%error, "old segments of the audit log could not be removed"),
             }

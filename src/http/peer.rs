@@ -34,7 +34,14 @@ pub(super) struct Peer {
 #[derive(Debug, Default)]
 pub(super) struct Users {
     names: Mutex<HashMap<u32, String>>,
-    groups: Mutex<HashMap<(u32, u32), (Instant, Vec<u32>)>>,
+    groups: Mutex<HashMap<(u32, u32), Membership>>,
+}
+
+/// The groups of a user, and when they were looked up.
+#[derive(Debug)]
+struct Membership {
+    at: Instant,
+    gids: Vec<u32>,
 }
 
 impl Users {
@@ -59,10 +66,10 @@ impl Users {
     /// What other groups the process itself has would be `SO_PEERGROUPS`, which nothing safe asks for.
     async fn groups_of(&self, uid: u32, gid: u32, name: &str) -> Vec<u32> {
         let groups = || self.groups.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((at, known)) = groups().get(&(uid, gid))
-            && at.elapsed() < GROUPS_ARE_KEPT
+        if let Some(known) = groups().get(&(uid, gid))
+            && known.at.elapsed() < GROUPS_ARE_KEPT
         {
-            return known.clone();
+            return known.gids.clone();
         }
         let owned = name.to_owned();
         let lookup = tokio::task::spawn_blocking(move || {
@@ -76,7 +83,11 @@ impl Users {
                 if groups.len() >= MAX_REMEMBERED_NAMES {
                     groups.clear();
                 }
-                groups.insert((uid, gid), (Instant::now(), gids.clone()));
+                let known = Membership {
+                    at: Instant::now(),
+                    gids: gids.clone(),
+                };
+                groups.insert((uid, gid), known);
                 gids
             }
             _ => {

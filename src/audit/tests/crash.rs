@@ -122,7 +122,7 @@ async fn after_a_crash_the_store_tells_what_became_of_what_was_intended() {
     let mut create = intend(Action::Create, |_| {});
     create.made_at = Some(made.version.document().unwrap().created_at);
     let lost = intend(Action::Create, |draft| {
-        draft.made_at = Some(crate::model::Timestamp::now())
+        draft.made_at = Some(crate::model::Timestamp::now());
     });
     let moved = intend(Action::SetLabel, |draft| {
         draft.label = Some(Label::new("production").unwrap());
@@ -134,10 +134,10 @@ async fn after_a_crash_the_store_tells_what_became_of_what_was_intended() {
         draft.to = Some("1.0.1".into());
     });
     let kept = intend(Action::Delete, |draft| {
-        draft.version = Some(Version::release(1, 0, 0))
+        draft.version = Some(Version::release(1, 0, 0));
     });
     let gone = intend(Action::Delete, |draft| {
-        draft.version = Some(Version::release(7, 0, 0))
+        draft.version = Some(Version::release(7, 0, 0));
     });
     let unpurged = intend(Action::Purge, |_| {});
     let expected = [

@@ -105,14 +105,13 @@ impl KeyKind {
                 let names: Vec<&str> = text.split(',').map(str::trim).collect();
                 choices(words, &names).ok_or_else(|| Problem::OutOfBounds(text.clone()))
             }
-            (Self::Path, Scalar::Null) => Ok(Value::Null),
+            (Self::Path | Self::Group, Scalar::Null) => Ok(Value::Null),
             (Self::Path, Scalar::Text(text)) if is_usable_path(text) => Ok(Value::from(text.as_str())),
             (Self::Path, Scalar::Text(text)) => Err(Problem::OutOfBounds(text.clone())),
             (Self::Mode, Scalar::Text(text)) => match text.parse::<SocketMode>() {
                 Ok(mode) => Ok(Value::from(mode.to_string())),
                 Err(_) => Err(Problem::OutOfBounds(text.clone())),
             },
-            (Self::Group, Scalar::Null) => Ok(Value::Null),
             (Self::Group, Scalar::Int(number)) => {
                 within(*number, 0, u64::from(u32::MAX) - 1).map(|gid| Value::from(gid.to_string()))
             }
@@ -267,7 +266,7 @@ fn rules_of(rules: Vec<Value>) -> Result<Value, Problem> {
     for (index, rule) in rules.into_iter().enumerate() {
         let wrong = |reason: String| Problem::OutOfBounds(format!("wrong in rule {} ({reason})", index + 1));
         let rule: AccessRule = serde_json::from_value(rule).map_err(|e| wrong(e.to_string()))?;
-        rule.check().map_err(|reason| wrong(reason))?;
+        rule.check().map_err(&wrong)?;
         checked.push(serde_json::to_value(rule).map_err(|e| wrong(e.to_string()))?);
     }
     Ok(Value::Array(checked))
