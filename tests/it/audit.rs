@@ -49,7 +49,7 @@ async fn write_on(
 ) {
     for number in 0.. {
         let prompt = id(&format!("w{writer}_{}", number % 3));
-        let new = NewVersion::of_text(&format!("Say {writer} and {number}."));
+        let new = NewVersion::of_text(format!("Say {writer} and {number}."));
         match daemon.create_version(&prompt, &new).await {
             Ok(stored) => {
                 let made = stored.document.parse().unwrap();
