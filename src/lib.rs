@@ -14,7 +14,9 @@ compile_error!("promptd needs unwinding: a panic in one actor must not end the d
 #[cfg(all(feature = "hang-actor", not(debug_assertions)))]
 compile_error!("hang-actor is for tests: nothing that is installed may hang when it is told to");
 
+pub mod access;
 pub mod admission;
+pub mod audit;
 pub mod cli;
 pub mod client;
 pub mod config;

@@ -30,9 +30,9 @@ pub use load::{Sources, load};
 pub use migrate::{Change, Migration, migrate, migrate_file};
 pub use render::commented_defaults;
 pub use settings::{
-    ColorChoice, Config, DaemonConfig, ExternalEdit, FileStoreConfig, LimitsConfig, LogFormat, LogLevel,
-    LoggingConfig, OptimizerConfig, RestartConfig, RetentionConfig, ScrubConfig, StorageBackend,
-    StorageConfig, WatchConfig, WatchMode, WatchdogConfig,
+    AccessConfig, AccessRule, AuditConfig, AuditFailure, ColorChoice, Config, DaemonConfig, ExternalEdit,
+    FileStoreConfig, LimitsConfig, LogFormat, LogLevel, LoggingConfig, OptimizerConfig, RestartConfig,
+    RetentionConfig, ScrubConfig, StorageBackend, StorageConfig, WatchConfig, WatchMode, WatchdogConfig,
 };
 pub use socket_mode::{InvalidSocketMode, SocketMode};
 

@@ -4,6 +4,7 @@
 //! first line of the log to the exit. Starting opens the store, then the socket: a client that can connect is answered.
 //! Stopping goes the other way round, and nothing acknowledged is lost by it.
 
+mod access;
 pub mod activation;
 pub mod logging;
 mod manager;

@@ -46,6 +46,16 @@ impl Reload {
 }
 
 impl Outcome {
+    /// Returns what happened, for the audit log.
+    pub(super) fn summary(&self) -> String {
+        let list = |keys: &[&str]| match keys {
+            [] => "nothing".to_owned(),
+            keys => keys.join(", "),
+        };
+        let waiting = list(&self.waiting);
+        format!("changed: {}; takes a restart: {waiting}", list(&self.changed))
+    }
+
     /// Returns what somebody has to do, for the status.
     pub(super) fn advice(&self) -> Option<String> {
         let keys = self.waiting.join(", ");
@@ -58,6 +68,9 @@ fn compare(running: &Config, found: &Config) -> Outcome {
     let mut config = running.clone();
     config.daemon.limits = found.daemon.limits.clone();
     config.daemon.logging.level = found.daemon.logging.level;
+    config.daemon.access.default_role = found.daemon.access.default_role;
+    config.daemon.access.rules.clone_from(&found.daemon.access.rules);
+    config.daemon.audit.log_refused = found.daemon.audit.log_refused;
     let (files, new) = (
         &mut config.optimizer.storage.config,
         &found.optimizer.storage.config,
@@ -74,6 +87,7 @@ fn compare(running: &Config, found: &Config) -> Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::access::Role;
     use crate::config::{LogLevel, WatchMode};
 
     fn check(change: fn(&mut Config), changed: &[&str], waiting: &[&str]) {
@@ -89,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn limits_level_retention_and_watching_change_at_once_and_the_rest_takes_a_restart() {
+    fn limits_access_level_retention_and_watching_change_at_once_and_the_rest_takes_a_restart() {
         check(|_| {}, &[], &[]);
         check(
             |c| c.daemon.logging.level = LogLevel::Debug,
@@ -117,6 +131,20 @@ mod tests {
             },
             &["daemon.limits.max_connections"],
             &["optimizer.storage.config.use_cache", "daemon.socket"],
+        );
+    }
+
+    #[test]
+    fn who_may_do_what_changes_at_once_and_the_socket_and_the_log_take_a_restart() {
+        check(
+            |c| {
+                c.daemon.access.default_role = Role::Read;
+                c.daemon.access.socket_group = Some("x".into());
+                c.daemon.audit.log_refused = !c.daemon.audit.log_refused;
+                c.daemon.audit.max_segments += 1;
+            },
+            &["daemon.access.default_role", "daemon.audit.log_refused"],
+            &["daemon.access.socket_group", "daemon.audit.max_segments"],
         );
     }
 

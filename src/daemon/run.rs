@@ -127,6 +127,7 @@ async fn take_configuration(daemon: &mut Daemon, reload: &mut Reload, line: &Sta
     let taken = match reload.read() {
         Ok(outcome) => {
             daemon.take(&outcome.config).await;
+            daemon.note_reload(outcome.summary()).await;
             let changed = outcome.changed.join(", ");
             tracing::info!(changed, "configuration read again");
             let advice = outcome.advice();
@@ -139,6 +140,7 @@ async fn take_configuration(daemon: &mut Daemon, reload: &mut Reload, line: &Sta
         Err(error) => {
             tracing::error!(%error, "the configuration is refused; the daemon goes on with what it has");
             line.reloaded(Some(format!("the new configuration is refused: {error}")));
+            daemon.note_reload("refused: nothing changes".to_owned()).await;
             None
         }
     };

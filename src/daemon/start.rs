@@ -8,13 +8,14 @@ use tokio::net::UnixListener;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
+use crate::audit::{AuditLog, Draft, Outcome};
 use crate::config::paths::Paths;
 use crate::config::{Config, LimitsConfig, RetentionConfig};
 use crate::http::socket::{BindError, SocketFile};
 use crate::http::{AppState, HttpLimits, serve, socket};
 use crate::jobs::{JobError, JobLimits, JobQueue};
-use crate::storage::VersionStorage;
 use crate::storage::filesystem::{FileSystemStorage, OpenError, Recovery};
+use crate::storage::{Action, Actor, VersionStorage};
 use crate::versions::VersionManager;
 
 use super::activation::PassedSocket;
@@ -66,6 +67,9 @@ pub enum StartError {
     /// The socket.
     #[error(transparent)]
     Socket(#[from] BindError),
+    /// The group of the socket.
+    #[error("daemon.access.socket_group: there is no group {0:?} on this host: make it, or name another")]
+    NoGroup(String),
 }
 
 impl Daemon {
@@ -84,10 +88,15 @@ impl Daemon {
         passed: Option<PassedSocket>,
         progress: &watch::Sender<Recovery>,
     ) -> Result<Self, StartError> {
+        let group = match &passed {
+            Some(_) => None,
+            None => socket_group(config).await?,
+        };
         let Opened {
             storage,
             files,
             ledger,
+            audit,
             metrics,
         } = super::storage::open(config, paths, progress).await?;
         let versions = VersionManager::new(Arc::clone(&storage));
@@ -98,7 +107,7 @@ impl Daemon {
                 return Err(error.into());
             }
         };
-        let (listener, socket) = match listen(config, paths, passed) {
+        let (listener, socket) = match listen(config, paths, passed, group) {
             Ok(bound) => bound,
             Err(error) => {
                 jobs.close().await;
@@ -109,8 +118,14 @@ impl Daemon {
         let retention = super::retention::start(&config.optimizer.storage.config.retention, jobs.clone());
         let optimization = config.optimizer.optimization.clone();
         let state = AppState::new(versions, jobs.clone(), http_limits(&config.daemon.limits), optimization);
+        if let Some(audit) = audit {
+            state.set_audit(audit);
+        }
+        super::access::apply(&state, config).await;
         let limits = metrics.publish(config, &jobs, &state);
         let looking = tokio::spawn(find_last_backup(Arc::clone(&storage), jobs.clone()));
+        let version = format!("promptd {}", env!("CARGO_PKG_VERSION"));
+        note(state.audit(), Action::Start, version).await;
         let (stop_serving, told_to_stop) = oneshot::channel();
         let server = tokio::spawn(serve(state.clone(), listener, async {
             // A sender that is gone means the same as a message.
@@ -130,6 +145,11 @@ impl Daemon {
             watchdog: None,
             limits,
         })
+    }
+
+    /// Writes into the audit log that the configuration was read again.
+    pub(super) async fn note_reload(&self, detail: String) {
+        note(self.state.audit(), Action::Reload, detail).await;
     }
 
     /// Returns where clients find the daemon.
@@ -158,13 +178,14 @@ impl Daemon {
         }
     }
 
-    /// Takes what of a configuration can change without a restart: the limits, watching, retention.
+    /// Takes what of a configuration can change without a restart: the limits, who may do what, watching, retention.
     pub(super) async fn take(&mut self, config: &Config) {
         self.state.set_limits(http_limits(&config.daemon.limits));
         self.jobs.set_limits(job_limits(config)).await;
         if let Some(files) = &self.files {
             files.change_settings(&super::storage::options_of(config));
         }
+        super::access::apply(&self.state, config).await;
         self.limits.show(config);
         let kept = &config.optimizer.storage.config.retention;
         // The same settings begin no new pause: who reloads every day would never collect.
@@ -233,27 +254,46 @@ async fn find_last_backup(storage: Arc<dyn VersionStorage>, jobs: JobQueue) {
     }
 }
 
+/// Finds the group of the socket, before anything is opened.
+async fn socket_group(config: &Config) -> Result<Option<u32>, StartError> {
+    let Some(name) = config.daemon.access.socket_group.clone() else {
+        return Ok(None);
+    };
+    let asked = name.clone();
+    let found = tokio::task::spawn_blocking(move || super::access::group(&asked)).await;
+    match found.ok().flatten() {
+        Some(gid) => Ok(Some(gid)),
+        None => Err(StartError::NoGroup(name)),
+    }
+}
+
+async fn note(audit: Option<&AuditLog>, action: Action, detail: String) {
+    if let Some(audit) = audit {
+        let mut draft = Draft::new(&Actor::daemon(), action, Outcome::Done);
+        draft.detail = Some(detail);
+        audit.note(draft).await;
+    }
+}
+
 /// Takes the socket that was passed, or makes one.
 fn listen(
     config: &Config,
     paths: &Paths,
     passed: Option<PassedSocket>,
+    group: Option<u32>,
 ) -> Result<(UnixListener, Socket), BindError> {
     let Some(PassedSocket { listener, path }) = passed else {
-        let (listener, file) = bind(&paths.socket, config.daemon.socket_mode.bits())?;
+        let (listener, file) = bind(&paths.socket, config.daemon.socket_mode.bits(), group)?;
         let path = file.path().to_owned();
         let _file = Some(file);
         return Ok((listener, Socket { path, _file }));
     };
-    if config
-        .daemon
-        .socket
-        .as_ref()
-        .is_some_and(|configured| *configured != path)
-    {
+    let is_elsewhere = |configured: &PathBuf| *configured != path;
+    if config.daemon.socket.as_ref().is_some_and(is_elsewhere) || config.daemon.access.socket_group.is_some() {
         tracing::warn!(
             path = %path.display(),
-            "the socket was passed by the service manager: daemon.socket and socket_mode are not used"
+            "the socket was passed by the service manager: daemon.socket, daemon.socket_mode and \
+             daemon.access.socket_group are not used"
         );
     }
     let listener = UnixListener::from_std(listener).map_err(|source| BindError::Io {
@@ -264,9 +304,9 @@ fn listen(
     Ok((listener, Socket { path, _file: None }))
 }
 
-fn bind(path: &Path, mode: u32) -> Result<(UnixListener, SocketFile), BindError> {
+fn bind(path: &Path, mode: u32, group: Option<u32>) -> Result<(UnixListener, SocketFile), BindError> {
     let private_root = std::env::var_os(RUNTIME_DIR_VARIABLE);
-    let (listener, socket) = socket::bind(path, mode, private_root.as_deref().map(Path::new))?;
+    let (listener, socket) = socket::bind(path, mode, private_root.as_deref().map(Path::new), group)?;
     let listener = UnixListener::from_std(listener).map_err(|source| BindError::Io {
         doing: "listening on",
         path: path.to_owned(),
@@ -309,13 +349,14 @@ fn job_limits(config: &Config) -> JobLimits {
 
 impl StartError {
     /// Returns the exit code of a daemon that could not start (sysexits.h): 75 when another daemon is in the way, 73 when
-    /// the store or the socket cannot be made, else 1.
+    /// the store or the socket cannot be made, 78 when the group of the socket does not exist, else 1.
     #[must_use]
     pub const fn exit_code(&self) -> u8 {
         match self {
             Self::Store(OpenError::Locked { .. }) | Self::Socket(BindError::InUse(_)) => 75,
             Self::Store(OpenError::Directory { .. }) | Self::Socket(_) => 73,
             Self::Store(_) | Self::Jobs(_) => 1,
+            Self::NoGroup(_) => 78,
         }
     }
 }

@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use crate::audit::{AuditLog, AuditOptions, AuditedStorage, Entry, OnFailure};
 use crate::config::paths::Paths;
 use crate::config::{
-    Config, ExternalEdit, FileStoreConfig, LimitsConfig, RestartConfig, WatchConfig, WatchMode,
+    AuditConfig, AuditFailure, Config, ExternalEdit, FileStoreConfig, LimitsConfig, RestartConfig,
+    WatchConfig, WatchMode,
 };
 use crate::jobs::{DiskLedger, Ledger, MemoryLedger};
 use crate::storage::VersionStorage;
@@ -26,6 +28,8 @@ pub(super) struct Opened {
     /// The same storage, if it is one on files.
     pub(super) files: Option<Arc<FileSystemStorage>>,
     pub(super) ledger: Arc<dyn Ledger>,
+    /// The log of changes, where there is one.
+    pub(super) audit: Option<AuditLog>,
     pub(super) metrics: Gathered,
 }
 
@@ -40,11 +44,12 @@ pub(super) async fn open(
 ) -> Result<Opened, OpenError> {
     let files = &config.optimizer.storage.config;
     match &paths.store {
-        Some(store) => open_files(store, options_of(config), progress).await,
+        Some(store) => open_files(store, options_of(config), &config.daemon.audit, progress).await,
         None => Ok(Opened {
             storage: Arc::new(MemoryStorage::new(files.max_file_bytes.get())),
             files: None,
             ledger: Arc::new(MemoryLedger::default()),
+            audit: None,
             metrics: Gathered::default(),
         }),
     }
@@ -52,33 +57,82 @@ pub(super) async fn open(
 
 async fn open_files(
     store: &Path,
-    options: FileSystemOptions,
+    mut options: FileSystemOptions,
+    audit: &AuditConfig,
     progress: &watch::Sender<Recovery>,
 ) -> Result<Opened, OpenError> {
     let (path, depth) = (store.to_owned(), options.shard_depth);
-    let opened = tokio::task::spawn_blocking(move || open_store(&path, depth)).await;
-    let opened = opened.map_err(|error| OpenError::Directory {
+    let failed = |source| OpenError::Directory {
         path: store.to_owned(),
-        source: std::io::Error::other(error),
-    })??;
+        source,
+    };
+    let opened = tokio::task::spawn_blocking(move || open_store(&path, depth)).await;
+    let opened = opened.map_err(|error| failed(std::io::Error::other(error)))??;
     let mut metrics = Gathered::default();
     let syncs = DiskMetrics::default();
     syncs.register(&mut metrics.registry);
     let disk: Arc<dyn Disk> = Arc::new(TimedDisk::new(Arc::clone(&opened.disk) as _, syncs));
-    let ledger = DiskLedger::new(Arc::clone(&disk), options.disk.min_free_bytes);
-    let files = FileSystemStorage::open_watched(opened, disk, options, progress).await?;
+    let ledger = Arc::new(DiskLedger::new(Arc::clone(&disk), options.disk.min_free_bytes));
+    let log = match audit.enabled {
+        true => Some(open_log(Arc::clone(&disk), audit).await.map_err(failed)?),
+        false => None,
+    };
+    if let Some((log, _)) = &log {
+        log.register_metrics(&mut metrics.registry);
+        options.observer = Some(Arc::new(log.clone()));
+    }
+    let files = match FileSystemStorage::open_watched(opened, disk, options, progress).await {
+        Ok(files) => files,
+        Err(error) => {
+            if let Some((log, _)) = log {
+                log.close().await;
+            }
+            return Err(error);
+        }
+    };
     metrics.rejections.push(files.register_metrics(&mut metrics.registry));
+    let plain = Arc::clone(&files) as Arc<dyn VersionStorage>;
+    let (storage, audit) = match log {
+        Some((log, open)) => {
+            let audited = AuditedStorage::new(plain, log.clone(), open).await;
+            (audited as Arc<dyn VersionStorage>, Some(log))
+        }
+        None => (plain, None),
+    };
     Ok(Opened {
-        storage: Arc::clone(&files) as Arc<dyn VersionStorage>,
+        storage,
         files: Some(files),
-        ledger: Arc::new(ledger),
+        ledger,
+        audit,
         metrics,
+    })
+}
+
+/// Opens the log of changes. Returns also what was intended when the daemon ended the last time.
+async fn open_log(disk: Arc<dyn Disk>, audit: &AuditConfig) -> std::io::Result<(AuditLog, Vec<Entry>)> {
+    let options = audit_options(audit);
+    let opened = tokio::task::spawn_blocking(move || AuditLog::open(disk, options)).await;
+    let opened = opened.unwrap_or_else(|error| Err(std::io::Error::other(error)));
+    opened.map_err(|error| {
+        let reason = format!("the audit log (daemon.audit): {error}");
+        std::io::Error::new(error.kind(), reason)
     })
 }
 
 /// Returns how the storage on files is to behave.
 pub(super) fn options_of(config: &Config) -> FileSystemOptions {
     file_system_options(&config.optimizer.storage.config, &config.daemon.limits)
+}
+
+fn audit_options(audit: &AuditConfig) -> AuditOptions {
+    AuditOptions {
+        max_segment_bytes: audit.max_segment_bytes.get(),
+        max_segments: audit.max_segments,
+        on_failure: match audit.on_failure {
+            AuditFailure::Refuse => OnFailure::Refuse,
+            AuditFailure::Serve => OnFailure::Serve,
+        },
+    }
 }
 
 fn file_system_options(files: &FileStoreConfig, limits: &LimitsConfig) -> FileSystemOptions {
@@ -119,6 +173,7 @@ fn file_system_options(files: &FileStoreConfig, limits: &LimitsConfig) -> FileSy
         watch: watch_options(&files.watch),
         restart: restart_policy(&files.restart),
         drain_timeout: Duration::from_millis(limits.drain_timeout_ms),
+        observer: None,
     }
 }
 

@@ -22,6 +22,8 @@ pub enum Code {
     InvalidPromptId,
     /// A version, reference or label that breaks a rule.
     InvalidVersion,
+    /// The user behind the connection may not do this.
+    Forbidden,
     /// The prompt, version, label, job or path does not exist.
     NotFound,
     /// The path exists, but not for this method.
@@ -91,10 +93,11 @@ pub(super) struct Problem {
 
 impl Code {
     /// Every code, in the order of the statuses.
-    pub(super) const ALL: [Self; 22] = [
+    pub(super) const ALL: [Self; 23] = [
         Self::InvalidRequest,
         Self::InvalidPromptId,
         Self::InvalidVersion,
+        Self::Forbidden,
         Self::NotFound,
         Self::MethodNotAllowed,
         Self::RequestTimeout,
@@ -123,6 +126,7 @@ impl Code {
             Self::InvalidRequest => "invalid-request",
             Self::InvalidPromptId => "invalid-prompt-id",
             Self::InvalidVersion => "invalid-version",
+            Self::Forbidden => "forbidden",
             Self::NotFound => "not-found",
             Self::MethodNotAllowed => "method-not-allowed",
             Self::RequestTimeout => "request-timeout",
@@ -150,6 +154,7 @@ impl Code {
     pub const fn status(self) -> StatusCode {
         match self {
             Self::InvalidRequest | Self::InvalidPromptId | Self::InvalidVersion => StatusCode::BAD_REQUEST,
+            Self::Forbidden => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,

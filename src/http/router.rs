@@ -14,8 +14,8 @@ use super::limits::HttpLimits;
 use super::page::json_bytes;
 use super::problem::{Code, Problem};
 use super::{
-    AppState, analyze, backups, compare, guard, health, jobs, labels, openapi, prompts, rewrite, status,
-    trash, versions,
+    AppState, access, analyze, audit, backups, compare, guard, health, jobs, labels, openapi, prompts, rewrite,
+    status, trash, versions,
 };
 
 /// Makes the service that answers requests. Requests must carry the peer of their connection: [`super::serve`] adds it.
@@ -31,6 +31,7 @@ pub fn router(state: AppState) -> Router {
         .route("/openapi.json", get(describe))
         .fallback(unknown_path)
         .method_not_allowed_fallback(unknown_method)
+        .layer(from_fn_with_state(state.clone(), access::enforce))
         .layer(from_fn_with_state(state.clone(), guard::always_answer))
         .with_state(state)
 }
@@ -49,6 +50,7 @@ pub(super) fn documented_routes(
         .merge(rewrite::routes())
         .merge(jobs::routes())
         .merge(backups::routes())
+        .merge(audit::routes())
         .merge(status::routes());
     OpenApiRouter::with_openapi(openapi::frame())
         .merge(admission(work))

@@ -1,18 +1,23 @@
 //! What the handlers share.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::time::Instant;
 
 use tokio_util::sync::CancellationToken;
 
+use crate::access::Policy;
 use crate::admission::Admission;
+use crate::audit::{AuditLog, Draft};
 use crate::jobs::JobQueue;
 use crate::metrics::{Registry, Rejections};
 use crate::model::Timestamp;
 use crate::optimizer::OptimizationSettings;
+use crate::storage::{Acting, Action};
 use crate::versions::VersionManager;
 
 use super::HttpLimits;
+use super::access::{Access, Refusals};
 use super::health::Recent;
 use super::metrics::{HttpCollector, HttpMetrics};
 use super::peer::Users;
@@ -28,6 +33,10 @@ pub(super) struct Parts {
     limits: RwLock<Arc<HttpLimits>>,
     optimization: OptimizationSettings,
     users: Users,
+    policy: RwLock<Arc<Policy>>,
+    audit: OnceLock<AuditLog>,
+    audits_refusals: AtomicBool,
+    pub(super) refusals: Refusals,
     pub(super) in_flight: Admission,
     pub(super) connections: Admission,
     silences: Mutex<Vec<String>>,
@@ -57,6 +66,10 @@ impl AppState {
             limits: RwLock::new(Arc::new(limits)),
             optimization,
             users: Users::default(),
+            policy: RwLock::new(Arc::new(Policy::open())),
+            audit: OnceLock::new(),
+            audits_refusals: AtomicBool::new(false),
+            refusals: Refusals::default(),
             metrics: HttpMetrics::default(),
             registry: OnceLock::new(),
             recent: Recent::default(),
@@ -117,6 +130,51 @@ impl AppState {
     #[must_use]
     pub fn stopping(&self) -> &CancellationToken {
         &self.0.stopping
+    }
+
+    /// Says who may do what from the next request on. Without it, whoever may open the socket may do everything.
+    pub fn set_policy(&self, policy: Policy) {
+        *self.0.policy.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(policy);
+    }
+
+    pub(super) fn policy(&self) -> Arc<Policy> {
+        Arc::clone(&self.0.policy.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Says where changes are logged, so that the log can be read. Said once, at the start.
+    pub fn set_audit(&self, audit: AuditLog) {
+        let _said_before = self.0.audit.set(audit);
+    }
+
+    /// Says whether refused requests are logged there too.
+    pub fn set_audits_refusals(&self, audits: bool) {
+        self.0.audits_refusals.store(audits, Ordering::Relaxed);
+    }
+
+    /// Returns the log of changes, where there is one.
+    #[must_use]
+    pub fn audit(&self) -> Option<&AuditLog> {
+        self.0.audit.get()
+    }
+
+    pub(super) async fn audit_refusal(&self, draft: Draft) {
+        if let Some(audit) = self.audit()
+            && self.0.audits_refusals.load(Ordering::Relaxed)
+        {
+            audit.note(draft).await;
+        }
+    }
+
+    pub(super) fn refusals(&self) -> &Refusals {
+        &self.0.refusals
+    }
+
+    /// Returns what makes versions on behalf of who asks.
+    pub(super) fn versions_for(&self, access: &Access, put: Action) -> VersionManager {
+        self.0.versions.acting(Acting {
+            actor: access.actor(),
+            put,
+        })
     }
 
     pub(super) fn users(&self) -> &Users {

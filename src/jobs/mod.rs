@@ -20,6 +20,7 @@ mod ledger;
 mod limits;
 mod liveness;
 mod metrics;
+mod need;
 mod queue;
 mod record;
 mod run;
@@ -40,6 +41,7 @@ pub use kinds::{
 pub use ledger::{Ledger, LedgerContent, LedgerEntry, MemoryLedger};
 pub use limits::JobLimits;
 pub use liveness::QUEUE_ACTOR;
+pub use need::{JobNeed, Submitter};
 pub use queue::{JobCounts, JobQueue};
 pub use record::Record;
 

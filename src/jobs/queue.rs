@@ -20,6 +20,7 @@ use crate::versions::VersionManager;
 use super::actor::Message;
 use super::job::{Job, StopReason};
 use super::kinds::{Order, Plan};
+use super::need::Submitter;
 use super::run::STOP_GRACE;
 use super::shared::{MAX_CALLS, Shared};
 use super::supervisor::{self, Supervisor};
@@ -82,12 +83,26 @@ impl JobQueue {
     /// # Errors
     /// `invalid-request`, `invalid-document`, `payload-too-large`, `busy`, `unavailable`, or what the disk says.
     pub async fn submit(&self, request: JobRequest, author: Author) -> Result<JobView, JobError> {
+        self.submit_for(request, Submitter::unrestricted(author)).await
+    }
+
+    /// As [`Self::submit`], for somebody who may not do everything. Their rights as they are now count until the job ends.
+    ///
+    /// # Errors
+    /// As [`Self::submit`]; `forbidden`.
+    pub async fn submit_for(
+        &self,
+        request: JobRequest,
+        Submitter { author, rights }: Submitter,
+    ) -> Result<JobView, JobError> {
         self.check_open()?;
         let order = Order::read(request)?;
+        order.check_rights(&rights).map_err(JobError::Forbidden)?;
         order.check(&self.shared.manager).await?;
         let place = self.take_place()?;
         let kind = order.kind();
         let plan = self.prepare(order).await?;
+        plan.need().check(&rights).map_err(JobError::Forbidden)?;
         self.check_open()?;
         let view = state::submitted(&JobId::generate(), kind, author, Timestamp::now());
         let (shared, record) = (Arc::clone(&self.shared), Record::new(view, 0, Some(plan)));
@@ -113,7 +128,19 @@ impl JobQueue {
         state: Option<JobState>,
         limit: usize,
     ) -> (Vec<JobView>, Option<String>) {
-        self.shared.table.page(after, state, limit)
+        self.list_those(after, state, limit, |_| true)
+    }
+
+    /// As [`Self::list`], of those jobs that fit.
+    #[must_use]
+    pub fn list_those(
+        &self,
+        after: Option<&str>,
+        state: Option<JobState>,
+        limit: usize,
+        fits: impl Fn(&JobView) -> bool,
+    ) -> (Vec<JobView>, Option<String>) {
+        self.shared.table.page(after, state, limit, fits)
     }
 
     /// Waits until a job has ended, but no longer than given; returns it as it then is.

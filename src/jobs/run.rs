@@ -7,13 +7,13 @@ use serde_json::Value;
 use tokio::task::{JoinError, JoinHandle};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until};
 
-use super::Record;
 use super::job::{Job, StopReason};
 use super::kinds::{Context, JobFailure, Plan};
 use super::shared::Shared;
 use super::state::Step;
+use super::{JobKind, Record};
 use crate::metrics::Limit;
-use crate::storage::StorageError;
+use crate::storage::{Acting, Action, Actor, StorageError};
 
 /// How often a running job may show how far it is.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(200);
@@ -107,7 +107,7 @@ async fn begin(shared: &Shared, job: &Job) -> Result<Plan, NotBegun> {
 /// Does the work and returns what came of it. Stops it when it is asked to, or takes too long.
 async fn work(shared: &Shared, job: &Job, plan: Plan) -> Step {
     let context = Context {
-        manager: shared.manager.clone(),
+        manager: shared.manager.acting(acting(job)),
         author: job.author(),
         job_id: job.id.clone(),
         progress: Arc::clone(&job.progress),
@@ -137,6 +137,18 @@ async fn work(shared: &Shared, job: &Job, plan: Plan) -> Step {
             }
             _ = ticks.tick() => job.publish_progress(),
         }
+    }
+}
+
+/// Says on whose behalf the job works.
+fn acting(job: &Job) -> Acting {
+    let kind = JobKind::parse(&job.view().kind);
+    Acting {
+        actor: Actor {
+            job_id: Some(job.id.to_string()),
+            ..Actor::of(job.author())
+        },
+        put: kind.map_or(Action::Save, JobKind::puts),
     }
 }
 

@@ -52,6 +52,7 @@ impl Table {
         after: Option<&str>,
         state: Option<JobState>,
         limit: usize,
+        fits: impl Fn(&JobView) -> bool,
     ) -> (Vec<JobView>, Option<String>) {
         let end = after.map_or(Bound::Unbounded, Bound::Excluded);
         let jobs = self.read();
@@ -59,8 +60,10 @@ impl Table {
             .range::<str, _>((Bound::Unbounded, end))
             .rev()
             .map(|(_, job)| job)
-            .filter(|job| state.is_none_or(|state| job.state() == state));
-        let page: Vec<JobView> = found.by_ref().take(limit).map(|job| job.view()).collect();
+            .filter(|job| state.is_none_or(|state| job.state() == state))
+            .map(|job| job.view())
+            .filter(|view| fits(view));
+        let page: Vec<JobView> = found.by_ref().take(limit).collect();
         let more = found.next().is_some();
         let last = page.last().filter(|_| more).map(|view| view.job_id.clone());
         (page, last)

@@ -6,6 +6,7 @@
 //! What every backend promises: an answer to a write means that the write is done for good; a read never waits for a
 //! write; a version's content never changes through this interface; a number once used is never chosen again.
 
+mod acting;
 mod backup;
 mod entry;
 mod error;
@@ -28,6 +29,7 @@ use async_trait::async_trait;
 
 use crate::model::{Author, Label, PromptId, Version};
 
+pub use acting::{Acting, Action, Actor};
 pub use backup::{
     BackupCheck, BackupCounts, BackupForm, BackupInventory, BackupReport, BackupRequest, BackupSummary,
     RestoreReport, RestoreRequest, RestoreScope,
@@ -262,6 +264,12 @@ pub trait VersionStorage: Send + Sync + std::fmt::Debug + 'static {
     /// What the disk says.
     async fn backups(&self) -> Result<Vec<BackupSummary>, StorageError> {
         Err(StorageError::no_disk())
+    }
+
+    /// Returns this storage as used by somebody for something, where the storage keeps a log of that; `None` where nothing
+    /// is kept, and everybody uses the same.
+    fn acting(&self, _acting: Acting) -> Option<Arc<dyn VersionStorage>> {
+        None
     }
 
     /// Returns one JSON object of everything an operator asks about the storage.

@@ -16,6 +16,8 @@
 
 mod harness;
 
+mod access;
+mod audit;
 mod backups;
 mod bad_input;
 mod by_hand;

@@ -1,6 +1,7 @@
 //! The verbs, one file each.
 
 mod analyze;
+mod audit;
 mod backup;
 mod bench;
 mod collect;
@@ -65,6 +66,7 @@ pub(super) enum Verb {
     Job(job::JobArgs),
     Verify(verify::VerifyArgs),
     Collect(collect::CollectArgs),
+    Audit(audit::AuditArgs),
     Status(status::StatusArgs),
     Doctor(doctor::DoctorArgs),
     Metrics(metrics::MetricsArgs),
@@ -109,6 +111,7 @@ impl Verb {
             Self::Job(args) => job::run(args, session).await,
             Self::Verify(args) => verify::run(args, session).await,
             Self::Collect(args) => collect::run(args, session).await,
+            Self::Audit(args) => audit::run(args, session).await,
             Self::Status(args) => status::run(args, session).await,
             Self::Doctor(args) => doctor::run(args, session).await,
             Self::Metrics(args) => metrics::run(args, session).await,

@@ -9,7 +9,7 @@ mod optimization;
 mod storage;
 
 pub use kind::KeyKind;
-pub(super) use kind::Problem;
+pub(super) use kind::{Problem, is_account};
 
 use serde_json::Value;
 

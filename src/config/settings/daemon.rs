@@ -1,10 +1,14 @@
 //! The section `daemon`.
 
+mod access;
+
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
 use crate::config::{ByteSize, SocketMode};
+
+pub use access::{AccessConfig, AccessRule, AuditConfig, AuditFailure};
 
 /// The daemon: socket, limits, logging.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -14,6 +18,10 @@ pub struct DaemonConfig {
     pub socket: Option<PathBuf>,
     /// The permission bits of the socket file.
     pub socket_mode: SocketMode,
+    /// Who may do what.
+    pub access: AccessConfig,
+    /// The log of every change.
+    pub audit: AuditConfig,
     /// What one client, and all clients together, may ask for.
     pub limits: LimitsConfig,
     /// Whether the parts of the daemon still answer.

@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 use crate::optimizer::OptimizationSettings;
 
 pub use daemon::{
-    ColorChoice, DaemonConfig, LimitsConfig, LogFormat, LogLevel, LoggingConfig, WatchdogConfig,
+    AccessConfig, AccessRule, AuditConfig, AuditFailure, ColorChoice, DaemonConfig, LimitsConfig, LogFormat,
+    LogLevel, LoggingConfig, WatchdogConfig,
 };
 pub use storage::{
     ExternalEdit, FileStoreConfig, RestartConfig, RetentionConfig, ScrubConfig, StorageBackend,

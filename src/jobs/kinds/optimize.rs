@@ -13,7 +13,8 @@ use super::import::{FoundPrompt, ImportOrder, ImportPlan};
 use super::import_result::FailedPrompt;
 use super::optimize_result::{CandidateReport, OptimizeResult, OptimizedPrompt, ScoreReport};
 use super::retry::Retries;
-use super::{Context, JobError, JobFailure, JobLimits, Params};
+use super::{Context, JobError, JobFailure, JobLimits, JobNeed, Params};
+use crate::access::Role;
 use crate::http::wire::RewriteSettings;
 use crate::model::{OptimizationStrategy, PromptId, Version};
 use crate::optimizer::OptimizationSettings;
@@ -60,6 +61,11 @@ impl OptimizeOrder {
         })
     }
 
+    /// Returns the role that the author needs on the prompts: candidates are written, unless nothing is to be kept.
+    pub(super) const fn role(&self) -> Role {
+        role(self.dry_run)
+    }
+
     /// Finds the prompts in the document and fixes the settings.
     pub(super) fn prepare(self, limits: &JobLimits) -> Result<OptimizePlan, JobError> {
         let strategies = (!self.strategies.is_empty()).then_some(self.strategies);
@@ -78,10 +84,19 @@ impl OptimizeOrder {
 }
 
 impl OptimizePlan {
+    /// Returns what the author of the job must be allowed to do.
+    pub(super) fn need(&self) -> JobNeed {
+        JobNeed::On(role(self.dry_run), self.document.ids())
+    }
+
     /// Returns what the ids of the prompts begin with.
     pub(super) fn workflow(&self) -> &str {
         self.document.workflow()
     }
+}
+
+const fn role(dry_run: bool) -> Role {
+    if dry_run { Role::Read } else { Role::Write }
 }
 
 /// What every prompt is worked on with.

@@ -12,6 +12,7 @@ mod liveness;
 mod mend;
 mod metrics;
 mod observe;
+mod observer;
 mod options;
 mod reads;
 mod recovery;
@@ -41,6 +42,7 @@ use runtime::atomic::Ordering;
 use runtime::{Address, Mutex, Semaphore, watch};
 
 pub use disk::{DiskLimits, OpenError};
+pub use observer::{Observation, StoreObserver};
 pub use options::{ExternalEdit, FileSystemOptions, RestartPolicy, ScrubOptions, WatchMode, WatchOptions};
 pub use recovery::Recovery;
 

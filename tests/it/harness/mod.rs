@@ -6,6 +6,7 @@ mod dice;
 mod manager;
 mod mount;
 mod nobody;
+mod users;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -20,6 +21,7 @@ pub use data::shared_data;
 pub use dice::Dice;
 pub use manager::Manager;
 pub use mount::SmallDisk;
+pub use users::User;
 
 /// Nothing in these tests may take longer.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -36,6 +38,8 @@ pub struct Host {
     pub arguments: Vec<String>,
     /// More environment for the daemon.
     pub environment: Vec<(String, String)>,
+    /// What the daemon is run by: a program and its arguments, to which the daemon's are added.
+    pub wrapper: Vec<String>,
     /// Whether the daemon runs as a user whom modes bind.
     is_nobody: bool,
 }
@@ -54,6 +58,7 @@ impl Host {
             dir,
             arguments: Vec::new(),
             environment: Vec::new(),
+            wrapper: Vec::new(),
             is_nobody: false,
         }
     }
@@ -87,6 +92,13 @@ impl Host {
     pub fn command(&self) -> Command {
         let mut command = if self.is_nobody {
             nobody::command()
+        } else if let Some((program, arguments)) = self.wrapper.split_first() {
+            let mut command = Command::new(program);
+            command
+                .args(arguments)
+                .arg(env!("CARGO_BIN_EXE_promptd"))
+                .stdin(Stdio::null());
+            command
         } else {
             let mut command = Command::new(env!("CARGO_BIN_EXE_promptd"));
             command.stdin(Stdio::null());

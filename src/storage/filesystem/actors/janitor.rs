@@ -7,9 +7,11 @@ use std::time::{Duration, Instant};
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tokio::sync::oneshot;
 
-use crate::model::{PromptId, Version};
+use crate::model::{Author, PromptId, Version};
+use crate::storage::Action;
 use crate::storage::filesystem::disk::Disk;
 use crate::storage::filesystem::work::WriteOp;
+use crate::storage::filesystem::{Observation, StoreObserver};
 use crate::storage::retention::is_older;
 
 use super::child::Shared;
@@ -192,6 +194,23 @@ fn takes_a_write(disk: &dyn Disk) -> bool {
     written.is_ok()
 }
 
+async fn tell_forgotten(observer: Arc<dyn StoreObserver>, id: PromptId, versions: Vec<Version>) {
+    let telling = tokio::task::spawn_blocking(move || {
+        for version in versions {
+            observer.observe(Observation {
+                action: Action::Forget,
+                author: Some(Author::daemon()),
+                id: id.clone(),
+                version: Some(version),
+                label: None,
+            });
+        }
+    });
+    if let Err(error) = telling.await {
+        tracing::warn!(%error, "forgotten versions could not be told of");
+    }
+}
+
 /// Forgets what lies in one shard's trash for too long.
 async fn forget_old(shared: &Shared, shard: &Arc<ShardHandle>) {
     let _waits = shared.pulses.janitor.wait();
@@ -222,12 +241,15 @@ async fn forget_old(shared: &Shared, shard: &Arc<ShardHandle>) {
         if old.is_empty() {
             continue;
         }
-        let count = old.len();
+        let (count, forgotten) = (old.len(), old.clone());
         match shard
             .write(id.clone(), WriteOp::PurgeTrashed(old), shared.write_timeout())
             .await
         {
             Ok(_) => {
+                if let Some(observer) = shared.options.observer.clone() {
+                    tell_forgotten(observer, id.clone(), forgotten).await;
+                }
                 tracing::info!(prompt_id = %id, count, "deleted versions beyond trash_max_age_days were forgotten");
             }
             Err(error) => {

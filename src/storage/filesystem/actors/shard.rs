@@ -254,6 +254,7 @@ impl ShardActorState {
             cache: Arc::clone(&self.shared.cache),
             max_batch_bytes: self.shared.options.max_batch_bytes,
             metrics: Arc::clone(&self.shared.metrics),
+            observer: self.shared.options.observer.clone(),
         };
         let myself = self.myself.clone();
         let begin = move |slot: OwnedSemaphorePermit| {

@@ -97,6 +97,11 @@ impl Disk for TimedDisk {
         Ok(Box::new(TimedFile { inner, metrics }))
     }
 
+    fn open_append(&self, path: &Path) -> io::Result<Box<dyn NewFile>> {
+        let (inner, metrics) = (self.inner.open_append(path)?, self.metrics.clone());
+        Ok(Box::new(TimedFile { inner, metrics }))
+    }
+
     fn read(&self, path: &Path, max: u64) -> io::Result<FileContent> {
         self.inner.read(path, max)
     }
@@ -169,13 +174,14 @@ mod tests {
         let mut file = disk.create_new(Path::new("f")).unwrap();
         file.write_all(b"x").unwrap();
         file.sync().unwrap();
+        disk.open_append(Path::new("f")).unwrap().sync().unwrap();
         disk.sync_dir(Path::new("")).unwrap();
         disk.sync_dir(Path::new("absent")).unwrap_err();
         let mut registry = Registry::default();
         metrics.register(&mut registry);
         let text = render(&registry).unwrap();
         for line in [
-            "promptd_fsync_duration_seconds_count{target=\"file\"} 1",
+            "promptd_fsync_duration_seconds_count{target=\"file\"} 2",
             "promptd_fsync_duration_seconds_count{target=\"directory\"} 2",
             "promptd_fsync_duration_seconds_count{target=\"file_system\"} 0",
             "promptd_fsync_failures_total{target=\"file\"} 0",

@@ -8,6 +8,7 @@ mod change;
 mod labels;
 mod look;
 mod mend;
+mod observe;
 mod plan;
 mod puts;
 mod write;
@@ -19,6 +20,7 @@ use crate::storage::{
     LabelEntry, Problem, PromptEntry, PutOutcome, PutVersion, RepairStep, SetLabel, StorageError,
 };
 
+use super::StoreObserver;
 use super::cache::{CacheKey, CachedVersion, VersionCache};
 use super::catalog::{Change, ShardCatalog};
 use super::disk::ShardDisk;
@@ -128,6 +130,8 @@ pub(super) struct WorkContext {
     pub max_batch_bytes: u64,
     /// What is measured.
     pub metrics: Arc<StorageMetrics>,
+    /// Who is told of changes that nobody asked for.
+    pub observer: Option<Arc<dyn StoreObserver>>,
 }
 
 /// What the actor has to publish.
@@ -145,6 +149,8 @@ pub(super) struct Effects {
     pub problems: Option<Vec<Problem>>,
     /// Whether the file system turned out to be read-only.
     pub saw_read_only: bool,
+    /// Whether temporary files of our own became versions, so that not all that is found was made by others.
+    pub has_settled: bool,
     /// Why the shard must recover from disk before it goes on.
     pub must_recover: Option<String>,
 }

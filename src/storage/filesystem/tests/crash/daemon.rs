@@ -169,6 +169,7 @@ impl Daemon {
             cache: Arc::clone(&self.cache),
             max_batch_bytes: 1 << 20,
             metrics: Arc::default(),
+            observer: None,
         };
         let mut effects = Effects::default();
         let answers = if ops.len() > 1 {
