@@ -33,7 +33,7 @@ use disk::{
     Disk, IndexHints, Layout, OpenedStore, RealDisk, Run, SpaceBounds, SpaceGuard, load_index, open_store,
 };
 use runtime::atomic::AtomicBool;
-#[cfg(test)]
+#[cfg(all(test, not(feature = "interleavings")))]
 use runtime::atomic::Ordering;
 use runtime::{Address, Mutex, Semaphore, watch};
 
