@@ -37,7 +37,7 @@ use disk::{
 };
 use metrics::StorageMetrics;
 use runtime::atomic::AtomicBool;
-#[cfg(test)]
+#[cfg(all(test, not(feature = "interleavings")))]
 use runtime::atomic::Ordering;
 use runtime::{Address, Mutex, Semaphore, watch};
 
