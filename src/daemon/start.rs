@@ -117,7 +117,12 @@ impl Daemon {
         };
         let retention = super::retention::start(&config.optimizer.storage.config.retention, jobs.clone());
         let optimization = config.optimizer.optimization.clone();
-        let state = AppState::new(versions, jobs.clone(), http_limits(&config.daemon.limits), optimization);
+        let state = AppState::new(
+            versions,
+            jobs.clone(),
+            http_limits(&config.daemon.limits),
+            optimization,
+        );
         if let Some(audit) = audit {
             state.set_audit(audit);
         }
@@ -289,7 +294,8 @@ fn listen(
         return Ok((listener, Socket { path, _file }));
     };
     let is_elsewhere = |configured: &PathBuf| *configured != path;
-    if config.daemon.socket.as_ref().is_some_and(is_elsewhere) || config.daemon.access.socket_group.is_some() {
+    if config.daemon.socket.as_ref().is_some_and(is_elsewhere) || config.daemon.access.socket_group.is_some()
+    {
         tracing::warn!(
             path = %path.display(),
             "the socket was passed by the service manager: daemon.socket, daemon.socket_mode and \

@@ -90,7 +90,9 @@ async fn open_files(
             return Err(error);
         }
     };
-    metrics.rejections.push(files.register_metrics(&mut metrics.registry));
+    metrics
+        .rejections
+        .push(files.register_metrics(&mut metrics.registry));
     let plain = Arc::clone(&files) as Arc<dyn VersionStorage>;
     let (storage, audit) = match log {
         Some((log, open)) => {

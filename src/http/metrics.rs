@@ -21,8 +21,8 @@ const METHODS: &[&str] = &[
 ];
 /// The statuses that this server answers with; a test holds them against the codes of errors.
 const STATUSES: &[&str] = &[
-    "200", "201", "304", "404", "204", "202", "400", "405", "408", "409", "412", "413", "415", "422", "500",
-    "503", "507", "other",
+    "200", "201", "304", "404", "204", "202", "400", "403", "405", "408", "409", "412", "413", "415", "422",
+    "500", "503", "507", "other",
 ];
 
 /// What the server measures.
@@ -128,16 +128,15 @@ impl Collector for HttpCollector {
             "Connections that were accepted",
             parts.metrics.connections.get(),
         )?;
-        let ready = parts.versions.storage().health().is_ok() && parts.jobs.health().is_ok();
         samples.gauge(
             "promptd_ready",
             "Whether every part of the store and the job queue are up, as /readyz says",
-            u64::from(ready && !parts.stopping.is_cancelled()),
+            u64::from(parts.health().is_ok() && !parts.stopping.is_cancelled()),
         )?;
         samples.gauge(
             "promptd_concerns",
             "What somebody should look at although everything is served, as /readyz lists it",
-            parts.versions.storage().concerns().len() as u64,
+            parts.concerns().len() as u64,
         )
     }
 }

@@ -14,8 +14,8 @@ use super::limits::HttpLimits;
 use super::page::json_bytes;
 use super::problem::{Code, Problem};
 use super::{
-    AppState, access, analyze, audit, backups, compare, guard, health, jobs, labels, openapi, prompts, rewrite,
-    status, trash, versions,
+    AppState, access, analyze, audit, backups, compare, guard, health, jobs, labels, openapi, prompts,
+    rewrite, status, trash, versions,
 };
 
 /// Makes the service that answers requests. Requests must carry the peer of their connection: [`super::serve`] adds it.

@@ -36,7 +36,7 @@ pub(super) struct Parts {
     policy: RwLock<Arc<Policy>>,
     audit: OnceLock<AuditLog>,
     audits_refusals: AtomicBool,
-    pub(super) refusals: Refusals,
+    refusals: Refusals,
     pub(super) in_flight: Admission,
     pub(super) connections: Admission,
     silences: Mutex<Vec<String>>,
@@ -113,11 +113,20 @@ impl AppState {
     /// Returns which parts of the daemon do not answer.
     #[must_use]
     pub fn silences(&self) -> Vec<String> {
-        self.0
-            .silences
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.0.silences()
+    }
+
+    /// Tells whether every part of the store and the job queue are up: for the status, `/readyz`, the metrics and the
+    /// watchdog alike.
+    ///
+    /// # Errors
+    /// A sentence for the operator.
+    pub fn health(&self) -> Result<(), String> {
+        self.0.health()
+    }
+
+    pub(super) fn concerns(&self) -> Vec<String> {
+        self.0.concerns()
     }
 
     /// Returns what an optimisation must reach where a request does not say.
@@ -220,5 +229,26 @@ impl AppState {
 
     pub(super) fn uptime_seconds(&self) -> u64 {
         self.0.started.elapsed().as_secs()
+    }
+}
+
+impl Parts {
+    fn silences(&self) -> Vec<String> {
+        self.silences
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Tells whether every part of the store and the job queue are up.
+    pub(super) fn health(&self) -> Result<(), String> {
+        self.versions.storage().health().and_then(|()| self.jobs.health())
+    }
+
+    /// Returns what somebody should look at although everything is served.
+    pub(super) fn concerns(&self) -> Vec<String> {
+        let mut concerns = self.silences();
+        concerns.extend(self.versions.storage().concerns());
+        concerns
     }
 }

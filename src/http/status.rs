@@ -65,9 +65,8 @@ async fn status(
         shards.insert("all".to_owned(), storage.parts().into());
     }
     let (prompts, versions) = storage.totals();
-    let down = storage.health().and_then(|()| state.jobs().health()).err();
-    let down = down.into_iter().chain(state.silences());
-    let complaints: Vec<String> = down.chain(storage.concerns()).collect();
+    let down = state.health().err();
+    let complaints: Vec<String> = down.into_iter().chain(state.concerns()).collect();
     let degraded = (!complaints.is_empty()).then(|| complaints.join("; "));
     let status = if degraded.is_none() { "ok" } else { "degraded" };
     Ok(Json(StatusView {
@@ -141,13 +140,12 @@ async fn readyz(State(state): State<AppState>) -> Response {
     if state.stopping().is_cancelled() {
         return Problem::new(Code::Unavailable, "the daemon is stopping").into_response();
     }
-    let storage = state.versions().storage();
-    match storage.health().and_then(|()| state.jobs().health()) {
+    match state.health() {
         Ok(()) => (
             StatusCode::OK,
             Json(Health {
                 status: "ready".to_owned(),
-                concerns: state.silences().into_iter().chain(storage.concerns()).collect(),
+                concerns: state.concerns(),
             }),
         )
             .into_response(),

@@ -29,10 +29,12 @@ impl JobQueue {
             .cast(supervisor::Message::Ping(reply))
             .is_ok()
             .then_some(above);
+        let queue = answer(queue, deadline).await;
+        self.shared.set_silent(matches!(queue, Answer::Silent { .. }));
         vec![
             Vital {
                 actor: QUEUE_ACTOR.to_owned(),
-                answer: answer(queue, deadline).await,
+                answer: queue,
                 steps: self.shared.steps(),
                 replaceable: true,
             },

@@ -130,6 +130,7 @@ impl JobQueue {
         let metrics = &self.shared.metrics;
         QueueActor {
             up: self.health().is_ok(),
+            silent: self.shared.is_silent(),
             restarts: metrics.restarts.get(),
             last_error: metrics
                 .last_error
@@ -171,6 +172,11 @@ impl Collector for JobCollector {
             "promptd_job_queue_up",
             "Whether jobs are being started",
             u64::from(shared.actor.borrow().is_some()),
+        )?;
+        samples.gauge(
+            "promptd_job_queue_silent",
+            "Whether the actor that starts jobs did not answer when the watchdog asked it last",
+            u64::from(shared.is_silent()),
         )?;
         samples.known_gauge(
             "promptd_backup_last_success_timestamp_seconds",

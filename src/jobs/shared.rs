@@ -43,6 +43,7 @@ pub(super) struct Shared {
     ledger: Arc<dyn Ledger>,
     closing: AtomicBool,
     steps: AtomicU64,
+    silent: AtomicBool,
     problems: Mutex<Vec<Problem>>,
 }
 
@@ -61,6 +62,7 @@ impl Shared {
             ledger,
             closing: AtomicBool::new(false),
             steps: AtomicU64::new(0),
+            silent: AtomicBool::new(false),
             problems: Mutex::default(),
         }
     }
@@ -84,6 +86,16 @@ impl Shared {
     /// Returns the steps that the actor has made.
     pub(super) fn steps(&self) -> u64 {
         self.steps.load(Ordering::Relaxed)
+    }
+
+    /// Remembers whether the actor did not answer when it was asked.
+    pub(super) fn set_silent(&self, silent: bool) {
+        self.silent.store(silent, Ordering::Relaxed);
+    }
+
+    /// Tells whether the actor did not answer when it was asked last.
+    pub(super) fn is_silent(&self) -> bool {
+        self.silent.load(Ordering::Relaxed)
     }
 
     /// Tells whether the daemon stops: then nothing starts any more.

@@ -1,4 +1,22 @@
-//! Whether the actors live: what each of them has to say when it is asked.
+//! Whether the actors live: what each of them has to say when it is asked, and what everybody is told of it.
+
+use serde::Serialize;
+
+/// How an actor is. The status and the metrics show it; the watchdog asks those that are up, and what they answer is part of
+/// it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct ActorState {
+    /// Whether it runs.
+    pub up: bool,
+    /// Whether it did not answer when the watchdog asked it last: it is busy, or hangs.
+    pub silent: bool,
+    /// How often it was started again.
+    pub restarts: u64,
+    /// Whether it failed too often and is not tried again soon.
+    pub resting: bool,
+    /// Why it last ended.
+    pub last_error: Option<String>,
+}
 
 /// How one actor did when it was asked whether it lives.
 #[derive(Debug, Clone, PartialEq, Eq)]

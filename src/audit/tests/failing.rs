@@ -173,6 +173,39 @@ async fn what_cannot_be_logged_is_not_done_and_the_log_is_whole_when_it_can_be_a
 }
 
 #[tokio::test]
+async fn what_cannot_be_logged_is_measured() {
+    let dir = tempfile::tempdir().unwrap();
+    let (log, switch) = failing(&dir, OnFailure::Serve);
+    let mut registry = crate::metrics::Registry::default();
+    log.register_metrics(&mut registry);
+    let check = |samples: &[&str]| {
+        let text = crate::metrics::render(&registry).unwrap();
+        for sample in samples {
+            assert!(text.lines().any(|line| line == *sample), "{sample} in {text}");
+        }
+    };
+    let storage = AuditedStorage::new(Arc::new(MemoryStorage::new(1 << 20)), log.clone(), Vec::new()).await;
+    let manager = VersionManager::new(storage.clone());
+    put(&manager, "one").await.unwrap();
+    check(&[
+        "promptd_audit_entries 2",
+        "promptd_audit_failing 0",
+        "promptd_audit_missed_changes_total 0",
+        "promptd_audit_queue_depth 0",
+        "promptd_audit_queue_limit 1024",
+    ]);
+    switch.write.store(true, Ordering::SeqCst);
+    put(&manager, "two").await.unwrap();
+    check(&[
+        "promptd_audit_failing 1",
+        "promptd_audit_write_failures_total 1",
+        "promptd_audit_missed_changes_total 1",
+    ]);
+    switch.write.store(false, Ordering::SeqCst);
+    storage.close().await;
+}
+
+#[tokio::test]
 async fn where_it_is_so_configured_changes_are_made_without_the_log_and_the_gap_is_logged() {
     let dir = tempfile::tempdir().unwrap();
     let (log, switch) = failing(&dir, OnFailure::Serve);

@@ -10,6 +10,9 @@ use crate::optimizer::ScoringProfile;
 pub struct QueueActor {
     /// Whether it runs.
     pub up: bool,
+    /// Whether it did not answer when the watchdog asked it last.
+    #[serde(default)]
+    pub silent: bool,
     /// How often it was started again.
     pub restarts: u64,
     /// Why it last ended.

@@ -16,6 +16,9 @@ use super::disk::Pulse;
 use super::runtime::oneshot;
 use super::{FileSystemOptions, FileSystemStorage};
 
+/// The name of the actor above all others.
+pub(super) const SUPERVISOR: &str = "storage supervisor";
+
 type Answering = Pin<Box<dyn Future<Output = bool> + Send>>;
 
 /// An actor that was asked. Without an answer to wait for there is none.
@@ -38,7 +41,17 @@ impl FileSystemStorage {
         for asked in asked {
             vitals.push(asked.vital(deadline).await);
         }
+        self.remember_silent(&vitals);
         vitals
+    }
+
+    /// What was heard is part of the state that everybody is shown.
+    fn remember_silent(&self, vitals: &[Vital]) {
+        let silent = vitals
+            .iter()
+            .filter(|vital| matches!(vital.answer, Answer::Silent { .. }))
+            .map(|vital| vital.actor.clone());
+        *self.shared.silent.lock().unwrap_or_else(PoisonError::into_inner) = silent.collect();
     }
 
     /// Has another actor started in the place of one that does not answer. `false` when there is none of this name.
@@ -69,7 +82,7 @@ impl FileSystemStorage {
         let (reply, answer) = oneshot::channel();
         let told = self.supervisor.cast(SupervisorMessage::Ping(reply)).is_ok();
         Asked {
-            actor: "storage supervisor".to_owned(),
+            actor: SUPERVISOR.to_owned(),
             pulse: None,
             answering: told.then(|| answering(async move { answer.await.is_ok() })),
         }
@@ -102,11 +115,11 @@ impl FileSystemStorage {
             .unwrap_or_else(PoisonError::into_inner)
             .clone();
         let mut asked = Vec::new();
-        let mut ask = |child: ChildId, answering| {
+        let mut ask = |child: ChildId, answering: Option<Answering>| {
             asked.push(Asked {
                 pulse: shared.pulse(&child),
                 actor: child.to_string(),
-                answering,
+                answering: answering.filter(|_| shared.runs(&child)),
             });
         };
         ask(

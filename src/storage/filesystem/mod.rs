@@ -202,6 +202,7 @@ impl FileSystemStorage {
             scrub: Mutex::default(),
             space: Mutex::new(None),
             others: Mutex::default(),
+            silent: Mutex::default(),
             problems: Mutex::new(opened.problems),
             #[cfg(test)]
             max_watches: std::sync::atomic::AtomicUsize::new(usize::MAX),

@@ -9,10 +9,12 @@ use prometheus_client::encoding::DescriptorEncoder;
 
 use crate::metrics::{Registry, Rejections, Samples};
 use crate::storage::Performance;
+use crate::storage::liveness::ActorState;
 
 use super::FileSystemStorage;
-use super::actors::{ChildStatus, Shared};
+use super::actors::{ChildId, Shared};
 use super::disk::FullCause;
+use super::liveness::SUPERVISOR;
 use super::runtime::atomic::Ordering;
 use super::runtime::spawn_blocking;
 
@@ -34,6 +36,8 @@ pub(super) struct ShardTotals {
     pub hanging: u64,
     /// They write no more until the daemon is started again.
     pub refusing: u64,
+    /// They did not answer when they were asked last.
+    pub silent: u64,
     /// Writes that wait or are being made.
     pub queue_depth: u64,
     /// The most that wait for one shard.
@@ -64,6 +68,7 @@ impl Shared {
             totals.down += u64::from(!is_up && !rests);
             totals.hanging += u64::from(shard.hangs(self.write_timeout()).is_some());
             totals.refusing += u64::from(shard.disk.refusal().is_some());
+            totals.silent += u64::from(self.is_silent(&ChildId::Shard(shard.id.clone()).to_string()));
             totals.queue_depth += depth;
             totals.deepest_queue = totals.deepest_queue.max(depth);
             totals.in_flight += state.in_flight.load(Ordering::Relaxed) as u64;
@@ -76,11 +81,21 @@ impl Shared {
     }
 
     /// Returns the name and the state of every child that is no shard.
-    pub(super) fn other_children(&self) -> Vec<(String, ChildStatus)> {
+    pub(super) fn other_children(&self) -> Vec<(String, ActorState)> {
         let others = self.others.lock().unwrap_or_else(PoisonError::into_inner);
         others
             .iter()
-            .map(|(child, status)| (child.to_string(), status.clone()))
+            .map(|(child, state)| {
+                let name = child.to_string();
+                let silent = self.is_silent(&name);
+                (
+                    name,
+                    ActorState {
+                        silent,
+                        ..state.clone()
+                    },
+                )
+            })
             .collect()
     }
 }
@@ -143,7 +158,7 @@ fn shards(shared: &Shared, samples: &mut Samples<'_>) -> Result<(), fmt::Error> 
     let totals = shared.shard_totals();
     samples.gauges(
         "promptd_shards",
-        "Shards by state; one that hangs or refuses is up as well",
+        "Shards by state; one that hangs, refuses or is silent is up as well",
         "state",
         [
             ("up", totals.up),
@@ -151,6 +166,7 @@ fn shards(shared: &Shared, samples: &mut Samples<'_>) -> Result<(), fmt::Error> 
             ("resting", totals.resting),
             ("hanging", totals.hanging),
             ("refusing", totals.refusing),
+            ("silent", totals.silent),
         ],
     )?;
     samples.gauge(
@@ -189,6 +205,16 @@ fn actors(shared: &Shared, samples: &mut Samples<'_>) -> Result<(), fmt::Error> 
         "Whether an actor of the storage runs; promptd_shards has the shards",
         "actor",
         up,
+    )?;
+    let silent = others
+        .iter()
+        .map(|(name, state)| (name.as_str(), u64::from(state.silent)));
+    let above = u64::from(shared.is_silent(SUPERVISOR));
+    samples.gauges(
+        "promptd_actor_silent",
+        "Whether an actor of the storage did not answer when the watchdog asked it last; promptd_shards has the shards",
+        "actor",
+        silent.chain([("supervisor", above)]),
     )
 }
 

@@ -7,8 +7,9 @@ use serde_json::{Map, Value, json};
 use crate::storage::VersionStorage;
 
 use super::FileSystemStorage;
-use super::actors::ShardHandle;
+use super::actors::{ChildId, ShardHandle};
 use super::disk::STORE_MOVED;
+use super::liveness::SUPERVISOR;
 use super::runtime;
 use super::runtime::atomic::Ordering;
 
@@ -67,7 +68,8 @@ impl FileSystemStorage {
             .map(|(name, status)| (name, json!(status)))
             .collect();
         let up = runtime::is_alive(&self.supervisor);
-        actors.insert("supervisor".into(), json!({"up": up}));
+        let silent = self.shared.is_silent(SUPERVISOR);
+        actors.insert("supervisor".into(), json!({"up": up, "silent": silent}));
         if let Some(Value::Object(janitor)) = actors.get_mut("janitor") {
             let tick = self.shared.metrics.janitor_tick.age();
             let seconds = tick.map(|age| age.as_secs());
@@ -80,7 +82,7 @@ impl FileSystemStorage {
         let shards = self.shared.shards.all();
         let those = |choose: &dyn Fn(&ShardHandle) -> bool| -> Vec<Value> {
             let chosen = shards.iter().filter(|shard| choose(shard));
-            chosen.map(|shard| shard.status()).collect()
+            chosen.map(|shard| self.describe_shard(shard)).collect()
         };
         let patience = self.shared.write_timeout();
         let totals = self.shared.shard_totals();
@@ -100,7 +102,16 @@ impl FileSystemStorage {
     /// Returns the state of every shard.
     pub(super) fn describe_shards(&self) -> Vec<Value> {
         let shards = self.shared.shards.all();
-        shards.iter().map(|shard| shard.status()).collect()
+        shards.iter().map(|shard| self.describe_shard(shard)).collect()
+    }
+
+    fn describe_shard(&self, shard: &ShardHandle) -> Value {
+        let mut status = shard.status();
+        if let Value::Object(status) = &mut status {
+            let name = ChildId::Shard(shard.id.clone()).to_string();
+            status.insert("silent".into(), self.shared.is_silent(&name).into());
+        }
+        status
     }
 
     fn describe_disk(&self) -> Option<Value> {

@@ -95,7 +95,7 @@ fn reason_of(code: &str) -> String {
         "64" => "its arguments are wrong",
         "73" => "the store or the socket cannot be made",
         "75" => "another promptd has the store or the socket",
-        "78" => "the configuration is refused",
+        "78" => "the configuration is refused, or names a group of the socket that is not there",
         _ => "nobody can use promptd until it runs",
     }
     .to_owned()

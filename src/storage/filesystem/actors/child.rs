@@ -1,13 +1,12 @@
 //! What the children have in common: who they are, and what all of them need.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock, PoisonError};
 use std::time::Duration;
 
 use ractor::ActorRef;
-use serde::Serialize;
 
 use crate::model::ShardId;
 use crate::storage::Problem;
@@ -20,6 +19,7 @@ use crate::storage::filesystem::metrics::StorageMetrics;
 use crate::storage::filesystem::options::{FileSystemOptions, WatchOptions};
 use crate::storage::filesystem::runtime::atomic::{AtomicBool, Ordering};
 use crate::storage::filesystem::runtime::{Address, Mutex, Semaphore, watch};
+use crate::storage::liveness::ActorState;
 
 use super::index::{IndexMessage, IndexStatus};
 use super::janitor::JanitorMessage;
@@ -50,19 +50,6 @@ impl fmt::Display for ChildId {
             Self::Janitor => f.write_str("janitor"),
         }
     }
-}
-
-/// What an operator sees of a child that is no shard.
-#[derive(Debug, Clone, Default, Serialize)]
-pub(crate) struct ChildStatus {
-    /// Whether it runs.
-    pub up: bool,
-    /// How often it was started again.
-    pub restarts: u64,
-    /// Whether it failed too often and is not tried again soon.
-    pub resting: bool,
-    /// Why it last ended.
-    pub last_error: Option<String>,
 }
 
 /// What of the options may change while the store is open.
@@ -146,7 +133,9 @@ pub(crate) struct Shared {
     /// Room on the file system as it was last seen.
     pub space: Mutex<Option<Space>>,
     /// How every child is that is no shard.
-    pub others: Mutex<BTreeMap<ChildId, ChildStatus>>,
+    pub others: Mutex<BTreeMap<ChildId, ActorState>>,
+    /// The actors that did not answer when they were asked last, by their names.
+    pub silent: Mutex<BTreeSet<String>>,
     /// What is measured.
     pub metrics: Arc<StorageMetrics>,
     /// What lies in the store itself and is not served.
@@ -202,6 +191,18 @@ impl Shared {
             ChildId::Watcher => Some(Arc::clone(&self.pulses.watcher)),
             ChildId::Janitor => Some(Arc::clone(&self.pulses.janitor)),
         }
+    }
+
+    /// Tells whether a child that is no shard runs.
+    pub(crate) fn runs(&self, child: &ChildId) -> bool {
+        let others = self.others.lock().unwrap_or_else(PoisonError::into_inner);
+        others.get(child).is_some_and(|state| state.up)
+    }
+
+    /// Tells whether an actor did not answer when it was asked last.
+    pub(crate) fn is_silent(&self, actor: &str) -> bool {
+        let silent = self.silent.lock().unwrap_or_else(PoisonError::into_inner);
+        silent.contains(actor)
     }
 
     /// Starts shards whose directories appeared.

@@ -19,7 +19,7 @@ mod watch_inbox;
 mod watcher;
 mod watches;
 
-pub(super) use child::{ChildId, ChildStatus, Pulses, Settings, Shared};
+pub(super) use child::{ChildId, Pulses, Settings, Shared};
 pub(super) use index::{IndexMessage, IndexStatus};
 pub(super) use janitor::JanitorMessage;
 #[cfg(all(test, feature = "interleavings"))]

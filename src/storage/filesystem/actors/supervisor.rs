@@ -14,8 +14,9 @@ use crate::metrics::Limit;
 use crate::model::ShardId;
 use crate::storage::filesystem::runtime::atomic::Ordering;
 use crate::storage::filesystem::runtime::{Address, Cell, address, oneshot, spawn, spawn_child};
+use crate::storage::liveness::ActorState;
 
-use super::child::{ChildId, ChildStatus, Shared};
+use super::child::{ChildId, Shared};
 use super::index::Index;
 use super::janitor::Janitor;
 use super::restart::{RestartDecision, RestartHistory};
@@ -259,8 +260,9 @@ impl SupervisorState {
         }
         let mut others = self.shared.others.lock().unwrap_or_else(PoisonError::into_inner);
         let status = others.entry(child.clone()).or_default();
-        *status = ChildStatus {
+        *status = ActorState {
             up: false,
+            silent: false,
             restarts: status.restarts + 1,
             resting: rests,
             last_error: Some(reason),

@@ -54,6 +54,9 @@ async fn an_actor_that_hangs_is_silent_and_its_successor_serves() {
         vital(&storage, &name).await.answer == Answer::Silent { waits: false }
     })
     .await;
+    let shown = storage.describe();
+    assert_eq!(shown["shards"]["busy"][0]["silent"], true, "{shown}");
+    assert_eq!(storage.shared.shard_totals().silent, 1);
     let steps = vital(&storage, &name).await.steps;
     assert_eq!(vital(&storage, &name).await.steps, steps, "it takes no steps");
     assert!(storage.replace_actor(&name));
@@ -63,6 +66,7 @@ async fn an_actor_that_hangs_is_silent_and_its_successor_serves() {
         vital(&storage, &name).await.answer == Answer::Lives
     })
     .await;
+    assert_eq!(storage.shared.shard_totals().silent, 0);
     storage.close().await;
 }
 
@@ -93,11 +97,13 @@ async fn an_index_actor_whose_disk_hangs_is_known_to_wait() {
         vital(&storage, "index").await.answer,
         Answer::Silent { waits: true }
     );
+    assert_eq!(storage.describe()["actors"]["index"]["silent"], true);
     disk.release();
     eventually("it answers", async || {
         vital(&storage, "index").await.answer == Answer::Lives
     })
     .await;
+    assert_eq!(storage.describe()["actors"]["index"]["silent"], false);
     storage.close().await;
 }
 
