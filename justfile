@@ -32,6 +32,10 @@ interleavings SIZE="short":
 crash SIZE="full" *PARTS:
     tests/faults/run.sh {{SIZE}} {{PARTS}}
 
+# Units, start, reload, watchdog, trouble, under a systemd of its own; STORIES picks some. Needs root.
+systemd *STORIES:
+    tests/systemd/run.sh {{STORIES}}
+
 # Criterion benches; NAME is storage, analysis or extraction. See CONTRIBUTING.md for the size of the store.
 bench NAME="storage":
     cargo bench --bench {{NAME}}
@@ -55,3 +59,7 @@ deny-advisories:
 # Fuzz the API of a daemon in a temporary store by its own OpenAPI document. Needs schemathesis (PyPI).
 fuzz-api EXAMPLES="200":
     tests/api/fuzz.sh {{EXAMPLES}}
+
+# The alerts, their tests, and the numbers of a real daemon after a load. Needs promtool.
+metrics:
+    tests/metrics/run.sh

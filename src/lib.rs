@@ -11,6 +11,12 @@
 #[cfg(panic = "abort")]
 compile_error!("promptd needs unwinding: a panic in one actor must not end the daemon");
 
+#[cfg(all(feature = "hang-actor", not(debug_assertions)))]
+compile_error!("hang-actor is for tests: nothing that is installed may hang when it is told to");
+
+pub mod access;
+pub mod admission;
+pub mod audit;
 pub mod cli;
 pub mod client;
 pub mod config;
@@ -22,6 +28,7 @@ mod fuzz;
 pub mod http;
 pub mod jobs;
 pub mod llm;
+pub mod metrics;
 pub mod model;
 pub mod optimizer;
 pub mod storage;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use clap::Parser;
 use promptd::config::paths::{self, Paths};
 use promptd::config::{Config, ConfigError, Sources};
+use promptd::daemon::activation::take_passed_socket;
 use promptd::daemon::signals::SignalSource;
 use promptd::daemon::{Reload, logging};
 
@@ -20,8 +21,8 @@ const LAST_CALLS: Duration = Duration::from_secs(2);
 
 /// Keeps every version of every prompt in plain files and serves them over a Unix socket.
 ///
-/// Every setting can also be given as PROMPTD__SECTION__KEY. SIGTERM stops the daemon, SIGHUP reads the log level
-/// again.
+/// Every setting can also be given as PROMPTD__SECTION__KEY. SIGTERM stops the daemon, SIGHUP reads the configuration
+/// again. Under systemd it takes the socket that is passed as "control", and tells when it is ready.
 #[derive(Debug, Parser)]
 #[command(name = "promptd", version, disable_help_subcommand = true)]
 struct Arguments {
@@ -107,7 +108,17 @@ fn run(plan: Plan) -> Result<(), (u8, String)> {
         config,
         paths,
     } = plan;
+    // First of all, while there is only one thread.
+    let (passed, strangers) = take_passed_socket()
+        .map_err(|error| (1, format!("the socket that was passed cannot be used: {error}")))?;
     let log = logging::init(&config.daemon.logging).map_err(|error| (1, error.to_string()))?;
+    if !strangers.is_empty() {
+        let names = strangers.join(", ");
+        tracing::warn!(
+            names,
+            "sockets were passed that promptd does not know: FileDescriptorName=control is its own"
+        );
+    }
     let signals = SignalSource::os().map_err(|error| (1, format!("signals cannot be received: {error}")))?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .thread_name("promptd-worker")
@@ -115,7 +126,13 @@ fn run(plan: Plan) -> Result<(), (u8, String)> {
         .build()
         .map_err(|error| (1, format!("the runtime cannot be started: {error}")))?;
     let reload = Reload::new(sources, config.clone(), log);
-    let ended = runtime.block_on(promptd::daemon::run(&config, &paths, signals, Some(reload)));
+    let ended = runtime.block_on(promptd::daemon::run(
+        &config,
+        &paths,
+        passed,
+        signals,
+        Some(reload),
+    ));
     // What hangs in a call of the system would keep the process for ever; to end it is no worse than a crash.
     runtime.shutdown_timeout(LAST_CALLS);
     ended.map_err(|error| (error.exit_code(), error.to_string()))

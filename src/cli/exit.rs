@@ -21,6 +21,8 @@ pub enum Exit {
     Unreachable = 69,
     /// It may work in a moment.
     TryAgain = 75,
+    /// The user may not do this.
+    Forbidden = 77,
     /// Interrupted from the keyboard.
     Interrupted = 130,
     /// Nobody reads the output any more.
@@ -37,6 +39,7 @@ Exit codes:
   4    conflict: something else is there already, or it has changed meanwhile
   69   promptd cannot be reached
   75   try again in a moment: promptd is busy, or a part of it is down
+  77   your user may not do this: daemon.access in the configuration of promptd says who may
   130  interrupted from the keyboard
   141  nobody reads the output any more";
 
@@ -137,6 +140,7 @@ pub(crate) fn exit_of(error: &ClientError) -> Exit {
             | "edited-version"
             | "precondition-failed" => Exit::Conflict,
             "busy" | "unavailable" | "interrupted" => Exit::TryAgain,
+            "forbidden" => Exit::Forbidden,
             "invalid-prompt-id" | "invalid-version" | "invalid-request" => Exit::Usage,
             _ => Exit::Failure,
         },
@@ -206,6 +210,7 @@ mod tests {
         for code in ["busy", "unavailable", "interrupted"] {
             check(code, Exit::TryAgain);
         }
+        check("forbidden", Exit::Forbidden);
         for code in ["invalid-prompt-id", "invalid-version", "invalid-request"] {
             check(code, Exit::Usage);
         }
@@ -217,7 +222,6 @@ mod tests {
             "corrupt-version",
             "storage-full",
             "read-only-storage",
-            "forbidden",
             "a-code-of-a-later-version",
         ] {
             check(code, Exit::Failure);

@@ -14,6 +14,7 @@ mod deliver;
 mod editor;
 mod environment;
 mod exit;
+mod field;
 mod files;
 #[cfg(test)]
 mod fuzz;

@@ -16,19 +16,30 @@ pub(crate) struct Session {
     /// Where data and talk go.
     pub(crate) console: Console,
     socket: PathBuf,
+    sockets_tried: Vec<PathBuf>,
 }
 
 impl Session {
     /// Begins a run; `socket` is `--socket`.
     pub(crate) fn new(env: Environment, console: Console, socket: Option<&Path>) -> Self {
         let candidates = client_socket_candidates(socket, env.vars());
-        let socket = first_socket(candidates, Path::exists);
-        Self { env, console, socket }
+        let socket = first_socket(candidates.clone(), Path::exists);
+        Self {
+            env,
+            console,
+            socket,
+            sockets_tried: candidates,
+        }
     }
 
     /// Talks to another daemon from now on.
     pub(crate) fn connect_to(&mut self, socket: PathBuf) {
         self.socket = socket;
+    }
+
+    /// Returns where the socket was looked for.
+    pub(crate) fn sockets_tried(&self) -> &[PathBuf] {
+        &self.sockets_tried
     }
 
     /// Returns a client of the daemon, with a connection of its own.

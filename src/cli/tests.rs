@@ -39,7 +39,10 @@ fn the_help_shows_verbs_examples_and_options() {
       job          List, follow and cancel long work of the daemon
       verify       Read every version in the store and report what is not as it should be
       collect      Move old versions to the trash, and forget what lies there for long
+      audit        Show who changed what and when, and check that the log of it is whole
       status       Show how promptd is: state, store, cache, queues, limits
+      doctor       Find and explain what is wrong with this installation of promptd
+      metrics      Print the numbers of promptd in the text format of Prometheus
       config       Print, check and migrate the configuration of promptd
       bench        Measure how fast promptd is here, through its real socket
       demo         See promptd at work: import, change, compare, label, roll back, crash, recover

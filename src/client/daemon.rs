@@ -3,7 +3,7 @@
 use hyper::{Method, StatusCode};
 use serde_json::Value;
 
-use crate::http::wire::{AnalyzeRequest, RewriteRequest, StatusView};
+use crate::http::wire::{AnalyzeRequest, OptimizerHealth, RewriteRequest, StatusView};
 use crate::model::PromptAnalysis;
 use crate::optimizer::ScoringProfile;
 use crate::optimizer::cycle::Outcome;
@@ -57,6 +57,32 @@ impl Client {
     /// Why it could not be asked.
     pub async fn status_json(&self) -> Result<Value, ClientError> {
         self.call(Call::get(&["v1", "status"])).await?.json()
+    }
+
+    /// As [`Self::status_json`], with the state of every shard in `storage.shards.all`.
+    ///
+    /// # Errors
+    /// Why it could not be asked.
+    pub async fn status_json_with_shards(&self) -> Result<Value, ClientError> {
+        let call = Call::get(&["v1", "status"]).query("shards", Some("all"));
+        self.call(call).await?.json()
+    }
+
+    /// Returns every number of the daemon, in the text format of Prometheus.
+    ///
+    /// # Errors
+    /// Why it could not be asked.
+    pub async fn metrics(&self) -> Result<String, ClientError> {
+        let answer = self.call(Call::get(&["metrics"])).await?;
+        String::from_utf8(answer.body.into()).map_err(|error| ClientError::malformed(&error))
+    }
+
+    /// Returns how the optimiser is, and what it depends on.
+    ///
+    /// # Errors
+    /// `unavailable` when it does not work, or why it could not be asked.
+    pub async fn optimizer_health(&self) -> Result<OptimizerHealth, ClientError> {
+        self.call(Call::get(&["health", "optimizer"])).await?.json()
     }
 
     /// Tells whether the daemon is alive.

@@ -9,6 +9,7 @@
 //! process, or when it only reads.
 
 mod answer;
+mod audit;
 mod backups;
 mod call;
 mod connection;
@@ -35,6 +36,7 @@ use hyper::Method;
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
+pub use audit::AuditFilter;
 pub use daemon::Readiness;
 pub use document::{Document, Stored};
 pub use error::{ClientError, Problem};

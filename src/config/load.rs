@@ -119,7 +119,7 @@ fn add_section(layers: &mut Layers, file: &Path, section: &str, node: &Node) -> 
         if let Some(key) = keys::find(&path) {
             let value = match &member.value.content {
                 Content::Scalar(scalar) => accept(key, scalar, &at)?,
-                Content::List(items) if matches!(key.kind, KeyKind::Choices(_)) => {
+                Content::List(items) if matches!(key.kind, KeyKind::Choices(_) | KeyKind::Rules) => {
                     accept_list(key, items, &at)?
                 }
                 other => return Err(wrong_type(at, &path, &key.kind, describe(other))),
@@ -234,17 +234,8 @@ fn accept(key: &Key, scalar: &Scalar, at: &Origin) -> Result<Value, ConfigError>
 }
 
 fn accept_list(key: &Key, items: &[Node], at: &Origin) -> Result<Value, ConfigError> {
-    let scalars: Option<Vec<&Scalar>> = items
-        .iter()
-        .map(|item| match &item.content {
-            Content::Scalar(scalar) => Some(scalar),
-            Content::List(_) | Content::Map(_) => None,
-        })
-        .collect();
-    let nested = || Problem::WrongType("a list with a list or section in it".to_owned());
-    scalars
-        .ok_or_else(nested)
-        .and_then(|scalars| key.kind.check_list(&scalars))
+    key.kind
+        .check_items(items)
         .map_err(|problem| refuse(key.path, key.kind, at, problem))
 }
 

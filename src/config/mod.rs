@@ -25,14 +25,15 @@ mod yaml;
 
 pub use byte_size::{ByteSize, InvalidByteSize};
 pub use error::{ConfigError, Origin};
-pub use keys::{KeyInfo, KeyKind, SectionInfo, environment_name, keys, sections};
+pub use keys::{KeyInfo, KeyKind, SectionInfo, changed_keys, environment_name, keys, sections};
 pub use load::{Sources, load};
 pub use migrate::{Change, Migration, migrate, migrate_file};
 pub use render::commented_defaults;
 pub use settings::{
-    ColorChoice, Config, DaemonConfig, EvidenceConfig, ExternalEdit, FileStoreConfig, LimitsConfig,
-    LogFormat, LogLevel, LoggingConfig, OptimizerConfig, RestartConfig, RetentionConfig, ScrubConfig,
-    StorageBackend, StorageConfig, WatchConfig, WatchMode,
+    AccessConfig, AccessRule, AuditConfig, AuditFailure, ColorChoice, Config, DaemonConfig, EvidenceConfig,
+    ExternalEdit, FileStoreConfig, LimitsConfig, LogFormat, LogLevel, LoggingConfig, OptimizerConfig,
+    RestartConfig, RetentionConfig, ScrubConfig, StorageBackend, StorageConfig, WatchConfig, WatchMode,
+    WatchdogConfig,
 };
 pub use socket_mode::{InvalidSocketMode, SocketMode};
 

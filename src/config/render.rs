@@ -236,6 +236,15 @@ mod tests {
                 r##"[a-zA-Z0-9:/'"#é-]{1,20}"##.prop_map(Value::from)
             ]
             .boxed(),
+            KeyKind::Group => prop::sample::select(vec![Value::Null, "staff".into(), "50".into()]).boxed(),
+            KeyKind::Rules => prop::sample::select(vec![
+                Value::Array(Vec::new()),
+                serde_json::json!([
+                    {"users": ["ann"], "groups": ["50"], "role": "write", "prompts": ["pay_"], "labels": null},
+                    {"users": [], "groups": ["release"], "role": "write", "prompts": null, "labels": ["production"]},
+                ]),
+            ])
+            .boxed(),
             KeyKind::Mode => prop::sample::select(vec!["0600", "0660", "0777"])
                 .prop_map(Value::from)
                 .boxed(),

@@ -4,8 +4,13 @@
 //! first line of the log to the exit. Starting opens the store, then the socket: a client that can connect is answered.
 //! Stopping goes the other way round, and nothing acknowledged is lost by it.
 
+mod access;
+pub mod activation;
 mod llm;
 pub mod logging;
+mod manager;
+mod metrics;
+mod patience;
 mod reload;
 mod retention;
 mod run;
@@ -14,6 +19,7 @@ mod start;
 mod storage;
 #[cfg(test)]
 mod tests;
+mod watchdog;
 
 pub use reload::Reload;
 pub use run::{RunError, run};

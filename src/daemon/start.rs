@@ -1,23 +1,29 @@
 //! The running daemon: what it is made of, and the order in which that starts and stops.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::net::UnixListener;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
+use crate::audit::{AuditLog, Draft, Outcome};
 use crate::config::paths::Paths;
-use crate::config::{Config, LimitsConfig};
+use crate::config::{Config, LimitsConfig, RetentionConfig};
 use crate::evidence::EvidenceRules;
 use crate::http::socket::{BindError, SocketFile};
 use crate::http::{AppState, HttpLimits, serve, socket};
 use crate::jobs::{JobError, JobLimits, JobQueue, Ledger};
-use crate::storage::VersionStorage;
-use crate::storage::filesystem::OpenError;
+use crate::storage::filesystem::{FileSystemStorage, OpenError, Recovery};
+use crate::storage::{Action, Actor, VersionStorage};
 use crate::versions::VersionManager;
 
+use super::activation::PassedSocket;
+use super::manager::StatusLine;
+use super::metrics::ConfiguredLimits;
 use super::storage::Opened;
+use super::watchdog::{Patients, Watchdog};
 
 /// The variable that names the directory of this user's sockets.
 const RUNTIME_DIR_VARIABLE: &str = "XDG_RUNTIME_DIR";
@@ -26,11 +32,28 @@ const RUNTIME_DIR_VARIABLE: &str = "XDG_RUNTIME_DIR";
 #[derive(Debug)]
 pub struct Daemon {
     storage: Arc<dyn VersionStorage>,
+    files: Option<Arc<FileSystemStorage>>,
     jobs: JobQueue,
-    socket: SocketFile,
+    state: AppState,
+    socket: Socket,
     stop_serving: oneshot::Sender<()>,
     server: JoinHandle<()>,
+    /// What is kept, and the task that collects the rest.
+    kept: RetentionConfig,
     retention: Option<JoinHandle<()>>,
+    /// Looks how old the newest backup is, once.
+    looking: JoinHandle<()>,
+    watchdog: Option<Watchdog>,
+    /// The numbers of the configuration, as they are shown.
+    limits: ConfiguredLimits,
+}
+
+/// Where clients find the daemon.
+#[derive(Debug)]
+struct Socket {
+    path: PathBuf,
+    /// The socket's file, when it is ours to remove.
+    _file: Option<SocketFile>,
 }
 
 /// Why the daemon could not start. What it had opened is closed again.
@@ -48,6 +71,9 @@ pub enum StartError {
     /// The socket.
     #[error(transparent)]
     Socket(#[from] BindError),
+    /// The group of the socket.
+    #[error("daemon.access.socket_group: there is no group {0:?} on this host: make it, or name another")]
+    NoGroup(String),
 }
 
 impl Daemon {
@@ -56,8 +82,27 @@ impl Daemon {
     /// # Errors
     /// [`StartError`] says what to do.
     pub async fn start(config: &Config, paths: &Paths) -> Result<Self, StartError> {
-        let Opened { storage, ledger } = super::storage::open(config, paths).await?;
-        let limits = &config.daemon.limits;
+        Self::start_on(config, paths, None, &watch::Sender::default()).await
+    }
+
+    /// As [`Daemon::start`], on a socket that was passed, if one was; tells how far the recovery is.
+    pub(super) async fn start_on(
+        config: &Config,
+        paths: &Paths,
+        passed: Option<PassedSocket>,
+        progress: &watch::Sender<Recovery>,
+    ) -> Result<Self, StartError> {
+        let group = match &passed {
+            Some(_) => None,
+            None => socket_group(config).await?,
+        };
+        let Opened {
+            storage,
+            files,
+            ledger,
+            audit,
+            metrics,
+        } = super::storage::open(config, paths, progress).await?;
         let rules = EvidenceRules {
             min_results: config.optimizer.evidence.min_results,
         };
@@ -69,7 +114,7 @@ impl Daemon {
                 return Err(error);
             }
         };
-        let (listener, socket) = match bind(&paths.socket, config.daemon.socket_mode.bits()) {
+        let (listener, socket) = match listen(config, paths, passed, group) {
             Ok(bound) => bound,
             Err(error) => {
                 jobs.close().await;
@@ -79,32 +124,90 @@ impl Daemon {
         };
         let retention = super::retention::start(&config.optimizer.storage.config.retention, jobs.clone());
         let optimization = config.optimizer.optimization.clone();
-        let state = AppState::new(versions, jobs.clone(), http_limits(limits), optimization);
+        let state = AppState::new(
+            versions,
+            jobs.clone(),
+            http_limits(&config.daemon.limits),
+            optimization,
+        );
+        if let Some(audit) = audit {
+            state.set_audit(audit);
+        }
+        super::access::apply(&state, config).await;
+        let limits = metrics.publish(config, &jobs, &state);
+        let looking = tokio::spawn(find_last_backup(Arc::clone(&storage), jobs.clone()));
+        let version = format!("promptd {}", env!("CARGO_PKG_VERSION"));
+        note(state.audit(), Action::Start, version).await;
         let (stop_serving, told_to_stop) = oneshot::channel();
-        let server = tokio::spawn(serve(state, listener, async {
+        let server = tokio::spawn(serve(state.clone(), listener, async {
             // A sender that is gone means the same as a message.
             let _told = told_to_stop.await;
         }));
         Ok(Self {
             storage,
+            files,
             jobs,
+            state,
             socket,
             stop_serving,
             server,
+            kept: config.optimizer.storage.config.retention.clone(),
             retention,
+            looking,
+            watchdog: None,
+            limits,
         })
+    }
+
+    /// Writes into the audit log that the configuration was read again.
+    pub(super) async fn note_reload(&self, detail: String) {
+        note(self.state.audit(), Action::Reload, detail).await;
     }
 
     /// Returns where clients find the daemon.
     #[must_use]
     pub fn socket(&self) -> &Path {
-        self.socket.path()
+        &self.socket.path
     }
 
     /// Returns the storage, for what needs no request: status, health.
     #[must_use]
     pub fn storage(&self) -> &Arc<dyn VersionStorage> {
         &self.storage
+    }
+
+    /// Lets the watchdog ask every actor from now on. Without it the daemon serves as well.
+    pub(super) fn watch_over(&mut self, line: &Arc<StatusLine>, period: Duration) {
+        let patients = Patients {
+            storage: Arc::clone(&self.storage),
+            files: self.files.clone(),
+            jobs: self.jobs.clone(),
+            state: self.state.clone(),
+        };
+        match Watchdog::start(patients, line, period) {
+            Ok(watchdog) => self.watchdog = watchdog,
+            Err(error) => tracing::error!(%error, "the watchdog cannot be started"),
+        }
+    }
+
+    /// Takes what of a configuration can change without a restart: the limits, who may do what, watching, retention.
+    pub(super) async fn take(&mut self, config: &Config) {
+        self.state.set_limits(http_limits(&config.daemon.limits));
+        self.jobs.set_limits(job_limits(config)).await;
+        if let Some(files) = &self.files {
+            files.change_settings(&super::storage::options_of(config));
+        }
+        super::access::apply(&self.state, config).await;
+        self.limits.show(config);
+        let kept = &config.optimizer.storage.config.retention;
+        // The same settings begin no new pause: who reloads every day would never collect.
+        if self.kept != *kept {
+            if let Some(task) = self.retention.take() {
+                task.abort();
+            }
+            self.kept = kept.clone();
+            self.retention = super::retention::start(kept, self.jobs.clone());
+        }
     }
 
     /// Resolves when the server ends without having been told to: that is a mistake in the daemon.
@@ -119,16 +222,25 @@ impl Daemon {
     pub async fn stop(self) {
         let Self {
             storage,
+            files,
             jobs,
+            state,
             socket,
             stop_serving,
             server,
+            kept: _,
             retention,
+            looking,
+            watchdog,
+            limits: _,
         } = self;
+        looking.abort();
+        drop((watchdog, files, state));
         if let Some(task) = retention {
             task.abort();
         }
-        // New clients find nobody from here on; those that are connected are served to their end.
+        // New clients find nobody from here on, or wait in a socket that was passed until the next start; those that are
+        // connected are served to their end.
         drop(socket);
         drop(stop_serving);
         if !server.is_finished()
@@ -151,9 +263,73 @@ async fn start_jobs(
     Ok(JobQueue::start_with_model(versions.clone(), ledger, job_limits(config), model).await?)
 }
 
-fn bind(path: &Path, mode: u32) -> Result<(UnixListener, SocketFile), BindError> {
+/// The ledger forgets old jobs, and backups may have been made before there was one.
+async fn find_last_backup(storage: Arc<dyn VersionStorage>, jobs: JobQueue) {
+    match storage.backups().await {
+        Ok(backups) => {
+            let finished = backups
+                .iter()
+                .map(|backup| backup.finished_at.instant().as_second());
+            finished.for_each(|at| jobs.saw_backup(at));
+        }
+        Err(error) => tracing::debug!(%error, "it is not known how old the newest backup is"),
+    }
+}
+
+/// Finds the group of the socket, before anything is opened.
+async fn socket_group(config: &Config) -> Result<Option<u32>, StartError> {
+    let Some(name) = config.daemon.access.socket_group.clone() else {
+        return Ok(None);
+    };
+    let asked = name.clone();
+    let found = tokio::task::spawn_blocking(move || super::access::group(&asked)).await;
+    match found.ok().flatten() {
+        Some(gid) => Ok(Some(gid)),
+        None => Err(StartError::NoGroup(name)),
+    }
+}
+
+async fn note(audit: Option<&AuditLog>, action: Action, detail: String) {
+    if let Some(audit) = audit {
+        let mut draft = Draft::new(&Actor::daemon(), action, Outcome::Done);
+        draft.detail = Some(detail);
+        audit.note(draft).await;
+    }
+}
+
+/// Takes the socket that was passed, or makes one.
+fn listen(
+    config: &Config,
+    paths: &Paths,
+    passed: Option<PassedSocket>,
+    group: Option<u32>,
+) -> Result<(UnixListener, Socket), BindError> {
+    let Some(PassedSocket { listener, path }) = passed else {
+        let (listener, file) = bind(&paths.socket, config.daemon.socket_mode.bits(), group)?;
+        let path = file.path().to_owned();
+        let _file = Some(file);
+        return Ok((listener, Socket { path, _file }));
+    };
+    let is_elsewhere = |configured: &PathBuf| *configured != path;
+    if config.daemon.socket.as_ref().is_some_and(is_elsewhere) || config.daemon.access.socket_group.is_some()
+    {
+        tracing::warn!(
+            path = %path.display(),
+            "the socket was passed by the service manager: daemon.socket, daemon.socket_mode and \
+             daemon.access.socket_group are not used"
+        );
+    }
+    let listener = UnixListener::from_std(listener).map_err(|source| BindError::Io {
+        doing: "listening on",
+        path: path.clone(),
+        source,
+    })?;
+    Ok((listener, Socket { path, _file: None }))
+}
+
+fn bind(path: &Path, mode: u32, group: Option<u32>) -> Result<(UnixListener, SocketFile), BindError> {
     let private_root = std::env::var_os(RUNTIME_DIR_VARIABLE);
-    let (listener, socket) = socket::bind(path, mode, private_root.as_deref().map(Path::new))?;
+    let (listener, socket) = socket::bind(path, mode, private_root.as_deref().map(Path::new), group)?;
     let listener = UnixListener::from_std(listener).map_err(|source| BindError::Io {
         doing: "listening on",
         path: path.to_owned(),
@@ -197,7 +373,8 @@ fn job_limits(config: &Config) -> JobLimits {
 
 impl StartError {
     /// Returns the exit code of a daemon that could not start (sysexits.h): 75 when another daemon is in the way, 73 when
-    /// the store or the socket cannot be made, 78 when the language model is configured wrongly, else 1.
+    /// the store or the socket cannot be made, 78 when the language model is configured wrongly or the group of the socket
+    /// does not exist, else 1.
     #[must_use]
     pub const fn exit_code(&self) -> u8 {
         match self {
@@ -205,6 +382,7 @@ impl StartError {
             Self::Store(OpenError::Directory { .. }) | Self::Socket(_) => 73,
             Self::Llm(_) => 78,
             Self::Store(_) | Self::Jobs(_) => 1,
+            Self::NoGroup(_) => 78,
         }
     }
 }

@@ -4,56 +4,140 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::watch;
+
+use crate::audit::{AuditLog, AuditOptions, AuditedStorage, Entry, OnFailure};
 use crate::config::paths::Paths;
 use crate::config::{
-    Config, EvidenceConfig, ExternalEdit, FileStoreConfig, LimitsConfig, RestartConfig, WatchConfig,
-    WatchMode,
+    AuditConfig, AuditFailure, Config, EvidenceConfig, ExternalEdit, FileStoreConfig, LimitsConfig,
+    RestartConfig, WatchConfig, WatchMode,
 };
 use crate::jobs::{DiskLedger, Ledger, MemoryLedger};
-use crate::storage::filesystem::disk::{Disk, open_store};
+use crate::storage::filesystem::disk::{Disk, DiskMetrics, TimedDisk, open_store};
 use crate::storage::filesystem::{
-    self, DiskLimits, FileSystemOptions, FileSystemStorage, OpenError, RestartPolicy, WatchOptions,
+    self, DiskLimits, FileSystemOptions, FileSystemStorage, OpenError, Recovery, RestartPolicy, WatchOptions,
 };
 use crate::storage::memory::MemoryStorage;
 use crate::storage::{EvidenceLimits, VersionStorage};
 
+use super::metrics::Gathered;
+
 /// A storage, and where the jobs that work on it are written down.
 pub(super) struct Opened {
     pub(super) storage: Arc<dyn VersionStorage>,
+    /// The same storage, if it is one on files.
+    pub(super) files: Option<Arc<FileSystemStorage>>,
     pub(super) ledger: Arc<dyn Ledger>,
+    /// The log of changes, where there is one.
+    pub(super) audit: Option<AuditLog>,
+    pub(super) metrics: Gathered,
 }
 
 /// Opens the storage that is configured. Without a store directory everything is kept in memory.
 ///
 /// # Errors
 /// [`OpenError`] says what to do.
-pub(super) async fn open(config: &Config, paths: &Paths) -> Result<Opened, OpenError> {
+pub(super) async fn open(
+    config: &Config,
+    paths: &Paths,
+    progress: &watch::Sender<Recovery>,
+) -> Result<Opened, OpenError> {
     let files = &config.optimizer.storage.config;
     match &paths.store {
-        Some(store) => open_files(store, file_system_options(config)).await,
+        Some(store) => open_files(store, options_of(config), &config.daemon.audit, progress).await,
         None => Ok(Opened {
             storage: Arc::new(
                 MemoryStorage::new(files.max_file_bytes.get())
                     .with_evidence_limits(evidence_limits(&config.optimizer.evidence)),
             ),
+            files: None,
             ledger: Arc::new(MemoryLedger::default()),
+            audit: None,
+            metrics: Gathered::default(),
         }),
     }
 }
 
-async fn open_files(store: &Path, options: FileSystemOptions) -> Result<Opened, OpenError> {
+async fn open_files(
+    store: &Path,
+    mut options: FileSystemOptions,
+    audit: &AuditConfig,
+    progress: &watch::Sender<Recovery>,
+) -> Result<Opened, OpenError> {
     let (path, depth) = (store.to_owned(), options.shard_depth);
-    let opened = tokio::task::spawn_blocking(move || open_store(&path, depth)).await;
-    let opened = opened.map_err(|error| OpenError::Directory {
+    let failed = |source| OpenError::Directory {
         path: store.to_owned(),
-        source: std::io::Error::other(error),
-    })??;
-    let disk: Arc<dyn Disk> = Arc::clone(&opened.disk) as Arc<dyn Disk>;
-    let ledger = DiskLedger::new(Arc::clone(&disk), options.disk.min_free_bytes);
+        source,
+    };
+    let opened = tokio::task::spawn_blocking(move || open_store(&path, depth)).await;
+    let opened = opened.map_err(|error| failed(std::io::Error::other(error)))??;
+    let mut metrics = Gathered::default();
+    let syncs = DiskMetrics::default();
+    syncs.register(&mut metrics.registry);
+    let disk: Arc<dyn Disk> = Arc::new(TimedDisk::new(Arc::clone(&opened.disk) as _, syncs));
+    let ledger = Arc::new(DiskLedger::new(Arc::clone(&disk), options.disk.min_free_bytes));
+    let log = match audit.enabled {
+        true => Some(open_log(Arc::clone(&disk), audit).await.map_err(failed)?),
+        false => None,
+    };
+    if let Some((log, _)) = &log {
+        log.register_metrics(&mut metrics.registry);
+        options.observer = Some(Arc::new(log.clone()));
+    }
+    let files = match FileSystemStorage::open_watched(opened, disk, options, progress).await {
+        Ok(files) => files,
+        Err(error) => {
+            if let Some((log, _)) = log {
+                log.close().await;
+            }
+            return Err(error);
+        }
+    };
+    metrics
+        .rejections
+        .push(files.register_metrics(&mut metrics.registry));
+    let plain = Arc::clone(&files) as Arc<dyn VersionStorage>;
+    let (storage, audit) = match log {
+        Some((log, open)) => {
+            let audited = AuditedStorage::new(plain, log.clone(), open).await;
+            (audited as Arc<dyn VersionStorage>, Some(log))
+        }
+        None => (plain, None),
+    };
     Ok(Opened {
-        storage: FileSystemStorage::open_with(opened, disk, options).await?,
-        ledger: Arc::new(ledger),
+        storage,
+        files: Some(files),
+        ledger,
+        audit,
+        metrics,
     })
+}
+
+/// Opens the log of changes. Returns also what was intended when the daemon ended the last time.
+async fn open_log(disk: Arc<dyn Disk>, audit: &AuditConfig) -> std::io::Result<(AuditLog, Vec<Entry>)> {
+    let options = audit_options(audit);
+    let opened = tokio::task::spawn_blocking(move || AuditLog::open(disk, options)).await;
+    let opened = opened.unwrap_or_else(|error| Err(std::io::Error::other(error)));
+    opened.map_err(|error| {
+        let reason = format!("the audit log (daemon.audit): {error}");
+        std::io::Error::new(error.kind(), reason)
+    })
+}
+
+/// Returns how the storage on files is to behave.
+pub(super) fn options_of(config: &Config) -> FileSystemOptions {
+    file_system_options(config)
+}
+
+fn audit_options(audit: &AuditConfig) -> AuditOptions {
+    AuditOptions {
+        max_segment_bytes: audit.max_segment_bytes.get(),
+        max_segments: audit.max_segments,
+        on_failure: match audit.on_failure {
+            AuditFailure::Refuse => OnFailure::Refuse,
+            AuditFailure::Serve => OnFailure::Serve,
+        },
+    }
 }
 
 fn file_system_options(config: &Config) -> FileSystemOptions {
@@ -97,6 +181,7 @@ fn file_system_options(config: &Config) -> FileSystemOptions {
         watch: watch_options(&files.watch),
         restart: restart_policy(&files.restart),
         drain_timeout: Duration::from_millis(limits.drain_timeout_ms),
+        observer: None,
     }
 }
 

@@ -11,6 +11,7 @@ use hyper::body::Body as _;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::metrics::Limit;
 use crate::model::{DocumentError, strict_json};
 use crate::versions::VersionError;
 
@@ -36,17 +37,17 @@ impl FromRequest<AppState> for JsonBody {
     async fn from_request(request: Request, state: &AppState) -> Result<Self, Problem> {
         let limits = state.limits();
         let (max, timeout) = (limits.max_body_bytes, limits.body_timeout());
-        read_json(request, "max_body_bytes", max, timeout).await.map(Self)
+        read_json(request, Limit::Body, max, timeout).await.map(Self)
     }
 }
 
-/// Reads a JSON body. `limit` is the name of the limit, for the one who runs into it.
+/// Reads a JSON body of at most `max` bytes, which is the value of `limit`.
 ///
 /// # Errors
 /// `unsupported-media-type`, `payload-too-large`, `request-timeout`, or `invalid-request` when it is no JSON.
 pub(super) async fn read_json(
     request: Request,
-    limit: &str,
+    limit: Limit,
     max: usize,
     timeout: Duration,
 ) -> Result<Value, Problem> {
@@ -54,13 +55,13 @@ pub(super) async fn read_json(
     parse(read_bytes(request, limit, max, timeout).await?).await
 }
 
-/// Reads a body of any kind. `limit` is the name of the limit, for the one who runs into it.
+/// Reads a body of any kind, of at most `max` bytes, which is the value of `limit`.
 ///
 /// # Errors
 /// `payload-too-large`, `request-timeout`, or `invalid-request` when the connection breaks.
 pub(super) async fn read_bytes(
     request: Request,
-    limit: &str,
+    limit: Limit,
     max: usize,
     timeout: Duration,
 ) -> Result<Bytes, Problem> {
@@ -69,7 +70,7 @@ pub(super) async fn read_bytes(
     let Ok(read) = tokio::time::timeout(timeout, collect(&mut body, max)).await else {
         let millis = timeout.as_millis();
         let detail = format!("the body did not arrive within {millis} ms (body_timeout_ms)");
-        return Err(Problem::new(Code::RequestTimeout, detail));
+        return Err(Problem::over(Limit::BodyTimeout, Code::RequestTimeout, detail));
     };
     match read {
         Ok(bytes) => Ok(bytes),
@@ -77,8 +78,9 @@ pub(super) async fn read_bytes(
             if !asks_first {
                 drain(&mut body).await;
             }
-            let detail = format!("the body is larger than {max} bytes ({limit})");
-            Err(Problem::new(Code::PayloadTooLarge, detail))
+            let key = limit.key().rsplit('.').next().unwrap_or_default();
+            let detail = format!("the body is larger than {max} bytes ({key})");
+            Err(Problem::over(limit, Code::PayloadTooLarge, detail))
         }
         Err(Refusal::Broken(reason)) => Err(Problem::invalid_request(format!("reading the body: {reason}"))),
     }

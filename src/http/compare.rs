@@ -10,10 +10,12 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::model::{PromptId, PromptVersion, Version, VersionSelector};
+use crate::storage::Action;
 use crate::versions::VersionError;
 use crate::versions::compare::Comparison;
 
 use super::AppState;
+use super::access::Access;
 use super::body::{JsonBody, decode};
 use super::params::{PathParts, reference};
 use super::peer::Peer;
@@ -78,6 +80,7 @@ async fn compare(
 )]
 async fn rollback(
     State(state): State<AppState>,
+    Extension(access): Extension<Access>,
     Extension(peer): Extension<Peer>,
     path: PathParts,
     _: StrictQuery<NoParameters>,
@@ -86,7 +89,8 @@ async fn rollback(
     let id = path.prompt_id()?;
     let request: RollbackRequest = decode(&body)?;
     let to = reference(&request.to)?;
-    let created = state.versions().rollback(&id, &to, &peer.author).await?;
+    let versions = state.versions_for(&access, Action::Rollback);
+    let created = versions.rollback(&id, &to, &peer.author).await?;
     Ok(created_response(&id, &created))
 }
 
@@ -112,6 +116,7 @@ async fn rollback(
 )]
 async fn promote(
     State(state): State<AppState>,
+    Extension(access): Extension<Access>,
     Extension(peer): Extension<Peer>,
     path: PathParts,
     _: StrictQuery<NoParameters>,
@@ -120,7 +125,7 @@ async fn promote(
     let id = path.prompt_id()?;
     let request: PromoteRequest = decode(&body)?;
     let version = Version::new(&request.version).map_err(VersionError::from)?;
-    let (versions, author) = (state.versions(), &peer.author);
+    let (versions, author) = (state.versions_for(&access, Action::Promote), &peer.author);
     let created = versions.promote(&id, &version, request.force, author).await?;
     Ok(created_response(&id, &created))
 }

@@ -12,6 +12,7 @@ const VERSIONS: &str = "v~";
 const TRASH: &str = "t~";
 const JOBS: &str = "j~";
 const EVIDENCE: &str = "e~";
+const AUDIT: &str = "a~";
 
 /// The cursor after a prompt.
 pub(super) fn after_prompt(id: &PromptId) -> String {
@@ -57,6 +58,21 @@ pub(super) fn read_trashed(cursor: &str) -> Result<(PromptId, Version), Problem>
         (Ok(id), Ok(version)) => Ok((id, version)),
         _ => Err(refuse()),
     }
+}
+
+/// The cursor after an entry of the audit log.
+pub(super) fn after_entry(seq: u64) -> String {
+    format!("{AUDIT}{seq}")
+}
+
+/// Reads a cursor of the audit log.
+///
+/// # Errors
+/// `invalid-request` when it is none.
+pub(super) fn read_entry(cursor: &str) -> Result<u64, Problem> {
+    let seq = cursor.strip_prefix(AUDIT).ok_or_else(refuse)?;
+    let is_number = seq.bytes().all(|byte| byte.is_ascii_digit());
+    is_number.then(|| seq.parse().ok()).flatten().ok_or_else(refuse)
 }
 
 /// The cursor after a job.

@@ -1,18 +1,22 @@
 //! `/v1/evidence` and `/v1/prompts/{id}/versions/{version}/evidence`: test results of versions.
 
-use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, header};
+use axum::{Extension, Json};
 use bytes::Bytes;
 use serde::Deserialize;
 use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::access::Role;
 use crate::evidence::{Batch, Figures, LineProblems, TargetedResult, lines, table};
+use crate::metrics::Limit;
 use crate::model::{PromptId, Version, VersionSelector};
+use crate::storage::Action;
 use crate::versions::VersionEvidence;
 
+use super::access::Access;
 use super::body::{decode, is_json, parse_json, read_bytes, refuse_encoding};
 use super::params::PathParts;
 use super::problem::{Code, Problem};
@@ -66,15 +70,21 @@ enum Form {
 )]
 async fn add(
     State(state): State<AppState>,
+    Extension(access): Extension<Access>,
     StrictQuery(query): StrictQuery<AddQuery>,
     request: Request,
 ) -> Result<Json<EvidenceReceipt>, Problem> {
     let form = form_of(request.headers())?;
     let limits = state.limits();
     let (max, timeout) = (limits.max_body_bytes, limits.body_timeout());
-    let bytes = read_bytes(request, "max_body_bytes", max, timeout).await?;
+    let bytes = read_bytes(request, Limit::Body, max, timeout).await?;
     let (unit, results) = read(form, bytes, query).await?;
-    let done = state.versions().add_evidence(unit, results).await?;
+    for result in &results {
+        let right = access.rights.need_on(Role::Write, result.prompt_id.as_str());
+        access.demand(&state, right).await?;
+    }
+    let versions = state.versions_for(&access, Action::AddEvidence);
+    let done = versions.add_evidence(unit, results).await?;
     Ok(Json(EvidenceReceipt::of(&done)))
 }
 
@@ -157,7 +167,7 @@ async fn get(
     StrictQuery(query): StrictQuery<PageQuery>,
 ) -> Result<Json<EvidencePage>, Problem> {
     let (prompt_id, selector) = (path.prompt_id()?, path.reference()?);
-    let limit = page_items(query.limit, state.limits())?;
+    let limit = page_items(query.limit, &state.limits())?;
     let before = query.cursor.as_deref().map_or(Ok(0), cursor::read_evidence)?;
     let (version, results) = state.versions().evidence(&prompt_id, &selector).await?;
     let figures = Figures::of(&results);

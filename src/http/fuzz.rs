@@ -103,7 +103,12 @@ fuzz_target!(
                 return;
             };
             let author = Author::daemon();
-            request.extensions_mut().insert(peer::Peer { author });
+            request.extensions_mut().insert(peer::Peer {
+                author,
+                principal: crate::access::Principal::default(),
+                gid: 0,
+                pid: None,
+            });
             // These wait by design, as long as the client wants.
             let path = request.uri().to_string();
             if path.contains("wait=") || path.contains("events") {

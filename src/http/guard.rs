@@ -4,11 +4,13 @@ use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use axum::extract::{Request, State};
+use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use tokio::time::Instant;
+
+use crate::metrics::Limit;
 
 use super::AppState;
 use super::problem::{Code, Problem};
@@ -17,6 +19,7 @@ use super::wire::REVISION_HEADER;
 /// The outermost layer: whatever happens below, there is an answer, and it carries the revision of the store.
 pub(super) async fn always_answer(State(state): State<AppState>, request: Request, next: Next) -> Response {
     let started = Instant::now();
+    let route = request.extensions().get::<MatchedPath>().cloned();
     let (method, uri) = (request.method().clone(), request.uri().clone());
     let answered = CatchPanic(Box::pin(next.run(request))).await;
     let mut response = answered.unwrap_or_else(|| {
@@ -25,6 +28,11 @@ pub(super) async fn always_answer(State(state): State<AppState>, request: Reques
     });
     stamp(&state, &mut response);
     let (status, path) = (response.status(), uri.path());
+    let (metrics, route) = (state.metrics(), route.as_ref().map(MatchedPath::as_str));
+    metrics.note(route, &method, status, started.elapsed());
+    if let Some(limit) = response.extensions().get::<Limit>() {
+        metrics.rejections.note(*limit);
+    }
     if status.is_server_error() && status != StatusCode::SERVICE_UNAVAILABLE {
         tracing::warn!(%method, path, status = status.as_u16(), "a request failed");
     } else {
@@ -46,11 +54,10 @@ pub(super) fn stamp(state: &AppState, response: &mut Response) {
 
 /// Admits at most `max_requests_in_flight` requests, and gives each its deadline.
 pub(super) async fn admit(State(state): State<AppState>, request: Request, next: Next) -> Response {
-    let Ok(_permit) = state.in_flight().try_acquire() else {
-        state.count_refused_request();
-        let max = state.limits().max_requests_in_flight;
+    let Some(_place) = state.in_flight().try_enter() else {
+        let max = state.in_flight().max();
         let detail = format!("{max} requests are being worked on (max_requests_in_flight): try again");
-        return Problem::new(Code::Busy, detail).into_response();
+        return Problem::over(Limit::RequestsInFlight, Code::Busy, detail).into_response();
     };
     let deadline = state.limits().request_timeout();
     match tokio::time::timeout(deadline, next.run(request)).await {
@@ -60,7 +67,7 @@ pub(super) async fn admit(State(state): State<AppState>, request: Request, next:
                 "timed out after {} ms (request_timeout_ms); a write may or may not be done",
                 deadline.as_millis()
             );
-            Problem::new(Code::Unavailable, detail).into_response()
+            Problem::over(Limit::RequestTimeout, Code::Unavailable, detail).into_response()
         }
     }
 }

@@ -15,8 +15,11 @@ use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::jobs::{JobError, JobId};
+use crate::jobs::{JobError, JobId, Submitter};
 
+use crate::metrics::Limit;
+
+use super::access::Access;
 use super::body::{decode, read_json};
 use super::params::PathParts;
 use super::peer::Peer;
@@ -66,15 +69,23 @@ impl From<JobError> for Problem {
 )]
 async fn submit(
     State(state): State<AppState>,
+    Extension(access): Extension<Access>,
     Extension(peer): Extension<Peer>,
     _: StrictQuery<NoParameters>,
     request: Request,
 ) -> Result<Response, Problem> {
     let limits = state.limits();
     let (max, timeout) = (limits.max_import_bytes, limits.body_timeout());
-    let body = read_json(request, "max_import_bytes", max, timeout).await?;
+    let body = read_json(request, Limit::ImportBody, max, timeout).await?;
     let request: JobRequest = decode(&body)?;
-    let job = state.jobs().submit(request, peer.author).await?;
+    let submitter = Submitter {
+        author: peer.author,
+        rights: access.rights.as_ref().clone(),
+    };
+    let job = match state.jobs().submit_for(request, submitter).await {
+        Err(JobError::Forbidden(missing)) => return Err(access.refuse(&state, &missing).await),
+        submitted => submitted?,
+    };
     let location = HeaderValue::from_str(&format!("/v1/jobs/{}", job.job_id));
     let mut response = (StatusCode::ACCEPTED, Json(job)).into_response();
     if let Ok(location) = location {
@@ -99,20 +110,21 @@ struct ListQuery {
 
 /// List jobs
 ///
-/// The newest first. Jobs that ended long ago are forgotten.
+/// The newest first: one's own, or all of them for an admin. Jobs that ended long ago are forgotten.
 #[utoipa::path(
     get, path = "/v1/jobs", tag = "jobs", operation_id = "list_jobs", params(ListQuery),
     responses((status = 200, description = "One page.", body = Page<JobView>), CommonProblems)
 )]
 async fn list(
     State(state): State<AppState>,
+    Extension(access): Extension<Access>,
     StrictQuery(query): StrictQuery<ListQuery>,
 ) -> Result<Json<Page<JobView>>, Problem> {
     let after = query.cursor.as_deref().map(cursor::read_job).transpose()?;
-    let limit = page_items(query.limit, state.limits())?;
-    let (items, next) = state
-        .jobs()
-        .list(after.as_ref().map(JobId::as_str), query.state, limit);
+    let limit = page_items(query.limit, &state.limits())?;
+    let after = after.as_ref().map(JobId::as_str);
+    let sees = |job: &JobView| access.sees_job_of(&job.author);
+    let (items, next) = state.jobs().list_those(after, query.state, limit, sees);
     let next_cursor = next.as_deref().map(cursor::after_job);
     Ok(Json(Page { items, next_cursor }))
 }
@@ -137,6 +149,7 @@ struct WaitQuery {
 )]
 async fn get(
     State(state): State<AppState>,
+    Extension(access): Extension<Access>,
     path: PathParts,
     StrictQuery(query): StrictQuery<WaitQuery>,
 ) -> Result<Json<JobView>, Problem> {
@@ -145,6 +158,7 @@ async fn get(
         return Err(Problem::invalid_request(detail));
     }
     let id = path.job_id();
+    check_seen(&state, &access, id)?;
     if query.wait > 0 {
         // A stopping daemon does not keep its clients waiting: they get the job as it is.
         tokio::select! {
@@ -168,10 +182,12 @@ async fn get(
 )]
 async fn events(
     State(state): State<AppState>,
+    Extension(access): Extension<Access>,
     path: PathParts,
     _: StrictQuery<NoParameters>,
 ) -> Result<Response, Problem> {
     let id = path.job_id();
+    check_seen(&state, &access, id)?;
     let views = state.jobs().subscribe(id).ok_or_else(|| unknown(id))?;
     let body = Body::new(EventsBody::follow(views, state.stopping().clone()));
     Ok(([(header::CONTENT_TYPE, NDJSON)], body).into_response())
@@ -191,10 +207,20 @@ async fn events(
 )]
 async fn cancel(
     State(state): State<AppState>,
+    Extension(access): Extension<Access>,
     path: PathParts,
     _: StrictQuery<NoParameters>,
 ) -> Result<Json<JobView>, Problem> {
+    check_seen(&state, &access, path.job_id())?;
     Ok(Json(state.jobs().cancel(path.job_id()).await?))
+}
+
+/// The job of somebody else is as one that does not exist.
+fn check_seen(state: &AppState, access: &Access, id: &str) -> Result<(), Problem> {
+    match state.jobs().get(id) {
+        Some(job) if !access.sees_job_of(&job.author) => Err(unknown(id)),
+        _ => Ok(()),
+    }
 }
 
 fn unknown(id: &str) -> Problem {

@@ -7,8 +7,11 @@ use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::model::{Label, PromptId};
+use crate::model::{Author, Label, PromptId, Version};
+use crate::storage::Action;
+use crate::versions::VersionManager;
 
+use super::access::Access;
 use super::body::{JsonBody, decode};
 use super::params::{PathParts, reference};
 use super::peer::Peer;
@@ -92,6 +95,7 @@ struct RemoveHeaders {
 )]
 async fn set(
     State(state): State<AppState>,
+    Extension(access): Extension<Access>,
     Extension(peer): Extension<Peer>,
     path: PathParts,
     _: StrictQuery<NoParameters>,
@@ -113,7 +117,7 @@ async fn set(
         expected.map(Some)
     };
     let entry = state
-        .versions()
+        .versions_for(&access, Action::SetLabel)
         .set_label(&id, label.clone(), &to, expected, &peer.author)
         .await?;
     Ok(Json(LabelView::of(&label, &entry)))
@@ -134,6 +138,7 @@ async fn set(
 )]
 async fn remove(
     State(state): State<AppState>,
+    Extension(access): Extension<Access>,
     Extension(peer): Extension<Peer>,
     path: PathParts,
     _: StrictQuery<NoParameters>,
@@ -142,8 +147,41 @@ async fn remove(
     let (id, label) = (path.prompt_id()?, path.label()?);
     let expected = headers::expected_version(&request_headers)?;
     state
-        .versions()
+        .versions_for(&access, Action::RemoveLabel)
         .remove_label(&id, &label, expected.as_ref(), &peer.author)
         .await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Takes the labels off a version, or off all versions of a prompt, before these are deleted with force; tells whether the
+/// deletion may still take labels with it.
+///
+/// Who may move every label of the prompt leaves that to the deletion, which does both at once. Who may not takes off what they
+/// may, one by one, and deletes without force: a guarded label that is set meanwhile then stands against it.
+pub(super) async fn release(
+    state: &AppState,
+    access: &Access,
+    versions: &VersionManager,
+    id: &PromptId,
+    version: Option<&Version>,
+    author: &Author,
+) -> Result<bool, Problem> {
+    if !access.rights.has_guards_on(id.as_str()) {
+        return Ok(true);
+    }
+    let entry = versions.prompt(id)?;
+    let pointing: Vec<(&Label, &Version)> = entry
+        .labels
+        .iter()
+        .map(|(label, target)| (label, &target.version))
+        .filter(|(_, target)| version.is_none_or(|version| version == *target))
+        .collect();
+    for (label, _) in &pointing {
+        let right = access.rights.need_label(id.as_str(), label);
+        access.demand(state, right).await?;
+    }
+    for (label, target) in pointing {
+        versions.remove_label(id, label, Some(target), author).await?;
+    }
+    Ok(false)
 }

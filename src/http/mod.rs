@@ -4,7 +4,9 @@
 //! what is asked: every answer is JSON, every error a [`ProblemDetails`], every number in [`HttpLimits`] is kept.
 //! Handlers read and write prompts through `versions` alone. Nothing here touches a disk but [`socket`].
 
+mod access;
 mod analyze;
+mod audit;
 mod backups;
 mod body;
 mod compare;
@@ -14,9 +16,11 @@ mod evidence;
 mod fuzz;
 mod guard;
 mod headers;
+mod health;
 mod jobs;
 mod labels;
 mod limits;
+mod metrics;
 mod openapi;
 mod page;
 mod params;

@@ -16,6 +16,8 @@ use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
+use crate::metrics::{Limit, Rejections};
+
 /// The turn of a connection, shared by its stream and its service: a number that only grows, three to a request.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Turn(Arc<AtomicU64>);
@@ -49,6 +51,11 @@ impl Turn {
             Phase::Busy => round + 2,
         };
         self.0.store(next, Ordering::Release);
+    }
+
+    /// Tells whether somebody serves this connection and nothing has come on it yet.
+    pub(super) fn is_new(&self) -> bool {
+        self.now().0 == 0 && Arc::strong_count(&self.0) > 1
     }
 
     /// Says that a request has arrived. The turn ends when the returned guard is dropped.
@@ -112,6 +119,7 @@ pub(super) struct PatientStream<S> {
     read_timer_for: Option<u64>,
     write_timer: Pin<Box<Sleep>>,
     write_timer_runs: bool,
+    rejections: Rejections,
 }
 
 impl<S> PatientStream<S> {
@@ -126,7 +134,23 @@ impl<S> PatientStream<S> {
             read_timer_for: None,
             write_timer: unset(),
             write_timer_runs: false,
+            rejections: Rejections::default(),
         }
+    }
+
+    /// Counts with others how often a client was out of time.
+    pub(super) fn counting(mut self, rejections: Rejections) -> Self {
+        self.rejections = rejections;
+        self
+    }
+
+    fn give_up(&self, phase: Phase) -> io::Error {
+        let limit = match phase {
+            Phase::Head => Limit::HeaderTimeout,
+            Phase::Waiting | Phase::Busy => Limit::IdleTimeout,
+        };
+        self.rejections.note(limit);
+        timed_out(phase)
     }
 
     /// Nothing has come: is the client out of time?
@@ -144,7 +168,8 @@ impl<S> PatientStream<S> {
             self.read_timer_for = Some(count);
             self.read_timer.as_mut().reset(Instant::now() + timeout);
         }
-        self.read_timer.as_mut().poll(cx).map(|()| Err(timed_out(phase)))
+        let timer = self.read_timer.as_mut().poll(cx);
+        timer.map(|()| Err(self.give_up(phase)))
     }
 
     /// Nothing could be written, or something could.
@@ -163,10 +188,8 @@ impl<S> PatientStream<S> {
                 .as_mut()
                 .reset(Instant::now() + self.idle_timeout);
         }
-        self.write_timer
-            .as_mut()
-            .poll(cx)
-            .map(|()| Err(timed_out(Phase::Busy)))
+        let timer = self.write_timer.as_mut().poll(cx);
+        timer.map(|()| Err(self.give_up(Phase::Busy)))
     }
 }
 

@@ -4,6 +4,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 
+use crate::metrics::Limit;
 use crate::model::{InvalidLabel, InvalidPromptId, InvalidVersion, InvalidVersionRef};
 use crate::storage::StorageError;
 use crate::versions::VersionError;
@@ -21,6 +22,8 @@ pub enum Code {
     InvalidPromptId,
     /// A version, reference or label that breaks a rule.
     InvalidVersion,
+    /// The user behind the connection may not do this.
+    Forbidden,
     /// The prompt, version, label, job or path does not exist.
     NotFound,
     /// The path exists, but not for this method.
@@ -92,14 +95,17 @@ pub struct ProblemDetails {
 pub(super) struct Problem {
     pub(super) code: Code,
     pub(super) detail: String,
+    /// The limit that the request ran into, when this layer keeps it.
+    pub(super) limit: Option<Limit>,
 }
 
 impl Code {
     /// Every code, in the order of the statuses.
-    pub(super) const ALL: [Self; 26] = [
+    pub(super) const ALL: [Self; 27] = [
         Self::InvalidRequest,
         Self::InvalidPromptId,
         Self::InvalidVersion,
+        Self::Forbidden,
         Self::NotFound,
         Self::MethodNotAllowed,
         Self::RequestTimeout,
@@ -132,6 +138,7 @@ impl Code {
             Self::InvalidRequest => "invalid-request",
             Self::InvalidPromptId => "invalid-prompt-id",
             Self::InvalidVersion => "invalid-version",
+            Self::Forbidden => "forbidden",
             Self::NotFound => "not-found",
             Self::MethodNotAllowed => "method-not-allowed",
             Self::RequestTimeout => "request-timeout",
@@ -163,6 +170,7 @@ impl Code {
     pub const fn status(self) -> StatusCode {
         match self {
             Self::InvalidRequest | Self::InvalidPromptId | Self::InvalidVersion => StatusCode::BAD_REQUEST,
+            Self::Forbidden => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
@@ -206,6 +214,15 @@ impl Problem {
         Self {
             code,
             detail: detail.into(),
+            limit: None,
+        }
+    }
+
+    /// Makes the problem of a request that ran into a limit. [`guard::always_answer`](super::guard) counts it.
+    pub(super) fn over(limit: Limit, code: Code, detail: impl Into<String>) -> Self {
+        Self {
+            limit: Some(limit),
+            ..Self::new(code, detail)
         }
     }
 
@@ -272,6 +289,9 @@ impl IntoResponse for Problem {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
         if self.code.is_worth_a_retry() {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        if let Some(limit) = self.limit {
+            response.extensions_mut().insert(limit);
         }
         response
     }

@@ -1,5 +1,7 @@
 //! `/v1/prompts`: what prompts there are.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::{Extension, State};
 use axum::response::{IntoResponse, Response};
@@ -8,10 +10,12 @@ use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::access::Role;
 use crate::model::{Label, PromptId, VersionSelector};
-use crate::storage::{PromptPage, StorageError};
+use crate::storage::{Action, PromptEntry, PromptPage, StorageError};
 use crate::versions::VersionError;
 
+use super::access::Access;
 use super::page::DocumentPage;
 use super::params::PathParts;
 use super::peer::Peer;
@@ -20,7 +24,7 @@ use super::query::{NoParameters, StrictQuery, page_documents, page_items};
 use super::responses::{CommonProblems, ConflictProblem, NotFoundProblem, WriteProblems};
 use super::schema::{PromptList, prompt_cursor, prompt_prefix};
 use super::wire::{DeletedVersions, Page, PromptSummary};
-use super::{AppState, cursor};
+use super::{AppState, cursor, labels};
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
@@ -48,7 +52,7 @@ struct ListQuery {
 
 /// List prompts
 ///
-/// In the order of their ids. With `label`, the items are the whole version documents that the label points at; damaged
+/// Those that may be read, in the order of their ids. With `label`, the items are the whole version documents that the label points at; damaged
 /// ones are left out (a `verify` job reports them).
 #[utoipa::path(
     get, path = "/v1/prompts", tag = "prompts", operation_id = "list_prompts", params(ListQuery),
@@ -56,13 +60,14 @@ struct ListQuery {
 )]
 async fn list(
     State(state): State<AppState>,
+    Extension(access): Extension<Access>,
     StrictQuery(query): StrictQuery<ListQuery>,
 ) -> Result<Response, Problem> {
     check_prefix(&query.prefix)?;
     let after = query.cursor.as_deref().map(cursor::read_prompt).transpose()?;
     let limit = match &query.label {
-        None => page_items(query.limit, state.limits())?,
-        Some(_) => page_documents(query.limit, state.limits())?,
+        None => page_items(query.limit, &state.limits())?,
+        Some(_) => page_documents(query.limit, &state.limits())?,
     };
     let page = PromptPage {
         prefix: query.prefix,
@@ -71,13 +76,27 @@ async fn list(
         limit: limit + 1,
     };
     match query.label {
-        None => Ok(summaries(&state, &page, limit)),
-        Some(label) => documents(&state, &page, limit, label).await,
+        None => Ok(summaries(&visible(&state, &access, page), limit)),
+        Some(label) => documents(&state, &visible(&state, &access, page), limit, label).await,
     }
 }
 
-fn summaries(state: &AppState, page: &PromptPage, limit: usize) -> Response {
-    let entries = state.versions().prompts(page);
+/// Returns the prompts of a page that may be read.
+fn visible(state: &AppState, access: &Access, mut page: PromptPage) -> Vec<Arc<PromptEntry>> {
+    let mut visible = Vec::new();
+    loop {
+        let found = state.versions().prompts(&page);
+        let is_last = found.len() < page.limit;
+        page.after = found.last().map(|entry| entry.id.clone());
+        visible.extend(found.into_iter().filter(|entry| access.reads(&entry.id)));
+        if is_last || visible.len() >= page.limit {
+            visible.truncate(page.limit);
+            return visible;
+        }
+    }
+}
+
+fn summaries(entries: &[Arc<PromptEntry>], limit: usize) -> Response {
     let items: Vec<PromptSummary> = entries
         .iter()
         .take(limit)
@@ -93,11 +112,10 @@ fn summaries(state: &AppState, page: &PromptPage, limit: usize) -> Response {
 
 async fn documents(
     state: &AppState,
-    page: &PromptPage,
+    entries: &[Arc<PromptEntry>],
     limit: usize,
     label: Label,
 ) -> Result<Response, Problem> {
-    let entries = state.versions().prompts(page);
     let selector = VersionSelector::Label(label);
     let mut documents = DocumentPage::default();
     let mut last: Option<&PromptId> = None;
@@ -188,19 +206,25 @@ struct DeleteQuery {
 )]
 async fn delete(
     State(state): State<AppState>,
+    Extension(access): Extension<Access>,
     Extension(peer): Extension<Peer>,
     path: PathParts,
     StrictQuery(query): StrictQuery<DeleteQuery>,
 ) -> Result<Json<DeletedVersions>, Problem> {
     let prompt_id = path.prompt_id()?;
+    let manager = state.versions_for(&access, Action::Delete);
     let versions = if query.purge {
-        state.versions().purge(&prompt_id, query.force).await?;
+        access
+            .demand(&state, access.rights.need_on(Role::Admin, prompt_id.as_str()))
+            .await?;
+        manager.purge(&prompt_id, query.force).await?;
         Vec::new()
     } else {
-        state
-            .versions()
-            .delete_all(&prompt_id, query.force, &peer.author)
-            .await?
+        let force = match query.force {
+            true => labels::release(&state, &access, &manager, &prompt_id, None, &peer.author).await?,
+            false => false,
+        };
+        manager.delete_all(&prompt_id, force, &peer.author).await?
     };
     Ok(Json(DeletedVersions {
         prompt_id,

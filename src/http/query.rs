@@ -5,8 +5,10 @@ use axum::http::request::Parts;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use crate::metrics::Limit;
+
 use super::HttpLimits;
-use super::problem::Problem;
+use super::problem::{Code, Problem};
 
 /// The parameters of a query. The type must refuse unknown fields.
 pub(super) struct StrictQuery<T>(pub(super) T);
@@ -40,9 +42,10 @@ pub(super) fn page_items(limit: Option<usize>, limits: &HttpLimits) -> Result<us
     match limit {
         None => Ok(limits.default_page_items),
         Some(limit) if (1..=max).contains(&limit) => Ok(limit),
-        Some(limit) => Err(Problem::invalid_request(format!(
-            "query: limit: {limit} is not between 1 and {max} (max_page_items)"
-        ))),
+        Some(limit) => {
+            let detail = format!("query: limit: {limit} is not between 1 and {max} (max_page_items)");
+            Err(Problem::over(Limit::PageItems, Code::InvalidRequest, detail))
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use utoipa::openapi::{Content, Ref, RefOr, Response, ResponseBuilder};
 
 use super::problem::{Code, PROBLEM_JSON};
 
-/// Errors of every operation below `/v1`: bad path or query, damage, mistakes, overload.
+/// Errors of every operation below `/v1`: bad path or query, want of rights, damage, mistakes, overload.
 pub(super) struct CommonProblems;
 
 /// Errors of an operation that reads a body.
@@ -31,7 +31,7 @@ pub(super) struct UnavailableProblem;
 
 impl IntoResponses for CommonProblems {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
-        problems(&[400, 500, 503])
+        problems(&[400, 403, 500, 503])
     }
 }
 

@@ -225,6 +225,11 @@ pub(super) fn evidence_cursor() -> utoipa::openapi::Object {
     cursor(EVIDENCE_CURSOR, 11, "e~100")
 }
 
+/// `cursor` of the audit log.
+pub(super) fn audit_cursor() -> utoipa::openapi::Object {
+    cursor("^a~[0-9]{1,19}$", 21, "a~42")
+}
+
 /// `prefix` of the list of prompts: what a prompt id can begin with.
 pub(super) fn prompt_prefix() -> utoipa::openapi::Object {
     text(r"^[A-Za-z0-9._-]*$", 0, 128, "Only prompts whose id begins so.").build()

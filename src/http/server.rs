@@ -14,9 +14,11 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinSet;
 use tower::ServiceExt;
+
+use crate::admission::Place;
+use crate::metrics::Limit;
 
 use super::patience::{AnswerBody, PatientStream, Turn};
 use super::peer::Peer;
@@ -28,6 +30,12 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// How long a refused client may take to send the request that is answered with `busy`.
 const REFUSAL_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// How long a client that was let in just before a stop may take to begin its request.
+const NEWCOMER_GRACE: Duration = Duration::from_millis(500);
+
+/// How often is looked whether it has.
+const NEWCOMER_LOOK: Duration = Duration::from_millis(5);
 
 /// How many clients are being refused at once; more are closed without a word.
 const MAX_REFUSALS: usize = 64;
@@ -45,6 +53,7 @@ pub async fn serve(state: AppState, listener: UnixListener, shutdown: impl Futur
     let graceful = GracefulShutdown::new();
     let mut connections = JoinSet::new();
     let mut refusals = JoinSet::new();
+    let mut newcomers: Vec<Turn> = Vec::new();
     let mut shutdown = pin!(shutdown);
     loop {
         let stream = tokio::select! {
@@ -60,18 +69,23 @@ pub async fn serve(state: AppState, listener: UnixListener, shutdown: impl Futur
                 }
             },
         };
-        match state.connections().clone().try_acquire_owned() {
-            Ok(permit) => {
+        match state.connections().try_enter() {
+            Some(place) => {
+                state.metrics().connections.inc();
+                let turn = Turn::default();
+                newcomers.retain(Turn::is_new);
+                newcomers.push(turn.clone());
                 let connection = Connection {
+                    turn,
                     state: state.clone(),
                     router: router.clone(),
                     stream,
-                    permit,
+                    place,
                 };
                 connections.spawn(connection.converse(graceful.watcher()));
             }
-            Err(_) => {
-                state.count_refused_connection();
+            None => {
+                state.metrics().rejections.note(Limit::Connections);
                 if refusals.len() < MAX_REFUSALS {
                     refusals.spawn(refuse(stream, state.clone()));
                 }
@@ -80,11 +94,29 @@ pub async fn serve(state: AppState, listener: UnixListener, shutdown: impl Futur
     }
     drop(listener);
     state.stopping().cancel();
-    drain(graceful, connections, state.limits().drain_timeout()).await;
+    let patience = state.limits().drain_timeout();
+    await_newcomers(&newcomers, patience.min(NEWCOMER_GRACE)).await;
+    if !drain(graceful, connections, patience).await {
+        state.metrics().rejections.note(Limit::DrainTimeout);
+    }
 }
 
-async fn drain(graceful: GracefulShutdown, mut connections: JoinSet<()>, patience: Duration) {
-    if tokio::time::timeout(patience, graceful.shutdown()).await.is_err() {
+/// Waits for the first requests of those who were let in a moment ago: they could not know, and whoever comes now is kept
+/// for the next daemon when the socket was passed.
+async fn await_newcomers(newcomers: &[Turn], patience: Duration) {
+    let all_have_begun = async {
+        while newcomers.iter().any(Turn::is_new) {
+            tokio::time::sleep(NEWCOMER_LOOK).await;
+        }
+    };
+    // Who says nothing for so long has not begun a request that could be lost.
+    let _silent = tokio::time::timeout(patience, all_have_begun).await.is_err();
+}
+
+/// Returns whether every connection ended by itself.
+async fn drain(graceful: GracefulShutdown, mut connections: JoinSet<()>, patience: Duration) -> bool {
+    let in_time = tokio::time::timeout(patience, graceful.shutdown()).await.is_ok();
+    if !in_time {
         let open = connections.len();
         tracing::warn!(
             open,
@@ -92,6 +124,7 @@ async fn drain(graceful: GracefulShutdown, mut connections: JoinSet<()>, patienc
         );
     }
     connections.shutdown().await;
+    in_time
 }
 
 /// One connection to be served.
@@ -99,7 +132,8 @@ struct Connection {
     state: AppState,
     router: Router,
     stream: UnixStream,
-    permit: OwnedSemaphorePermit,
+    place: Place,
+    turn: Turn,
 }
 
 impl Connection {
@@ -109,7 +143,8 @@ impl Connection {
             state,
             router,
             stream,
-            permit,
+            place,
+            turn,
         } = self;
         let peer = match state.users().peer_of(&stream).await {
             Ok(peer) => peer,
@@ -118,9 +153,10 @@ impl Connection {
                 return;
             }
         };
-        let turn = Turn::default();
-        let (header, idle) = (state.limits().header_timeout(), state.limits().idle_timeout());
-        let io = TokioIo::new(PatientStream::new(stream, turn.clone(), header, idle));
+        let limits = state.limits();
+        let (header, idle) = (limits.header_timeout(), limits.idle_timeout());
+        let stream = PatientStream::new(stream, turn.clone(), header, idle);
+        let io = TokioIo::new(stream.counting(state.metrics().rejections.clone()));
         let service = service_fn(move |request: Request<Incoming>| {
             answer(router.clone(), peer.clone(), turn.clone(), request)
         });
@@ -128,7 +164,7 @@ impl Connection {
         if let Err(error) = watcher.watch(connection).await {
             tracing::debug!(error = %error_chain(&error), "a connection ended early");
         }
-        drop(permit);
+        drop(place);
     }
 }
 

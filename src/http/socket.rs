@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{CWD, FileType, FlockOperation, Mode, OFlags, RenameFlags, Stat};
+use rustix::fs::{CWD, FileType, FlockOperation, Gid, Mode, OFlags, RenameFlags, Stat};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 
@@ -60,7 +60,7 @@ pub struct SocketFile {
     identity: (u64, u64),
 }
 
-/// Listens on a socket at `path` with the access rights `mode`.
+/// Listens on a socket at `path` with the access rights `mode`, given to the group `group` where one is named.
 ///
 /// A socket that nobody answers on is replaced; nothing else ever is. The socket appears under its path with its final
 /// rights and already listening. A missing parent directory is made, for its owner alone, when it lies under
@@ -72,6 +72,7 @@ pub fn bind(
     path: &Path,
     mode: u32,
     private_root: Option<&Path>,
+    group: Option<u32>,
 ) -> Result<(UnixListener, SocketFile), BindError> {
     let name = path
         .file_name()
@@ -94,7 +95,7 @@ pub fn bind(
         Err(error) => return Err(failed("locking", parent, error)),
     }
     let stale = is_stale(&directory, name, path)?;
-    let listener = listen(&temporary, mode)?;
+    let listener = listen(&temporary, mode, group)?;
     let placed = put_in_place(&directory, &temporary, name, path, stale);
     if placed.is_err() {
         remove(&temporary);
@@ -156,15 +157,28 @@ fn is_stale(directory: &OwnedFd, name: &std::ffi::OsStr, path: &Path) -> Result<
     }
 }
 
-fn listen(temporary: &Path, mode: u32) -> Result<OwnedFd, BindError> {
+fn listen(temporary: &Path, mode: u32, group: Option<u32>) -> Result<OwnedFd, BindError> {
     let fail = |doing, error| failed(doing, temporary, error);
     let address = SocketAddrUnix::new(temporary).map_err(|e| fail("naming", e))?;
     let listener = socket(SocketFlags::NONBLOCK).map_err(|e| fail("making a socket for", e))?;
     // Left behind by a process of the same number that was killed between two of these lines.
     remove(temporary);
     rustix::net::bind(&listener, &address).map_err(|e| fail("binding", e))?;
-    let ready = rustix::fs::chmod(temporary, Mode::from_raw_mode(mode))
-        .map_err(|e| fail("setting the rights of", e))
+    // The group first: with the rights before it, another group could connect for a moment.
+    let ready = group
+        .map_or(Ok(()), |gid| {
+            rustix::fs::chown(temporary, None, Some(Gid::from_raw(gid)))
+        })
+        .map_err(|e| {
+            fail(
+                "giving daemon.access.socket_group (the user that promptd runs as must be in it) to",
+                e,
+            )
+        })
+        .and_then(|()| {
+            let mode = Mode::from_raw_mode(mode);
+            rustix::fs::chmod(temporary, mode).map_err(|e| fail("setting the rights of", e))
+        })
         .and_then(|()| rustix::net::listen(&listener, BACKLOG).map_err(|e| fail("listening on", e)));
     if ready.is_err() {
         remove(temporary);
@@ -260,7 +274,7 @@ mod tests {
     }
 
     fn check_refused(path: &Path, message: &str) {
-        let error = bind(path, 0o660, None).unwrap_err().to_string();
+        let error = bind(path, 0o660, None, None).unwrap_err().to_string();
         assert!(error.contains(message), "{error:?} does not say {message:?}");
     }
 
@@ -268,7 +282,7 @@ mod tests {
     fn the_socket_has_its_rights_listens_and_goes_with_its_owner() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("promptd.sock");
-        let (listener, file) = bind(&path, 0o640, None).unwrap();
+        let (listener, file) = bind(&path, 0o640, None, None).unwrap();
         assert_eq!((mode_of(&path), file.path()), (0o640, path.as_path()));
         assert!(UnixStream::connect(&path).is_ok());
         assert_eq!(names(directory.path()), ["promptd.sock"]);
@@ -282,7 +296,7 @@ mod tests {
         let path = directory.path().join("promptd.sock");
         drop(UnixListener::bind(&path).unwrap());
         assert!(path.exists(), "what a killed daemon leaves behind");
-        let (_listener, _file) = bind(&path, 0o660, None).unwrap();
+        let (_listener, _file) = bind(&path, 0o660, None, None).unwrap();
         check_refused(&path, "another promptd answers on");
         assert!(UnixStream::connect(&path).is_ok(), "the first one still answers");
         assert_eq!(names(directory.path()), ["promptd.sock"]);
@@ -303,7 +317,7 @@ mod tests {
     fn a_socket_that_took_our_place_is_not_removed() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("promptd.sock");
-        let (listener, file) = bind(&path, 0o660, None).unwrap();
+        let (listener, file) = bind(&path, 0o660, None, None).unwrap();
         std::fs::rename(&path, directory.path().join("moved")).unwrap();
         let other = UnixListener::bind(&path).unwrap();
         drop((listener, file));
@@ -316,7 +330,7 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let path = root.path().join("promptd/promptd.sock");
         check_refused(&path, "does not exist");
-        let bound = bind(&path, 0o660, Some(root.path())).unwrap();
+        let bound = bind(&path, 0o660, Some(root.path()), None).unwrap();
         assert_eq!(mode_of(&root.path().join("promptd")), 0o700);
         drop(bound);
     }

@@ -1,18 +1,25 @@
 //! What the handlers share.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::time::Instant;
 
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
+use crate::access::Policy;
+use crate::admission::Admission;
+use crate::audit::{AuditLog, Draft};
 use crate::jobs::JobQueue;
+use crate::metrics::{Registry, Rejections};
 use crate::model::Timestamp;
 use crate::optimizer::OptimizationSettings;
+use crate::storage::{Acting, Action};
 use crate::versions::VersionManager;
 
 use super::HttpLimits;
+use super::access::{Access, Refusals};
+use super::health::Recent;
+use super::metrics::{HttpCollector, HttpMetrics};
 use super::peer::Users;
 
 /// What the handlers share. Cheap to clone.
@@ -20,17 +27,23 @@ use super::peer::Users;
 pub struct AppState(Arc<Parts>);
 
 #[derive(Debug)]
-struct Parts {
-    versions: VersionManager,
-    jobs: JobQueue,
-    limits: HttpLimits,
+pub(super) struct Parts {
+    pub(super) versions: VersionManager,
+    pub(super) jobs: JobQueue,
+    limits: RwLock<Arc<HttpLimits>>,
     optimization: OptimizationSettings,
     users: Users,
-    in_flight: Semaphore,
-    connections: Arc<Semaphore>,
-    refused_connections: AtomicU64,
-    refused_requests: AtomicU64,
-    stopping: CancellationToken,
+    policy: RwLock<Arc<Policy>>,
+    audit: OnceLock<AuditLog>,
+    audits_refusals: AtomicBool,
+    refusals: Refusals,
+    pub(super) in_flight: Admission,
+    pub(super) connections: Admission,
+    silences: Mutex<Vec<String>>,
+    pub(super) metrics: HttpMetrics,
+    registry: OnceLock<Registry>,
+    recent: Recent,
+    pub(super) stopping: CancellationToken,
     started_at: Timestamp,
     started: Instant,
 }
@@ -45,15 +58,21 @@ impl AppState {
         optimization: OptimizationSettings,
     ) -> Self {
         let parts = Parts {
-            in_flight: Semaphore::new(limits.max_requests_in_flight.min(Semaphore::MAX_PERMITS)),
-            connections: Arc::new(Semaphore::new(limits.max_connections.min(Semaphore::MAX_PERMITS))),
+            in_flight: Admission::new(limits.max_requests_in_flight),
+            connections: Admission::new(limits.max_connections),
+            silences: Mutex::default(),
             versions,
             jobs,
-            limits,
+            limits: RwLock::new(Arc::new(limits)),
             optimization,
             users: Users::default(),
-            refused_connections: AtomicU64::new(0),
-            refused_requests: AtomicU64::new(0),
+            policy: RwLock::new(Arc::new(Policy::open())),
+            audit: OnceLock::new(),
+            audits_refusals: AtomicBool::new(false),
+            refusals: Refusals::default(),
+            metrics: HttpMetrics::default(),
+            registry: OnceLock::new(),
+            recent: Recent::default(),
             stopping: CancellationToken::new(),
             started_at: Timestamp::now(),
             started: Instant::now(),
@@ -73,10 +92,41 @@ impl AppState {
         &self.0.jobs
     }
 
-    /// Returns the limits.
+    /// Returns the limits as they now are.
     #[must_use]
-    pub fn limits(&self) -> &HttpLimits {
-        &self.0.limits
+    pub fn limits(&self) -> Arc<HttpLimits> {
+        Arc::clone(&self.0.limits.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Changes the limits while requests are served. Connections that are open keep the times that they began with.
+    pub fn set_limits(&self, limits: HttpLimits) {
+        self.0.in_flight.set_max(limits.max_requests_in_flight);
+        self.0.connections.set_max(limits.max_connections);
+        *self.0.limits.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(limits);
+    }
+
+    /// Says which parts of the daemon do not answer, as the watchdog found them; for the status and `/readyz`.
+    pub fn set_silences(&self, silences: Vec<String>) {
+        *self.0.silences.lock().unwrap_or_else(PoisonError::into_inner) = silences;
+    }
+
+    /// Returns which parts of the daemon do not answer.
+    #[must_use]
+    pub fn silences(&self) -> Vec<String> {
+        self.0.silences()
+    }
+
+    /// Tells whether every part of the store and the job queue are up: for the status, `/readyz`, the metrics and the
+    /// watchdog alike.
+    ///
+    /// # Errors
+    /// A sentence for the operator.
+    pub fn health(&self) -> Result<(), String> {
+        self.0.health()
+    }
+
+    pub(super) fn concerns(&self) -> Vec<String> {
+        self.0.concerns()
     }
 
     /// Returns what an optimisation must reach where a request does not say.
@@ -91,31 +141,86 @@ impl AppState {
         &self.0.stopping
     }
 
+    /// Says who may do what from the next request on. Without it, whoever may open the socket may do everything.
+    pub fn set_policy(&self, policy: Policy) {
+        *self.0.policy.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(policy);
+    }
+
+    pub(super) fn policy(&self) -> Arc<Policy> {
+        Arc::clone(&self.0.policy.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Says where changes are logged, so that the log can be read. Said once, at the start.
+    pub fn set_audit(&self, audit: AuditLog) {
+        let _said_before = self.0.audit.set(audit);
+    }
+
+    /// Says whether refused requests are logged there too.
+    pub fn set_audits_refusals(&self, audits: bool) {
+        self.0.audits_refusals.store(audits, Ordering::Relaxed);
+    }
+
+    /// Returns the log of changes, where there is one.
+    #[must_use]
+    pub fn audit(&self) -> Option<&AuditLog> {
+        self.0.audit.get()
+    }
+
+    pub(super) async fn audit_refusal(&self, draft: Draft) {
+        if let Some(audit) = self.audit()
+            && self.0.audits_refusals.load(Ordering::Relaxed)
+        {
+            audit.note(draft).await;
+        }
+    }
+
+    pub(super) fn refusals(&self) -> &Refusals {
+        &self.0.refusals
+    }
+
+    /// Returns what makes versions on behalf of who asks.
+    pub(super) fn versions_for(&self, access: &Access, put: Action) -> VersionManager {
+        self.0.versions.acting(Acting {
+            actor: access.actor(),
+            put,
+        })
+    }
+
     pub(super) fn users(&self) -> &Users {
         &self.0.users
     }
 
-    pub(super) fn in_flight(&self) -> &Semaphore {
+    pub(super) fn in_flight(&self) -> &Admission {
         &self.0.in_flight
     }
 
-    pub(super) fn connections(&self) -> &Arc<Semaphore> {
+    pub(super) fn connections(&self) -> &Admission {
         &self.0.connections
     }
 
-    pub(super) fn count_refused_connection(&self) {
-        self.0.refused_connections.fetch_add(1, Ordering::Relaxed);
+    pub(super) fn metrics(&self) -> &HttpMetrics {
+        &self.0.metrics
     }
 
-    pub(super) fn count_refused_request(&self) {
-        self.0.refused_requests.fetch_add(1, Ordering::Relaxed);
+    pub(super) fn recent(&self) -> &Recent {
+        &self.0.recent
     }
 
-    pub(super) fn refused(&self) -> (u64, u64) {
-        (
-            self.0.refused_connections.load(Ordering::Relaxed),
-            self.0.refused_requests.load(Ordering::Relaxed),
-        )
+    /// Gives everything that is measured here a name in a registry, and returns the limits that were run into.
+    pub fn register_metrics(&self, registry: &mut Registry) -> Rejections {
+        registry.register_collector(Box::new(HttpCollector(Arc::downgrade(&self.0))));
+        self.0.metrics.rejections.clone()
+    }
+
+    /// Serves a registry at `/metrics`. The first one stays.
+    pub fn publish_metrics(&self, registry: Registry) {
+        if self.0.registry.set(registry).is_err() {
+            tracing::debug!("there is a registry already");
+        }
+    }
+
+    pub(super) fn registry(&self) -> Option<&Registry> {
+        self.0.registry.get()
     }
 
     pub(super) fn started_at(&self) -> &Timestamp {
@@ -124,5 +229,26 @@ impl AppState {
 
     pub(super) fn uptime_seconds(&self) -> u64 {
         self.0.started.elapsed().as_secs()
+    }
+}
+
+impl Parts {
+    fn silences(&self) -> Vec<String> {
+        self.silences
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Tells whether every part of the store and the job queue are up.
+    pub(super) fn health(&self) -> Result<(), String> {
+        self.versions.storage().health().and_then(|()| self.jobs.health())
+    }
+
+    /// Returns what somebody should look at although everything is served.
+    pub(super) fn concerns(&self) -> Vec<String> {
+        let mut concerns = self.silences();
+        concerns.extend(self.versions.storage().concerns());
+        concerns
     }
 }

@@ -1,18 +1,22 @@
-//! `/v1/status`, `/healthz` and `/readyz`: how the daemon is.
+//! `/v1/status`, `/healthz` and `/readyz`: how the daemon is. What monitoring asks is in `health`.
 
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use serde_json::Value;
+use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::AppState;
 use crate::jobs::JobCounts;
 use crate::llm::LanguageModel;
+use crate::metrics::Limit;
 
 use super::problem::{Code, Problem};
-use super::query::{NoParameters, StrictQuery};
+use super::query::StrictQuery;
 use super::responses::{CommonProblems, UnavailableProblem};
 use super::wire::{Health, HttpStatus, JobsStatus, StatusView};
 
@@ -27,19 +31,43 @@ pub(super) fn health_routes() -> OpenApiRouter<AppState> {
         .routes(routes!(readyz))
 }
 
+/// Which parts the status has one by one.
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum Shards {
+    /// All shards.
+    All,
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct StatusQuery {
+    /// `all` adds the state of every shard, in `storage.shards.all`. Without it those are listed that are not idle and well.
+    #[param(inline)]
+    shards: Option<Shards>,
+}
+
 /// Everything an operator asks
 #[utoipa::path(
-    get, path = "/v1/status", tag = "operation", operation_id = "status",
+    get, path = "/v1/status", tag = "operation", operation_id = "status", params(StatusQuery),
     responses((status = 200, description = "How the daemon is.", body = StatusView), CommonProblems)
 )]
 async fn status(
     State(state): State<AppState>,
-    _: StrictQuery<NoParameters>,
+    StrictQuery(query): StrictQuery<StatusQuery>,
 ) -> Result<Json<StatusView>, Problem> {
     let storage = state.versions().storage();
+    storage.observe().await;
+    let mut parts = storage.status().await;
+    if query.shards.is_some()
+        && let Some(shards) = parts.get_mut("shards").and_then(Value::as_object_mut)
+    {
+        shards.insert("all".to_owned(), storage.parts().into());
+    }
     let (prompts, versions) = storage.totals();
-    let down = storage.health().and_then(|()| state.jobs().health()).err();
-    let complaints: Vec<String> = down.into_iter().chain(storage.concerns()).collect();
+    let down = state.health().err();
+    let complaints: Vec<String> = down.into_iter().chain(state.concerns()).collect();
     let degraded = (!complaints.is_empty()).then(|| complaints.join("; "));
     let status = if degraded.is_none() { "ok" } else { "degraded" };
     Ok(Json(StatusView {
@@ -52,7 +80,7 @@ async fn status(
         revision: storage.revision().to_string(),
         prompts,
         versions,
-        storage: storage.status().await,
+        storage: parts,
         jobs: jobs_status(&state),
         llm: state.jobs().language_model().map(LanguageModel::status),
         http: http_status(&state),
@@ -70,23 +98,21 @@ fn jobs_status(state: &AppState) -> JobsStatus {
         running: running as u64,
         finished: finished as u64,
         problems: state.jobs().problems(),
+        actor: state.jobs().actor_status(),
+        last_backup: state.jobs().last_backup(),
     }
 }
 
 fn http_status(state: &AppState) -> HttpStatus {
-    let limits = state.limits();
-    let (refused_connections, refused_requests) = state.refused();
-    let taken = |max: usize, free: usize| max.saturating_sub(free) as u64;
+    let (connections, in_flight) = (state.connections(), state.in_flight());
+    let refused = |limit| state.metrics().rejections.count(limit);
     HttpStatus {
-        connections: taken(limits.max_connections, state.connections().available_permits()),
-        max_connections: limits.max_connections as u64,
-        requests_in_flight: taken(
-            limits.max_requests_in_flight,
-            state.in_flight().available_permits(),
-        ),
-        max_requests_in_flight: limits.max_requests_in_flight as u64,
-        refused_connections,
-        refused_requests,
+        connections: connections.taken() as u64,
+        max_connections: connections.max() as u64,
+        requests_in_flight: in_flight.taken() as u64,
+        max_requests_in_flight: in_flight.max() as u64,
+        refused_connections: refused(Limit::Connections),
+        refused_requests: refused(Limit::RequestsInFlight),
     }
 }
 
@@ -116,13 +142,12 @@ async fn readyz(State(state): State<AppState>) -> Response {
     if state.stopping().is_cancelled() {
         return Problem::new(Code::Unavailable, "the daemon is stopping").into_response();
     }
-    let storage = state.versions().storage();
-    match storage.health().and_then(|()| state.jobs().health()) {
+    match state.health() {
         Ok(()) => (
             StatusCode::OK,
             Json(Health {
                 status: "ready".to_owned(),
-                concerns: storage.concerns(),
+                concerns: state.concerns(),
             }),
         )
             .into_response(),

@@ -10,8 +10,9 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::model::{PromptId, PromptVersion, Version};
-use crate::storage::TrashedVersion;
+use crate::storage::{Action, TrashedVersion};
 
+use super::access::Access;
 use super::params::PathParts;
 use super::peer::Peer;
 use super::problem::Problem;
@@ -44,22 +45,35 @@ struct ListQuery {
 
 /// List the trash
 ///
-/// In the order of prompt ids and numbers.
+/// In the order of prompt ids and numbers; those of prompts that may be read.
 #[utoipa::path(
     get, path = "/v1/trash", tag = "trash", operation_id = "list_trash", params(ListQuery),
     responses((status = 200, description = "One page.", body = Page<TrashedVersion>), CommonProblems)
 )]
 async fn list(
     State(state): State<AppState>,
+    Extension(access): Extension<Access>,
     StrictQuery(query): StrictQuery<ListQuery>,
 ) -> Result<Json<Page<TrashedVersion>>, Problem> {
     let after = query.cursor.as_deref().map(cursor::read_trashed).transpose()?;
-    let after = after.as_ref().map(|(id, version)| (id, version));
-    let limit = page_items(query.limit, state.limits())?;
-    let mut items = state
-        .versions()
-        .trash(after, query.prompt.as_ref(), limit + 1)
-        .await?;
+    let limit = page_items(query.limit, &state.limits())?;
+    let (mut items, mut from) = (Vec::new(), after);
+    // What may not be read is passed over; who may read everything gets what the first look finds.
+    loop {
+        let after = from.as_ref().map(|(id, version)| (id, version));
+        let found = state
+            .versions()
+            .trash(after, query.prompt.as_ref(), limit + 1)
+            .await?;
+        let is_last = found.len() <= limit;
+        from = found
+            .last()
+            .map(|last| (last.prompt_id.clone(), last.version.clone()));
+        items.extend(found.into_iter().filter(|item| access.reads(&item.prompt_id)));
+        if is_last || items.len() > limit {
+            break;
+        }
+    }
     let more = items.len() > limit;
     items.truncate(limit);
     let next_cursor = items
@@ -85,12 +99,14 @@ async fn list(
 )]
 async fn restore(
     State(state): State<AppState>,
+    Extension(access): Extension<Access>,
     Extension(peer): Extension<Peer>,
     path: PathParts,
     _: StrictQuery<NoParameters>,
 ) -> Result<Response, Problem> {
     let (id, version) = (path.prompt_id()?, path.version()?);
-    let restored = state.versions().restore(&id, &version, &peer.author).await?;
+    let versions_for = state.versions_for(&access, Action::Restore);
+    let restored = versions_for.restore(&id, &version, &peer.author).await?;
     Ok(versions::document(&restored))
 }
 
@@ -107,10 +123,12 @@ async fn restore(
 )]
 async fn forget(
     State(state): State<AppState>,
+    Extension(access): Extension<Access>,
     path: PathParts,
     _: StrictQuery<NoParameters>,
 ) -> Result<StatusCode, Problem> {
     let (id, version) = (path.prompt_id()?, path.version()?);
-    state.versions().purge_trashed(&id, &version).await?;
+    let versions = state.versions_for(&access, Action::Forget);
+    versions.purge_trashed(&id, &version).await?;
     Ok(StatusCode::NO_CONTENT)
 }

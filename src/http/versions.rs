@@ -12,9 +12,10 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::model::{PromptId, PromptVersion, Version, VersionSelector};
-use crate::storage::{StorageError, StoredVersion};
+use crate::storage::{Action, StorageError, StoredVersion};
 use crate::versions::{Created, HistoryPage, NewVersion, Order, VersionError, parse_new_version};
 
+use super::access::Access;
 use super::body::JsonBody;
 use super::page::{DocumentPage, json_bytes};
 use super::params::PathParts;
@@ -26,7 +27,7 @@ use super::responses::{
 };
 use super::schema::{VersionList, entity_tags, only_star, version_cursor};
 use super::wire::{Page, VersionSummary};
-use super::{AppState, cursor, headers};
+use super::{AppState, cursor, headers, labels};
 
 /// How many documents are read at once for a page of documents, so that a page cut short by its size has not read them all.
 const DOCUMENTS_PER_READ: usize = 32;
@@ -73,10 +74,10 @@ async fn list(
     let id = path.prompt_id()?;
     let after = query.cursor.as_deref().map(cursor::read_version).transpose()?;
     if query.documents {
-        let limit = page_documents(query.limit, state.limits())?;
+        let limit = page_documents(query.limit, &state.limits())?;
         return documents(&state, &id, after, query.order, limit).await;
     }
-    let limit = page_items(query.limit, state.limits())?;
+    let limit = page_items(query.limit, &state.limits())?;
     let HistoryPage { versions, next } = state
         .versions()
         .history(&id, after.as_ref(), query.order, limit)
@@ -139,6 +140,7 @@ async fn documents(
 )]
 async fn create(
     State(state): State<AppState>,
+    Extension(access): Extension<Access>,
     Extension(peer): Extension<Peer>,
     path: PathParts,
     _: StrictQuery<NoParameters>,
@@ -146,7 +148,10 @@ async fn create(
 ) -> Result<Response, Problem> {
     let id = path.prompt_id()?;
     let new = parse_new_version(&body)?;
-    let created = state.versions().create(&id, new, &peer.author).await?;
+    let created = state
+        .versions_for(&access, Action::Create)
+        .create(&id, new, &peer.author)
+        .await?;
     Ok(created_response(&id, &created))
 }
 
@@ -234,6 +239,7 @@ struct SaveHeaders {
 )]
 async fn save(
     State(state): State<AppState>,
+    Extension(access): Extension<Access>,
     path: PathParts,
     _: StrictQuery<NoParameters>,
     request_headers: HeaderMap,
@@ -241,7 +247,8 @@ async fn save(
 ) -> Result<Response, Problem> {
     let (id, version) = (path.prompt_id()?, path.version()?);
     let must_be_absent = headers::must_be_absent(&request_headers)?;
-    match state.versions().save(&id, &version, &body).await {
+    let versions = state.versions_for(&access, Action::Save);
+    match versions.save(&id, &version, &body).await {
         Ok(saved) if saved.is_new || !must_be_absent => Ok(created_response(&id, &saved)),
         Ok(_) | Err(VersionError::Storage(StorageError::Conflict { .. })) if must_be_absent => {
             Err(exists(&id, &version))
@@ -283,15 +290,18 @@ struct DeleteQuery {
 )]
 async fn delete(
     State(state): State<AppState>,
+    Extension(access): Extension<Access>,
     Extension(peer): Extension<Peer>,
     path: PathParts,
     StrictQuery(query): StrictQuery<DeleteQuery>,
 ) -> Result<StatusCode, Problem> {
     let (id, version) = (path.prompt_id()?, path.version()?);
-    state
-        .versions()
-        .delete(&id, &version, query.force, &peer.author)
-        .await?;
+    let versions = state.versions_for(&access, Action::Save);
+    let force = match query.force {
+        true => labels::release(&state, &access, &versions, &id, Some(&version), &peer.author).await?,
+        false => false,
+    };
+    versions.delete(&id, &version, force, &peer.author).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -1,5 +1,7 @@
 //! The JSON that travels over the socket, beside the version documents themselves. Used by the server and by clients.
 
+mod health;
+
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -14,6 +16,8 @@ use crate::model::{
 };
 use crate::optimizer::{OptimizationSettings, ScoringProfile};
 use crate::storage::{BackupSummary, LabelEntry, LabelMove, Problem, PromptEntry, StoredVersion};
+
+pub use health::{HealthCheck, OptimizerHealth, QueueActor};
 
 /// The header that carries the revision of the store in every answer.
 pub const REVISION_HEADER: &str = "promptd-revision";
@@ -403,6 +407,13 @@ pub struct JobsStatus {
     pub finished: u64,
     /// Entries of the ledger that could not be read, removed or brought up to date.
     pub problems: Vec<Problem>,
+    /// The actor that decides what starts.
+    #[serde(default)]
+    pub actor: QueueActor,
+    /// When the newest backup that is known was finished, in seconds since 1970; null when none is known.
+    #[serde(default)]
+    #[schema(required)]
+    pub last_backup: Option<i64>,
 }
 
 /// Connections and requests, now and since the start.

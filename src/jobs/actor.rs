@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent};
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::job::{Job, StopReason};
 use super::run;
@@ -27,6 +27,8 @@ pub(super) enum Message {
         /// Answered when the job was told.
         reply: RpcReplyPort<()>,
     },
+    /// Answer.
+    Ping(oneshot::Sender<()>),
 }
 
 /// The actor; its state is what everybody shares.
@@ -60,8 +62,12 @@ impl Actor for QueueActor {
         message: Message,
         shared: &mut Arc<Shared>,
     ) -> Result<(), ActorProcessingErr> {
+        shared.count_step();
         match message {
             Message::Look => start_who_may(shared),
+            Message::Ping(reply) => {
+                let _gone = reply.send(());
+            }
             Message::Cancel { reply, .. } if reply.is_closed() => {}
             Message::Cancel { job, reply, .. } => {
                 cancel(shared, job);

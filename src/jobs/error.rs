@@ -1,5 +1,6 @@
 //! What can go wrong with jobs, with the stable code of each.
 
+use crate::access::Missing;
 use crate::dify::DifyError;
 use crate::storage::StorageError;
 
@@ -30,6 +31,9 @@ pub enum JobError {
         /// The limit.
         limit: u64,
     },
+    /// The author may not have this done.
+    #[error("this needs {0}, which your user does not have")]
+    Forbidden(Missing),
     /// Too many jobs or calls wait.
     #[error("{waiting} {what} are waiting: try again when some of them are done")]
     Busy {
@@ -60,6 +64,7 @@ impl JobError {
             Self::UnknownKind { .. } | Self::InvalidParams(_) => "invalid-request",
             Self::InvalidDocument(_) => "invalid-document",
             Self::TooLarge { .. } => "payload-too-large",
+            Self::Forbidden(_) => "forbidden",
             Self::Busy { .. } => "busy",
             Self::NotFound(_) => "not-found",
             Self::Unavailable(_) => "unavailable",

@@ -4,8 +4,9 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use tokio::sync::{Notify, OwnedSemaphorePermit, watch};
+use tokio::sync::{Notify, watch};
 
+use crate::admission::Place;
 use crate::http::wire::{JobProgress, JobState, JobView};
 use crate::model::{Author, Timestamp};
 use crate::storage::Progress;
@@ -37,7 +38,7 @@ pub(super) struct Job {
     claimed: AtomicBool,
     stop: OnceLock<StopReason>,
     stop_asked: Notify,
-    place_in_queue: Mutex<Option<OwnedSemaphorePermit>>,
+    place_in_queue: Mutex<Option<Place>>,
     bytes: AtomicU64,
     entry_is_left_alone: AtomicBool,
     unrecorded: OnceLock<Option<Plan>>,
@@ -45,7 +46,7 @@ pub(super) struct Job {
 
 impl Job {
     /// Makes a job from its entry in the ledger. `place` is held until the job is claimed.
-    pub(super) fn new(entry: LedgerEntry, place: Option<OwnedSemaphorePermit>) -> Self {
+    pub(super) fn new(entry: LedgerEntry, place: Option<Place>) -> Self {
         Self {
             id: entry.id,
             lane: entry.lane,

@@ -18,6 +18,9 @@ mod job_id;
 mod kinds;
 mod ledger;
 mod limits;
+mod liveness;
+mod metrics;
+mod need;
 mod queue;
 mod record;
 mod run;
@@ -37,6 +40,8 @@ pub use kinds::{
 pub(crate) use kinds::{MAX_COST, MAX_LIST_ITEMS};
 pub use ledger::{Ledger, LedgerContent, LedgerEntry, MemoryLedger};
 pub use limits::JobLimits;
+pub use liveness::QUEUE_ACTOR;
+pub use need::{JobNeed, Submitter};
 pub use queue::{JobCounts, JobQueue};
 pub use record::Record;
 

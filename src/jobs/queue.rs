@@ -6,11 +6,14 @@ use std::time::Duration;
 
 use ractor::rpc::CallResult;
 use ractor::{Actor, ActorRef};
-use tokio::sync::{OnceCell, OwnedSemaphorePermit, watch};
+use tokio::sync::{OnceCell, watch};
 use tokio::time::timeout;
 
+use crate::admission::Place;
+use crate::dify::DifyError;
 use crate::http::wire::{JobRequest, JobState, JobView};
 use crate::llm::LanguageModel;
+use crate::metrics::Limit;
 use crate::model::{Author, Timestamp};
 use crate::storage::Problem;
 use crate::versions::VersionManager;
@@ -18,6 +21,7 @@ use crate::versions::VersionManager;
 use super::actor::Message;
 use super::job::{Job, StopReason};
 use super::kinds::{Order, Plan};
+use super::need::Submitter;
 use super::run::STOP_GRACE;
 use super::shared::{MAX_CALLS, Shared};
 use super::supervisor::{self, Supervisor};
@@ -33,8 +37,8 @@ const CLOSE_TIMEOUT: Duration = STOP_GRACE.saturating_add(Duration::from_secs(5)
 /// The job queue. Cheap to clone; every method may be called from any task at any time.
 #[derive(Clone)]
 pub struct JobQueue {
-    shared: Arc<Shared>,
-    supervisor: ActorRef<supervisor::Message>,
+    pub(super) shared: Arc<Shared>,
+    pub(super) supervisor: ActorRef<supervisor::Message>,
     closed: Arc<OnceCell<()>>,
 }
 
@@ -93,12 +97,26 @@ impl JobQueue {
     /// # Errors
     /// `invalid-request`, `invalid-document`, `payload-too-large`, `busy`, `unavailable`, or what the disk says.
     pub async fn submit(&self, request: JobRequest, author: Author) -> Result<JobView, JobError> {
+        self.submit_for(request, Submitter::unrestricted(author)).await
+    }
+
+    /// As [`Self::submit`], for somebody who may not do everything. Their rights as they are now count until the job ends.
+    ///
+    /// # Errors
+    /// As [`Self::submit`]; `forbidden`.
+    pub async fn submit_for(
+        &self,
+        request: JobRequest,
+        Submitter { author, rights }: Submitter,
+    ) -> Result<JobView, JobError> {
         self.check_open()?;
         let order = Order::read(request)?;
+        order.check_rights(&rights).map_err(JobError::Forbidden)?;
         order.check(&self.shared.manager).await?;
         let place = self.take_place()?;
         let kind = order.kind();
         let mut plan = self.prepare(order).await?;
+        plan.need().check(&rights).map_err(JobError::Forbidden)?;
         plan.check_model(self.shared.language_model.as_ref())?;
         plan.fix(&self.shared.manager).await?;
         self.check_open()?;
@@ -126,7 +144,19 @@ impl JobQueue {
         state: Option<JobState>,
         limit: usize,
     ) -> (Vec<JobView>, Option<String>) {
-        self.shared.table.page(after, state, limit)
+        self.list_those(after, state, limit, |_| true)
+    }
+
+    /// As [`Self::list`], of those jobs that fit.
+    #[must_use]
+    pub fn list_those(
+        &self,
+        after: Option<&str>,
+        state: Option<JobState>,
+        limit: usize,
+        fits: impl Fn(&JobView) -> bool,
+    ) -> (Vec<JobView>, Option<String>) {
+        self.shared.table.page(after, state, limit, fits)
     }
 
     /// Waits until a job has ended, but no longer than given; returns it as it then is.
@@ -171,6 +201,12 @@ impl JobQueue {
             }
             Ok(CallResult::Timeout | CallResult::SenderError) | Err(_) => Err(restarting()),
         }
+    }
+
+    /// Changes the limits while jobs run. A job that runs keeps the time that it began with.
+    pub async fn set_limits(&self, limits: JobLimits) {
+        self.shared.set_limits(limits);
+        self.shared.prune().await;
     }
 
     /// Returns how many jobs there are.
@@ -239,13 +275,15 @@ impl JobQueue {
         }
     }
 
-    fn take_place(&self) -> Result<OwnedSemaphorePermit, JobError> {
-        Arc::clone(&self.shared.places)
-            .try_acquire_owned()
-            .map_err(|_| JobError::Busy {
-                waiting: self.shared.limits.max_jobs_queued,
+    fn take_place(&self) -> Result<Place, JobError> {
+        let places = &self.shared.places;
+        places.try_enter().ok_or_else(|| {
+            self.shared.metrics.rejections.note(Limit::JobsQueued);
+            JobError::Busy {
+                waiting: places.max(),
                 what: "jobs (max_jobs_queued)",
-            })
+            }
+        })
     }
 
     /// Reads what an order names, on a thread where that may take its time.
@@ -253,14 +291,18 @@ impl JobQueue {
         let failed = || JobError::Unavailable("reading the job's parameters failed: see the log".into());
         let permit = Arc::clone(&self.shared.readings).acquire_owned().await;
         let permit = permit.map_err(|_| failed())?;
-        let limits = self.shared.limits.clone();
+        let limits = self.shared.limits();
         let reading = tokio::task::spawn_blocking(move || {
             let plan = order.prepare(&limits);
             // Not before: the thread works on when the client hangs up.
             drop(permit);
             plan
         });
-        reading.await.unwrap_or_else(|_| Err(failed()))
+        let read = reading.await.unwrap_or_else(|_| Err(failed()));
+        if let Err(JobError::InvalidDocument(DifyError::TooManyPrompts { .. })) = &read {
+            self.shared.metrics.rejections.note(Limit::ImportPrompts);
+        }
+        read
     }
 
     /// Returns the actor of now; waits for it while it is being replaced.

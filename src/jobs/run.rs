@@ -7,12 +7,13 @@ use serde_json::Value;
 use tokio::task::{JoinError, JoinHandle};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until};
 
-use super::Record;
 use super::job::{Job, StopReason};
 use super::kinds::{Context, JobFailure, Plan};
 use super::shared::Shared;
 use super::state::Step;
-use crate::storage::StorageError;
+use super::{JobKind, Record};
+use crate::metrics::Limit;
+use crate::storage::{Acting, Action, Actor, StorageError};
 
 /// How often a running job may show how far it is.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(200);
@@ -56,6 +57,9 @@ fn supervise(shared: &Arc<Shared>, job: Arc<Job>, life: impl Future<Output = ()>
     shared.tasks.spawn(async move {
         if life.await.is_err_and(|error| error.is_panic()) {
             show(&job, fail("the job queue failed on this job: see the log"));
+        }
+        if job.is_final() {
+            owner.metrics.note_end(&job.view());
         }
         owner.prune().await;
         owner.nudge();
@@ -103,35 +107,50 @@ async fn begin(shared: &Shared, job: &Job) -> Result<Plan, NotBegun> {
 /// Does the work and returns what came of it. Stops it when it is asked to, or takes too long.
 async fn work(shared: &Shared, job: &Job, plan: Plan) -> Step {
     let context = Context {
-        manager: shared.manager.clone(),
+        manager: shared.manager.acting(acting(job)),
         author: job.author(),
         job_id: job.id.clone(),
         progress: Arc::clone(&job.progress),
         ledger: shared.ledger(),
-        max_concurrent_prompts: shared.limits.max_concurrent_prompts,
+        max_concurrent_prompts: shared.limits().max_concurrent_prompts,
         language_model: shared.language_model.clone(),
     };
-    let max_time = Duration::from_secs(shared.limits.max_job_seconds);
+    let max_seconds = shared.limits().max_job_seconds;
     let mut task: JoinHandle<Result<Value, JobFailure>> = tokio::spawn(plan.run(context));
     let mut ticks = interval(PROGRESS_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let too_late = sleep(max_time);
+    let too_late = sleep(Duration::from_secs(max_seconds));
     tokio::pin!(too_late);
     let mut give_up_at: Option<Instant> = None;
     loop {
         tokio::select! {
-            done = &mut task => return outcome(done, job.stop_reason(), shared.limits.max_job_seconds),
+            done = &mut task => return outcome(done, job.stop_reason(), max_seconds),
             () = job.stop_asked(), if give_up_at.is_none() => {
                 job.progress.cancel();
                 give_up_at = Some(Instant::now() + STOP_GRACE);
             }
-            () = &mut too_late, if give_up_at.is_none() => job.stop(StopReason::TimedOut),
+            () = &mut too_late, if give_up_at.is_none() => {
+                shared.metrics.rejections.note(Limit::JobSeconds);
+                job.stop(StopReason::TimedOut);
+            }
             () = sleep_until(give_up_at.unwrap_or_else(Instant::now)), if give_up_at.is_some() => {
                 task.abort();
-                return outcome((&mut task).await, job.stop_reason(), shared.limits.max_job_seconds);
+                return outcome((&mut task).await, job.stop_reason(), max_seconds);
             }
             _ = ticks.tick() => job.publish_progress(),
         }
+    }
+}
+
+/// Says on whose behalf the job works.
+fn acting(job: &Job) -> Acting {
+    let kind = JobKind::parse(&job.view().kind);
+    Acting {
+        actor: Actor {
+            job_id: Some(job.id.to_string()),
+            ..Actor::of(job.author())
+        },
+        put: kind.map_or(Action::Save, JobKind::puts),
     }
 }
 

@@ -1,12 +1,13 @@
 //! What everybody who works on jobs shares: the table, the ledger, the limits and the tasks.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use ractor::ActorRef;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{Semaphore, watch};
 use tokio_util::task::TaskTracker;
 
+use crate::admission::{Admission, Place};
 use crate::http::wire::JobView;
 use crate::llm::LanguageModel;
 use crate::storage::{Problem, StorageError};
@@ -15,6 +16,7 @@ use crate::versions::VersionManager;
 use super::actor::Message;
 use super::job::Job;
 use super::kinds::Plan;
+use super::metrics::JobMetrics;
 use super::table::Table;
 use super::{JobError, JobId, JobLimits, Ledger, LedgerEntry, Record};
 
@@ -29,18 +31,21 @@ const MAX_PROBLEMS: usize = 1_000;
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) manager: VersionManager,
-    pub(super) limits: JobLimits,
+    limits: RwLock<Arc<JobLimits>>,
     pub(super) language_model: Option<LanguageModel>,
     pub(super) table: Table,
     pub(super) tasks: TaskTracker,
     /// The actor of now; none while it is being replaced.
     pub(super) actor: watch::Sender<Option<ActorRef<Message>>>,
-    /// Permits to wait in the queue, to read a document, to call the actor.
-    pub(super) places: Arc<Semaphore>,
+    /// Places in the queue, and permits to read a document and to call the actor.
+    pub(super) places: Admission,
     pub(super) readings: Arc<Semaphore>,
     pub(super) calls: Arc<Semaphore>,
+    pub(super) metrics: JobMetrics,
     ledger: Arc<dyn Ledger>,
     closing: AtomicBool,
+    steps: AtomicU64,
+    silent: AtomicBool,
     problems: Mutex<Vec<Problem>>,
 }
 
@@ -57,14 +62,48 @@ impl Shared {
             table: Table::default(),
             tasks: TaskTracker::new(),
             actor: watch::Sender::new(None),
-            places: Arc::new(Semaphore::new(limits.max_jobs_queued.min(Semaphore::MAX_PERMITS))),
+            places: Admission::new(limits.max_jobs_queued),
             readings: Arc::new(Semaphore::new(MAX_READINGS)),
             calls: Arc::new(Semaphore::new(MAX_CALLS)),
-            limits,
+            metrics: JobMetrics::default(),
+            limits: RwLock::new(Arc::new(limits)),
             ledger,
             closing: AtomicBool::new(false),
+            steps: AtomicU64::new(0),
+            silent: AtomicBool::new(false),
             problems: Mutex::default(),
         }
+    }
+
+    /// Returns the limits as they now are.
+    pub(super) fn limits(&self) -> Arc<JobLimits> {
+        Arc::clone(&self.limits.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Changes the limits.
+    pub(super) fn set_limits(&self, limits: JobLimits) {
+        self.places.set_max(limits.max_jobs_queued);
+        *self.limits.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(limits);
+    }
+
+    /// Counts a step of the actor.
+    pub(super) fn count_step(&self) {
+        self.steps.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Returns the steps that the actor has made.
+    pub(super) fn steps(&self) -> u64 {
+        self.steps.load(Ordering::Relaxed)
+    }
+
+    /// Remembers whether the actor did not answer when it was asked.
+    pub(super) fn set_silent(&self, silent: bool) {
+        self.silent.store(silent, Ordering::Relaxed);
+    }
+
+    /// Tells whether the actor did not answer when it was asked last.
+    pub(super) fn is_silent(&self) -> bool {
+        self.silent.load(Ordering::Relaxed)
     }
 
     /// Tells whether the daemon stops: then nothing starts any more.
@@ -107,11 +146,7 @@ impl Shared {
     }
 
     /// Writes a new job down and, when that is durable, puts it into the queue.
-    pub(super) async fn admit(
-        &self,
-        record: Record,
-        place: OwnedSemaphorePermit,
-    ) -> Result<JobView, JobError> {
+    pub(super) async fn admit(&self, record: Record, place: Place) -> Result<JobView, JobError> {
         let id = JobId::parse(record.job_id()).ok_or_else(JobError::stopping)?;
         let written = self.with_ledger({
             let record = record.clone();
@@ -162,7 +197,7 @@ impl Shared {
 
     /// Forgets the oldest jobs that ended, as many as are too many.
     pub(super) async fn prune(&self) {
-        for id in self.table.take_surplus(self.limits.max_jobs_kept) {
+        for id in self.table.take_surplus(self.limits().max_jobs_kept) {
             self.forget(id).await;
         }
     }
@@ -170,11 +205,12 @@ impl Shared {
     /// Puts the jobs of the ledger into the table.
     pub(super) fn restore(&self, entries: Vec<LedgerEntry>, problems: Vec<Problem>) {
         for entry in entries {
+            self.metrics.note_backup(&entry.view);
             // More jobs than there are places, after the limit was lowered, are queued all the same.
             let place = if entry.view.state.is_final() {
                 None
             } else {
-                Arc::clone(&self.places).try_acquire_owned().ok()
+                self.places.try_enter()
             };
             self.table.insert(Arc::new(Job::new(entry, place)));
         }

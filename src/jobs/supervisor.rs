@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, SupervisionEvent};
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::actor::QueueActor;
@@ -22,6 +23,10 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 pub(super) enum Message {
     /// Start an actor, if there is none.
     Respawn,
+    /// The actor does not answer: start another one in its place.
+    Replace,
+    /// Answer.
+    Ping(oneshot::Sender<()>),
 }
 
 /// The supervisor.
@@ -70,6 +75,10 @@ impl Actor for Supervisor {
     ) -> Result<(), ActorProcessingErr> {
         match message {
             Message::Respawn => respawn(&myself, child).await,
+            Message::Replace => replace(&myself, child),
+            Message::Ping(reply) => {
+                let _gone = reply.send(());
+            }
         }
         Ok(())
     }
@@ -92,6 +101,7 @@ impl Actor for Supervisor {
             child.shared.actor.send_replace(None);
             if !child.shared.is_closing() {
                 tracing::error!(why, "the job queue ended and is started again");
+                child.shared.metrics.note_restart(&why);
                 respawn_later(&myself, child);
             }
         }
@@ -107,6 +117,17 @@ impl Actor for Supervisor {
         myself.drain_children_and_wait(Some(DRAIN_TIMEOUT)).await;
         child.shared.actor.send_replace(None);
         Ok(())
+    }
+}
+
+/// Gives the actor up. It is not waited for: what does not answer may not even see that it is killed.
+fn replace(myself: &ActorRef<Message>, child: &mut Child) {
+    let actor = child.shared.actor.send_replace(None);
+    child.id = None;
+    if let Some(actor) = actor {
+        tracing::error!("the job queue does not answer and is started again");
+        actor.kill();
+        respawn_later(myself, child);
     }
 }
 

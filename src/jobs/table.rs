@@ -6,8 +6,8 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::http::wire::{JobState, JobView};
 
-use super::JobId;
 use super::job::Job;
+use super::{JobId, JobKind};
 
 /// How many bytes the jobs that ended may take together, by the size of their entries; the newest one is always kept.
 const MAX_KEPT_BYTES: u64 = 64 << 20;
@@ -52,6 +52,7 @@ impl Table {
         after: Option<&str>,
         state: Option<JobState>,
         limit: usize,
+        fits: impl Fn(&JobView) -> bool,
     ) -> (Vec<JobView>, Option<String>) {
         let end = after.map_or(Bound::Unbounded, Bound::Excluded);
         let jobs = self.read();
@@ -59,8 +60,10 @@ impl Table {
             .range::<str, _>((Bound::Unbounded, end))
             .rev()
             .map(|(_, job)| job)
-            .filter(|job| state.is_none_or(|state| job.state() == state));
-        let page: Vec<JobView> = found.by_ref().take(limit).map(|job| job.view()).collect();
+            .filter(|job| state.is_none_or(|state| job.state() == state))
+            .map(|job| job.view())
+            .filter(|view| fits(view));
+        let page: Vec<JobView> = found.by_ref().take(limit).collect();
         let more = found.next().is_some();
         let last = page.last().filter(|_| more).map(|view| view.job_id.clone());
         (page, last)
@@ -75,6 +78,12 @@ impl Table {
             count(Job::is_claimed),
             count(Job::is_final),
         )
+    }
+
+    /// Returns the kind and the state of each job.
+    pub(super) fn kinds_and_states(&self) -> Vec<(JobKind, JobState)> {
+        let jobs = self.read();
+        jobs.values().map(|job| (job.lane.kind, job.state())).collect()
     }
 
     /// Takes out the oldest jobs that ended, as many as are too many, and returns the names of those

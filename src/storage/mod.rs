@@ -6,12 +6,15 @@
 //! What every backend promises: an answer to a write means that the write is done for good; a read never waits for a
 //! write; a version's content never changes through this interface; a number once used is never chosen again.
 
+mod acting;
 mod backup;
 mod entry;
 mod error;
 pub(crate) mod evidence;
 pub mod filesystem;
+pub mod liveness;
 pub mod memory;
+mod performance;
 mod progress;
 mod repair;
 mod report;
@@ -27,6 +30,7 @@ use async_trait::async_trait;
 
 use crate::model::{Author, Label, PromptId, TestResult, Version};
 
+pub use acting::{Acting, Action, Actor};
 pub use backup::{
     BackupCheck, BackupCounts, BackupForm, BackupInventory, BackupReport, BackupRequest, BackupSummary,
     RestoreReport, RestoreRequest, RestoreScope,
@@ -34,6 +38,7 @@ pub use backup::{
 pub use entry::{LabelEntry, LabelMove, PromptEntry, TrashedVersion};
 pub use error::StorageError;
 pub use evidence::{EvidenceAdded, EvidenceLimits};
+pub use performance::Performance;
 pub use progress::Progress;
 pub use repair::{Mend, RepairStep, plan_repair};
 pub use report::{Problem, Severity, VerifyReport, VerifyScope};
@@ -286,8 +291,28 @@ pub trait VersionStorage: Send + Sync + std::fmt::Debug + 'static {
         Err(StorageError::no_disk())
     }
 
+    /// Returns this storage as used by somebody for something, where the storage keeps a log of that; `None` where nothing
+    /// is kept, and everybody uses the same.
+    fn acting(&self, _acting: Acting) -> Option<Arc<dyn VersionStorage>> {
+        None
+    }
+
     /// Returns one JSON object of everything an operator asks about the storage.
     async fn status(&self) -> serde_json::Value;
+
+    /// Returns the state of each part that the status only counts, one JSON object each.
+    fn parts(&self) -> Vec<serde_json::Value> {
+        Vec::new()
+    }
+
+    /// Looks at what is otherwise only looked at now and then, such as the room on the disk. Waits a moment at most.
+    async fn observe(&self) {}
+
+    /// Returns how fast reads and writes were so far; the arguments say what is slow, in seconds. `None` where nothing is
+    /// measured.
+    fn performance(&self, _slow_read: f64, _slow_write: f64) -> Option<Performance> {
+        None
+    }
 
     /// Tells whether every part of the storage is up; `Err` names what is not.
     ///

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::evidence::{EvidenceRules, Figures};
 use crate::model::{PromptId, Version, VersionSelector};
-use crate::storage::{PromptEntry, PromptPage, StorageError, StoredVersion, VersionStorage};
+use crate::storage::{Acting, PromptEntry, PromptPage, StorageError, StoredVersion, VersionStorage};
 
 use super::VersionError;
 use super::candidates::is_refused;
@@ -37,6 +37,14 @@ impl VersionManager {
     #[must_use]
     pub fn storage(&self) -> &Arc<dyn VersionStorage> {
         &self.storage
+    }
+
+    /// Returns a manager whose changes are known as those of somebody, done for something.
+    #[must_use]
+    pub fn acting(&self, acting: Acting) -> Self {
+        self.storage
+            .acting(acting)
+            .map_or_else(|| self.clone(), Self::new)
     }
 
     /// Returns what is known of a prompt that has versions.

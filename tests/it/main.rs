@@ -16,9 +16,12 @@
 
 mod harness;
 
+mod access;
+mod audit;
 mod backups;
 mod bad_input;
 mod by_hand;
+mod doctor;
 mod documents;
 mod evidence;
 mod foreign_stores;
@@ -29,11 +32,13 @@ mod layout;
 mod lifecycle;
 mod llm;
 mod load;
+mod metrics;
 mod optimize;
 mod outside;
 mod read_only;
 mod readme;
 mod scrubbing;
+mod service_manager;
 mod store_root;
 mod unreadable;
 mod upkeep;

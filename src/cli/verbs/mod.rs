@@ -1,6 +1,7 @@
 //! The verbs, one file each.
 
 mod analyze;
+mod audit;
 mod backup;
 mod bench;
 mod collect;
@@ -8,6 +9,7 @@ mod completions;
 mod config;
 mod demo;
 mod diff;
+mod doctor;
 mod edit;
 mod evidence;
 mod export;
@@ -22,6 +24,7 @@ mod latest;
 mod list;
 mod log;
 mod man;
+mod metrics;
 mod optimize;
 mod promote;
 mod put;
@@ -67,7 +70,10 @@ pub(super) enum Verb {
     Job(job::JobArgs),
     Verify(verify::VerifyArgs),
     Collect(collect::CollectArgs),
+    Audit(audit::AuditArgs),
     Status(status::StatusArgs),
+    Doctor(doctor::DoctorArgs),
+    Metrics(metrics::MetricsArgs),
     Config(config::ConfigArgs),
     Bench(bench::BenchArgs),
     Demo(demo::DemoArgs),
@@ -111,7 +117,10 @@ impl Verb {
             Self::Job(args) => job::run(args, session).await,
             Self::Verify(args) => verify::run(args, session).await,
             Self::Collect(args) => collect::run(args, session).await,
+            Self::Audit(args) => audit::run(args, session).await,
             Self::Status(args) => status::run(args, session).await,
+            Self::Doctor(args) => doctor::run(args, session).await,
+            Self::Metrics(args) => metrics::run(args, session).await,
             Self::Config(args) => config::run(args, session),
             Self::Bench(args) => bench::run(args, session).await,
             Self::Demo(args) => demo::run(args, session).await,

@@ -1,6 +1,6 @@
 //! The keys of `daemon`.
 
-use super::kind::KeyKind::{Choice, Count, Mode, Path, Size};
+use super::kind::KeyKind::{Choice, Count, Flag, Group, Mode, Path, Rules, Size};
 use super::{Key, SectionInfo};
 
 const KIB: u64 = 1 << 10;
@@ -19,9 +19,23 @@ pub(super) const SECTIONS: &[SectionInfo] = &[
         description: "The process: its socket, its limits, its log.",
     },
     SectionInfo {
+        path: "daemon.access",
+        description: "Who may do what, by the user and the groups at the other end of the socket. Read again on SIGHUP, \
+                      but for socket_group.",
+    },
+    SectionInfo {
+        path: "daemon.audit",
+        description: "The log of every change, in .audit/ in the store: who, what, when, from, to; each line holds the \
+                      hash of the one before. promptctl audit shows it, promptctl audit verify checks it.",
+    },
+    SectionInfo {
         path: "daemon.limits",
         description: "What one client, and all clients together, may ask for. Over a limit is a clear answer, never \
                       unbounded memory.",
+    },
+    SectionInfo {
+        path: "daemon.watchdog",
+        description: "Every part of the daemon is asked whether it still answers; one that does not is started again.",
     },
     SectionInfo {
         path: "daemon.logging",
@@ -42,6 +56,61 @@ pub(super) const KEYS: &[Key] = &[
         kind: Mode,
         about: "Permission bits of the socket file, in quotes. Who may not open the socket cannot talk to the \
                 daemon at all: \"0600\" is one user, \"0660\" also the group, \"0666\" everyone on the host.",
+    },
+    Key {
+        path: "daemon.access.socket_group",
+        kind: Group,
+        about: "The group of the socket file, so that with socket_mode \"0660\" its members may connect. The user \
+                that promptd runs as must be in it, or be root. Null leaves the group as it is.",
+    },
+    Key {
+        path: "daemon.access.default_role",
+        kind: Choice(&["none", "read", "write", "admin"]),
+        about: "What everybody may do who may open the socket: admin is everything, also what cannot be undone. Rules \
+                only add to it: lower it when you write rules.",
+    },
+    Key {
+        path: "daemon.access.rules",
+        kind: Rules,
+        about: "Who may do more. Each rule names users and groups by name or number and gives them a role: read, write or \
+                admin; with prompts only where a prompt id begins so. With labels it is about moving these labels, \
+                which then nobody else may move but an admin. The highest role of all rules counts. As a variable: \
+                JSON. [{groups: [release], role: write, labels: [production]}] is one rule.",
+    },
+    Key {
+        path: "daemon.audit.enabled",
+        kind: Flag,
+        about: "Whether changes are logged. It costs one more fsync before each write, shared by all that wait at the \
+                time; without it nobody can tell later who changed what.",
+    },
+    Key {
+        path: "daemon.audit.on_failure",
+        kind: Choice(&["refuse", "serve"]),
+        about: "What becomes of a change when the log cannot be written, as on a full disk: refuse it, or make it all the \
+                same and log the gap later. Reading is never refused.",
+    },
+    Key {
+        path: "daemon.audit.log_refused",
+        kind: Flag,
+        about: "Whether requests that are refused for want of rights are logged too, at most ten per user and minute.",
+    },
+    Key {
+        path: "daemon.audit.max_segment_bytes",
+        kind: Size {
+            min: 64 * KIB,
+            max: 256 * MIB,
+        },
+        about: "How large one file of the log becomes before the next is begun. Raise it where many small files are a \
+                nuisance.",
+    },
+    Key {
+        path: "daemon.audit.max_segments",
+        kind: Count {
+            min: 0,
+            max: 1_000_000,
+        },
+        about: "How many files of the log are kept; the oldest are removed first, and the log then begins later. 0 keeps \
+                all of them for ever.",
     },
     Key {
         path: "daemon.limits.max_body_bytes",
@@ -154,6 +223,16 @@ pub(super) const KEYS: &[Key] = &[
         kind: Count { min: 1, max: 256 },
         about: "The most prompts that one import or optimisation works on at a time. Lower it to leave the disk and the \
                 processors to others; raise it where many small commits can share an fsync.",
+    },
+    Key {
+        path: "daemon.watchdog.period_ms",
+        kind: Count {
+            min: 0,
+            max: 3_600_000,
+        },
+        about: "Milliseconds between two rounds of questions; two rounds without an answer and without progress, and the \
+                part is replaced. 0 asks nobody, and less than 50 counts as 50. Under systemd a third of WatchdogSec= counts \
+                instead.",
     },
     Key {
         path: "daemon.logging.level",

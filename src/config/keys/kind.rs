@@ -4,8 +4,14 @@ use std::fmt;
 
 use serde_json::Value;
 
-use crate::config::yaml::Scalar;
-use crate::config::{ByteSize, SocketMode};
+use crate::config::yaml::{Content, Node, Scalar};
+use crate::config::{AccessRule, ByteSize, SocketMode};
+
+/// The longest name of a user or group, in bytes.
+const MAX_ACCOUNT_BYTES: usize = 256;
+
+/// The most rules of access.
+const MAX_RULES: usize = 1_000;
 
 /// The type of a key's value, with its bounds (both included).
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -50,6 +56,10 @@ pub enum KeyKind {
         /// The greatest value.
         max: f64,
     },
+    /// A group of the host by name or number, or null.
+    Group,
+    /// The rules of access: a list of sections.
+    Rules,
 }
 
 /// Why a value was refused.
@@ -119,8 +129,34 @@ impl KeyKind {
                 Ok(mode) => Ok(Value::from(mode.to_string())),
                 Err(_) => Err(Problem::OutOfBounds(text.clone())),
             },
+            (Self::Group, Scalar::Int(number)) => {
+                within(*number, 0, u64::from(u32::MAX) - 1).map(|gid| Value::from(gid.to_string()))
+            }
+            (Self::Group, Scalar::Text(name)) if is_account(name) => Ok(Value::from(name.as_str())),
+            (Self::Group, Scalar::Text(name)) => Err(Problem::OutOfBounds(name.clone())),
+            // A variable has the rules as JSON.
+            (Self::Rules, Scalar::Text(text)) => match serde_json::from_str(text) {
+                Ok(Value::Array(rules)) => rules_of(rules),
+                _ => Err(Problem::OutOfBounds("no JSON list".to_owned())),
+            },
             _ => Err(wrong()),
         }
+    }
+
+    /// Checks what is no scalar; only [`KeyKind::Choices`] and [`KeyKind::Rules`] take it.
+    pub(in crate::config) fn check_items(self, items: &[Node]) -> Result<Value, Problem> {
+        if self == Self::Rules {
+            return rules_of(items.iter().map(value_of).collect());
+        }
+        let scalars: Option<Vec<&Scalar>> = items
+            .iter()
+            .map(|item| match &item.content {
+                Content::Scalar(scalar) => Some(scalar),
+                Content::List(_) | Content::Map(_) => None,
+            })
+            .collect();
+        let nested = || Problem::WrongType("a list with a list or section in it".to_owned());
+        self.check_list(&scalars.ok_or_else(nested)?)
     }
 
     /// Checks a list of scalars; only [`KeyKind::Choices`] takes one.
@@ -149,14 +185,16 @@ impl KeyKind {
                 _ => as_text(),
             },
             Self::Count { .. } | Self::Size { .. } => words.parse().map_or_else(|_| as_text(), Scalar::Int),
-            Self::Path | Self::Text | Self::OptionalNumber { .. } if words.is_empty() || words == "null" => {
+            Self::Path | Self::Text | Self::Group | Self::OptionalNumber { .. }
+                if words.is_empty() || words == "null" =>
+            {
                 Scalar::Null
             }
             Self::Number { .. } | Self::OptionalNumber { .. } => {
                 words.parse().map_or_else(|_| as_text(), Scalar::Float)
             }
-            Self::Path | Self::Text => as_text(),
-            Self::Choice(_) | Self::Choices(_) | Self::Mode => Scalar::Text(words.to_owned()),
+            Self::Path | Self::Text | Self::Rules => as_text(),
+            Self::Choice(_) | Self::Choices(_) | Self::Mode | Self::Group => Scalar::Text(words.to_owned()),
         }
     }
 
@@ -186,6 +224,7 @@ impl KeyKind {
                 || Scalar::Float(number.as_f64().unwrap()),
                 |whole| Scalar::Int(whole.into()),
             ),
+            Value::Array(rules) if self == Self::Rules => return rules_of(rules.clone()).map(drop),
             Value::Array(items) => {
                 let items: Vec<Scalar> = items
                     .iter()
@@ -215,6 +254,8 @@ impl fmt::Display for KeyKind {
             Self::OptionalNumber { min, max } => write!(f, "a number, {min} to {max}, or null"),
             Self::Path => f.write_str("a path, not beginning with ~, or null"),
             Self::Mode => f.write_str("octal digits in quotes, \"0600\" to \"0777\", owner included"),
+            Self::Group => f.write_str("the name or number of a group, or null"),
+            Self::Rules => f.write_str("a list of rules {users, groups, role, prompts, labels}"),
         }
     }
 }
@@ -236,6 +277,44 @@ fn within(number: i128, min: u64, max: u64) -> Result<u64, Problem> {
 
 fn is_plain_text(text: &str) -> bool {
     !text.trim().is_empty() && !text.chars().any(char::is_control)
+}
+
+/// Tells whether a text may be the name or number of a user or group.
+pub(in crate::config) fn is_account(text: &str) -> bool {
+    (1..=MAX_ACCOUNT_BYTES).contains(&text.len())
+        && !text.contains(['\0', ':', '/', '\n'])
+        && text.trim() == text
+}
+
+/// Checks the rules and brings them into their one form.
+fn rules_of(rules: Vec<Value>) -> Result<Value, Problem> {
+    if rules.len() > MAX_RULES {
+        return Err(Problem::OutOfBounds(format!("a list of {}", rules.len())));
+    }
+    let mut checked = Vec::with_capacity(rules.len());
+    for (index, rule) in rules.into_iter().enumerate() {
+        let wrong = |reason: String| Problem::OutOfBounds(format!("wrong in rule {} ({reason})", index + 1));
+        let rule: AccessRule = serde_json::from_value(rule).map_err(|e| wrong(e.to_string()))?;
+        rule.check().map_err(&wrong)?;
+        checked.push(serde_json::to_value(rule).map_err(|e| wrong(e.to_string()))?);
+    }
+    Ok(Value::Array(checked))
+}
+
+/// Returns a node without its line numbers.
+fn value_of(node: &Node) -> Value {
+    match &node.content {
+        Content::Scalar(Scalar::Null) => Value::Null,
+        Content::Scalar(Scalar::Bool(flag)) => Value::Bool(*flag),
+        Content::Scalar(Scalar::Int(number)) => i64::try_from(*number).map_or(Value::Null, Value::from),
+        Content::Scalar(Scalar::Float(number)) => Value::from(*number),
+        Content::Scalar(Scalar::Text(text)) => Value::from(text.as_str()),
+        Content::List(items) => items.iter().map(value_of).collect(),
+        Content::Map(members) => {
+            let members = members.iter();
+            Value::Object(members.map(|m| (m.name.clone(), value_of(&m.value))).collect())
+        }
+    }
 }
 
 /// A leading `~` is refused because nothing expands it here: it would make a directory of that name.

@@ -11,7 +11,7 @@ mod optimization;
 mod storage;
 
 pub use kind::KeyKind;
-pub(super) use kind::Problem;
+pub(super) use kind::{Problem, is_account};
 
 use serde_json::Value;
 
@@ -65,6 +65,16 @@ pub fn keys() -> Vec<KeyInfo> {
 #[must_use]
 pub fn sections() -> Vec<SectionInfo> {
     section_table().copied().collect()
+}
+
+/// Returns the keys whose values differ between two configurations, in the order of the file.
+#[must_use]
+pub fn changed_keys(one: &Config, other: &Config) -> Vec<&'static str> {
+    let (one, other) = (values_of(one), values_of(other));
+    let paths = table().map(|key| key.path);
+    paths
+        .filter(|path| value_at(&one, path) != value_at(&other, path))
+        .collect()
 }
 
 /// Returns the environment variable that sets a key: `PROMPTD__DAEMON__LOGGING__LEVEL` for `daemon.logging.level`.

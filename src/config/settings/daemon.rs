@@ -1,10 +1,14 @@
 //! The section `daemon`.
 
+mod access;
+
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
 use crate::config::{ByteSize, SocketMode};
+
+pub use access::{AccessConfig, AccessRule, AuditConfig, AuditFailure};
 
 /// The daemon: socket, limits, logging.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -14,8 +18,14 @@ pub struct DaemonConfig {
     pub socket: Option<PathBuf>,
     /// The permission bits of the socket file.
     pub socket_mode: SocketMode,
+    /// Who may do what.
+    pub access: AccessConfig,
+    /// The log of every change.
+    pub audit: AuditConfig,
     /// What one client, and all clients together, may ask for.
     pub limits: LimitsConfig,
+    /// Whether the parts of the daemon still answer.
+    pub watchdog: WatchdogConfig,
     /// What is logged, and how.
     pub logging: LoggingConfig,
 }
@@ -81,6 +91,20 @@ impl Default for LimitsConfig {
             max_import_prompts: 5_000,
             max_concurrent_prompts: 16,
         }
+    }
+}
+
+/// Whether the parts of the daemon still answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct WatchdogConfig {
+    /// Milliseconds between two rounds of questions; 0 asks nobody.
+    pub period_ms: u64,
+}
+
+impl Default for WatchdogConfig {
+    fn default() -> Self {
+        Self { period_ms: 10_000 }
     }
 }
 

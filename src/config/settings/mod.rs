@@ -12,7 +12,10 @@ use serde::{Deserialize, Serialize};
 use crate::llm::LlmSettings;
 use crate::optimizer::OptimizationSettings;
 
-pub use daemon::{ColorChoice, DaemonConfig, LimitsConfig, LogFormat, LogLevel, LoggingConfig};
+pub use daemon::{
+    AccessConfig, AccessRule, AuditConfig, AuditFailure, ColorChoice, DaemonConfig, LimitsConfig, LogFormat,
+    LogLevel, LoggingConfig, WatchdogConfig,
+};
 pub use evidence::EvidenceConfig;
 pub use storage::{
     ExternalEdit, FileStoreConfig, RestartConfig, RetentionConfig, ScrubConfig, StorageBackend,

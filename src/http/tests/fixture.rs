@@ -60,7 +60,7 @@ impl Server {
     pub(super) async fn over(storage: Arc<dyn VersionStorage>, limits: HttpLimits) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("p.sock");
-        let (listener, socket) = socket::bind(&path, 0o600, None).unwrap();
+        let (listener, socket) = socket::bind(&path, 0o600, None, None).unwrap();
         let listener = UnixListener::from_std(listener).unwrap();
         let versions = VersionManager::new(storage);
         let ledger = Arc::new(MemoryLedger::default());

@@ -10,6 +10,7 @@ use tokio::net::UnixStream;
 
 use super::fixture::{Call, Server};
 use crate::http::HttpLimits;
+use crate::metrics::Limit;
 use crate::model::{Author, Label, PromptId, TestResult, Version};
 use crate::storage::memory::MemoryStorage;
 use crate::storage::{
@@ -99,7 +100,7 @@ async fn connections_over_the_limit_are_answered_with_busy_and_closed() {
     assert_eq!(refused.header("retry-after"), "1");
     assert_eq!(refused.header("connection"), "close");
     ask_on(&mut first).await;
-    assert_eq!(server.state.refused().0, 1);
+    assert_eq!(server.state.metrics().rejections.count(Limit::Connections), 1);
 }
 
 /// Sends a request on a kept-alive connection and reads a bit of the answer.
@@ -338,13 +339,16 @@ async fn requests_over_the_limit_are_answered_with_busy_and_health_still_is() {
     server.create("never", "Hello.").await;
     let stuck = Arc::clone(&server);
     let stuck = tokio::spawn(async move { stuck.get("/v1/prompts/never/labels").await });
-    while server.state.in_flight().available_permits() > 0 {
+    while server.state.in_flight().taken() < server.state.in_flight().max() {
         tokio::task::yield_now().await;
     }
     let busy = server.get("/v1/prompts").await;
     busy.check_problem(503, "busy");
     assert_eq!(busy.header("retry-after"), "1");
     server.get("/healthz").await.check_status(200);
-    assert_eq!(server.state.refused().1, 1);
+    assert_eq!(
+        server.state.metrics().rejections.count(Limit::RequestsInFlight),
+        1
+    );
     stuck.abort();
 }

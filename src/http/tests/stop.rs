@@ -14,7 +14,7 @@ async fn a_request_that_has_begun_is_served_to_its_end() {
     let mut stream = UnixStream::connect(&server.path).await.unwrap();
     let head = "POST /v1/analyze HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 12\r\n\r\n";
     stream.write_all(head.as_bytes()).await.unwrap();
-    while server.state.in_flight().available_permits() == server.state.limits().max_requests_in_flight {
+    while server.state.in_flight().taken() == 0 {
         tokio::task::yield_now().await;
     }
     server.stop.send(()).unwrap();
@@ -28,6 +28,25 @@ async fn a_request_that_has_begun_is_served_to_its_end() {
         UnixStream::connect(&server.path).await.is_err(),
         "nobody accepts any more"
     );
+}
+
+#[tokio::test]
+async fn a_client_that_was_let_in_just_before_the_stop_is_answered() {
+    let server = Server::start().await;
+    let mut stream = UnixStream::connect(&server.path).await.unwrap();
+    while server.state.connections().taken() == 0 {
+        tokio::task::yield_now().await;
+    }
+    server.stop.send(()).unwrap();
+    server.state.stopping().cancelled().await;
+    stream
+        .write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n")
+        .await
+        .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    server.task.await.unwrap();
 }
 
 #[tokio::test]
@@ -57,7 +76,7 @@ async fn a_client_that_never_ends_its_request_does_not_hold_up_the_stop() {
     let head =
         "POST /v1/analyze HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n";
     stuck.write_all(head.as_bytes()).await.unwrap();
-    while server.state.in_flight().available_permits() == server.state.limits().max_requests_in_flight {
+    while server.state.in_flight().taken() == 0 {
         tokio::task::yield_now().await;
     }
     server.stop.send(()).unwrap();

@@ -100,6 +100,11 @@ impl ImportOrder {
 }
 
 impl ImportPlan {
+    /// Returns the prompts that are written.
+    pub(super) fn ids(&self) -> Vec<PromptId> {
+        self.prompts.iter().map(|found| found.prompt_id.clone()).collect()
+    }
+
     /// Returns what the ids of the prompts begin with.
     pub(super) fn workflow(&self) -> &str {
         &self.workflow

@@ -23,14 +23,15 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::access::{Missing, Rights, Role};
 use crate::http::wire::JobRequest;
 use crate::llm::LanguageModel;
 use crate::model::Author;
-use crate::storage::{Problem, Progress};
+use crate::storage::{Action, Problem, Progress};
 use crate::versions::VersionManager;
 
 use super::schedule::Lane;
-use super::{JobError, JobId, JobLimits, Ledger};
+use super::{JobError, JobId, JobLimits, JobNeed, Ledger};
 
 use backup::{BackupPlan, RestorePlan, VerifyBackupPlan};
 use collect::CollectPlan;
@@ -125,6 +126,18 @@ impl JobKind {
             }
             Self::VerifyBackup => "files",
             Self::RebuildIndex => "shards",
+        }
+    }
+
+    /// Returns what a job of the kind stores versions for.
+    pub(super) const fn puts(self) -> Action {
+        match self {
+            Self::Import => Action::Import,
+            Self::Optimize => Action::Optimize,
+            Self::Restore => Action::RestoreBackup,
+            Self::Verify | Self::RebuildIndex | Self::Collect | Self::Backup | Self::VerifyBackup => {
+                Action::Save
+            }
         }
     }
 
@@ -226,6 +239,20 @@ impl Order {
         }
     }
 
+    /// Checks what can be said of the rights before anything is read; [`Plan::need`] says the rest.
+    pub(super) fn check_rights(&self, rights: &Rights) -> Result<(), Missing> {
+        match self {
+            Self::Import(_) => rights.need_anywhere(Role::Write),
+            Self::Optimize(order) => rights.need_anywhere(order.role()),
+            Self::Verify(plan) => plan.need().check(rights),
+            Self::RebuildIndex
+            | Self::Backup(_)
+            | Self::VerifyBackup(_)
+            | Self::Restore(_)
+            | Self::Collect(_) => rights.need_everywhere(Role::Admin),
+        }
+    }
+
     /// Checks what only the store can tell, before the job is written down.
     pub(super) async fn check(&self, manager: &VersionManager) -> Result<(), JobError> {
         match self {
@@ -272,6 +299,21 @@ impl Plan {
             Self::Collect(_) => (JobKind::Collect, String::new()),
         };
         Lane { kind, key }
+    }
+
+    /// Returns what the author of the job must be allowed to do.
+    pub(super) fn need(&self) -> JobNeed {
+        match self {
+            Self::Import(plan) => JobNeed::On(Role::Write, plan.ids()),
+            Self::Optimize(plan) => plan.need(),
+            Self::Verify => VerifyPlan::default().need(),
+            Self::VerifyWith(plan) => plan.need(),
+            Self::RebuildIndex
+            | Self::Backup(_)
+            | Self::VerifyBackup(_)
+            | Self::Restore(_)
+            | Self::Collect(_) => JobNeed::Everywhere(Role::Admin),
+        }
     }
 
     /// Tells whether the job may run without being written down, where that is not possible: nothing is lost when it is

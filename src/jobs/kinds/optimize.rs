@@ -17,7 +17,8 @@ use super::optimize_model::{self, Rewritten};
 use super::optimize_result::{CandidateReport, ModelReport, OptimizeResult, OptimizedPrompt, ScoreReport};
 use super::retry::Retries;
 use super::stop::StopConditions;
-use super::{Context, JobError, JobFailure, JobLimits, Params};
+use super::{Context, JobError, JobFailure, JobLimits, JobNeed, Params};
+use crate::access::Role;
 use crate::http::wire::RewriteSettings;
 use crate::llm::{JobBudget, LanguageModel};
 use crate::model::{OptimizationStrategy, PromptId, Version};
@@ -92,6 +93,11 @@ impl OptimizeOrder {
         })
     }
 
+    /// Returns the role that the author needs on the prompts: candidates are written, unless nothing is to be kept.
+    pub(super) const fn role(&self) -> Role {
+        role(self.dry_run)
+    }
+
     /// Finds the prompts in the document and fixes the settings.
     pub(super) fn prepare(self, limits: &JobLimits) -> Result<OptimizePlan, JobError> {
         let strategies = (!self.strategies.is_empty()).then_some(self.strategies);
@@ -144,6 +150,11 @@ impl OptimizePlan {
         Ok(())
     }
 
+    /// Returns what the author of the job must be allowed to do.
+    pub(super) fn need(&self) -> JobNeed {
+        JobNeed::On(role(self.dry_run), self.document.ids())
+    }
+
     /// Returns what the ids of the prompts begin with.
     pub(super) fn workflow(&self) -> &str {
         self.document.workflow()
@@ -170,6 +181,10 @@ impl OptimizePlan {
             Some(_) => Ok(()),
         }
     }
+}
+
+const fn role(dry_run: bool) -> Role {
+    if dry_run { Role::Read } else { Role::Write }
 }
 
 /// What every prompt is worked on with.

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::params::Params;
-use super::{Context, JobError, JobFailure, to_value};
+use super::{Context, JobError, JobFailure, JobNeed, to_value};
+use crate::access::Role;
 use crate::model::{PromptId, Version};
 use crate::storage::{Mend, Problem, RepairStep, StorageError, VerifyReport, VerifyScope, plan_repair};
 
@@ -36,6 +37,19 @@ impl VerifyPlan {
             return Err(JobError::InvalidParams(message.into()));
         }
         Ok(plan)
+    }
+
+    /// Returns what the author of the job must be allowed to do: to read what is looked at, and to do everything when
+    /// something is mended, since a repair may take in the versions of others.
+    pub(super) fn need(&self) -> JobNeed {
+        if self.mends() && !self.dry_run {
+            return JobNeed::Everywhere(Role::Admin);
+        }
+        if self.prompts.is_empty() {
+            return JobNeed::Everywhere(Role::Read);
+        }
+        let edits = self.accept_edits.iter().map(|(id, _)| id);
+        JobNeed::On(Role::Read, self.prompts.iter().chain(edits).cloned().collect())
     }
 
     const fn mends(&self) -> bool {

@@ -4,8 +4,9 @@ use std::future::Future;
 use std::sync::{Arc, PoisonError};
 
 use quick_cache::sync::Cache;
-use quick_cache::{OptionsBuilder, Weighter};
+use quick_cache::{Lifecycle, OptionsBuilder, Weighter};
 
+use crate::metrics::Counter;
 use crate::model::{PromptId, Version};
 use crate::storage::{StorageError, StoredVersion};
 
@@ -30,13 +31,27 @@ pub(super) type CacheKey = (PromptId, Version);
 /// Caches versions. Versions are immutable, so entries leave only for room or when their file changed outside.
 #[derive(Debug)]
 pub(super) struct VersionCache {
-    cache: Option<Cache<CacheKey, CachedVersion, ByBytes>>,
+    cache: Option<Versions>,
     /// How often versions were dropped because their files changed or went.
     removals: Mutex<u64>,
 }
 
+type Versions = Cache<CacheKey, CachedVersion, ByBytes, quick_cache::DefaultHashBuilder, CountEvictions>;
+
 #[derive(Debug, Clone)]
 struct ByBytes;
+
+/// Counts what leaves for want of room, or is too large to be kept at all.
+#[derive(Debug, Clone)]
+struct CountEvictions(Counter);
+
+impl Lifecycle<CacheKey, CachedVersion> for CountEvictions {
+    type RequestState = ();
+
+    fn on_evict(&self, _state: &mut (), _key: CacheKey, _value: CachedVersion) {
+        self.0.inc();
+    }
+}
 
 impl Weighter<CacheKey, CachedVersion> for ByBytes {
     fn weight(&self, _key: &CacheKey, value: &CachedVersion) -> u64 {
@@ -47,7 +62,13 @@ impl Weighter<CacheKey, CachedVersion> for ByBytes {
 impl VersionCache {
     /// Makes a cache for about `entries` versions within `max_bytes`, or none at all.
     #[must_use]
-    pub(super) fn new(enabled: bool, entries: usize, max_bytes: u64, max_file_bytes: u64) -> Self {
+    pub(super) fn new(
+        enabled: bool,
+        entries: usize,
+        max_bytes: u64,
+        max_file_bytes: u64,
+        evictions: Counter,
+    ) -> Self {
         if !enabled || max_bytes == 0 {
             return Self {
                 cache: None,
@@ -66,7 +87,7 @@ impl VersionCache {
                 options,
                 ByBytes,
                 quick_cache::DefaultHashBuilder::default(),
-                quick_cache::sync::DefaultLifecycle::default(),
+                CountEvictions(evictions),
             )
         });
         Self {
@@ -149,13 +170,19 @@ impl VersionCache {
         self.removals.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Returns how many versions are in it, how many bytes, and how many may be; `None` when there is no cache.
+    #[must_use]
+    pub(super) fn size(&self) -> Option<(u64, u64, u64)> {
+        let cache = self.cache.as_ref()?;
+        Some((cache.len() as u64, cache.weight(), cache.capacity()))
+    }
+
     /// Returns entries, bytes, hits and misses.
     #[must_use]
-    pub(super) fn stats(&self) -> serde_json::Value {
-        let Some(cache) = &self.cache else {
+    pub(super) fn stats(&self, (hits, misses): (u64, u64)) -> serde_json::Value {
+        let Some((entries, bytes, max_bytes)) = self.size() else {
             return serde_json::json!({"enabled": false});
         };
-        let (hits, misses) = (cache.hits(), cache.misses());
         #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
         let rate = if hits + misses == 0 {
             0.0
@@ -163,7 +190,7 @@ impl VersionCache {
             hits as f64 / (hits + misses) as f64
         };
         serde_json::json!({
-            "enabled": true, "entries": cache.len(), "bytes": cache.weight(), "max_bytes": cache.capacity(),
+            "enabled": true, "entries": entries, "bytes": bytes, "max_bytes": max_bytes,
             "hits": hits, "misses": misses, "hit_rate": rate,
         })
     }

@@ -50,9 +50,7 @@ impl FileSystemStorage {
                 settle: true,
                 ..Look::everything()
             };
-            shard
-                .look_and_wait(settle, self.shared.options.write_timeout)
-                .await?;
+            shard.look_and_wait(settle, self.shared.write_timeout()).await?;
             let after = leftovers_of(&shard).await;
             let dir = shard.disk.layout.tmp_dir(&shard.id);
             for name in before {

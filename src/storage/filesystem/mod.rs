@@ -8,9 +8,14 @@ mod backup;
 mod cache;
 mod catalog;
 pub mod disk;
+mod liveness;
 mod mend;
+mod metrics;
+mod observe;
+mod observer;
 mod options;
 mod reads;
+mod recovery;
 mod runtime;
 mod status;
 mod storage;
@@ -20,27 +25,28 @@ mod work;
 
 use std::path::Path;
 use std::sync::{Arc, OnceLock, PoisonError};
-use std::time::Duration;
 
 use ractor::Actor;
 use tokio::sync::oneshot;
 
-use actors::{IndexMessage, IndexStatus, Shared, Supervisor, SupervisorMessage};
+use actors::{IndexMessage, IndexStatus, Pulses, Settings, Shared, Supervisor, SupervisorMessage};
 use cache::VersionCache;
 use catalog::Catalog;
 use disk::{
     Disk, IndexHints, Layout, OpenedStore, RealDisk, Run, SpaceBounds, SpaceGuard, load_index, open_store,
 };
-use runtime::atomic::{AtomicBool, Ordering};
+use metrics::StorageMetrics;
+use runtime::atomic::AtomicBool;
+use runtime::atomic::Ordering;
 use runtime::{Address, Mutex, Semaphore, watch};
 
 pub use disk::{DiskLimits, OpenError};
+pub use observer::{Observation, StoreObserver};
 pub use options::{ExternalEdit, FileSystemOptions, RestartPolicy, ScrubOptions, WatchMode, WatchOptions};
+pub use recovery::Recovery;
 
 /// Reads of the disk at the same time; more wait.
 const MAX_CONCURRENT_READS: usize = 64;
-/// How long an opening waits for every shard to recover before it goes on without those that have not.
-const RECOVERY_PATIENCE: Duration = Duration::from_secs(3600);
 
 /// Keeps versions in plain files.
 #[derive(Debug)]
@@ -86,6 +92,19 @@ impl FileSystemStorage {
         opened: OpenedStore,
         disk: Arc<dyn Disk>,
         options: FileSystemOptions,
+    ) -> Result<Arc<Self>, OpenError> {
+        Self::open_watched(opened, disk, options, &tokio::sync::watch::Sender::default()).await
+    }
+
+    /// As [`Self::open_with`], and tells how far the recovery is.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub async fn open_watched(
+        opened: OpenedStore,
+        disk: Arc<dyn Disk>,
+        options: FileSystemOptions,
+        progress: &tokio::sync::watch::Sender<Recovery>,
     ) -> Result<Arc<Self>, OpenError> {
         let started = std::time::Instant::now();
         let (metadata, shards, real) = (
@@ -135,7 +154,7 @@ impl FileSystemStorage {
             #[cfg(test)]
             backup_disk: Mutex::default(),
         };
-        storage.start(&shards).await;
+        storage.start(&shards, progress).await;
         storage.store.opened_in_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         Ok(Arc::new(storage))
     }
@@ -148,6 +167,7 @@ impl FileSystemStorage {
         hints: IndexHints,
         source: &disk::IndexSource,
     ) -> Shared {
+        let metrics = Arc::new(StorageMetrics::default());
         Shared {
             root: opened.disk.path().to_owned(),
             run: Run {
@@ -165,7 +185,9 @@ impl FileSystemStorage {
                 options.cache_size,
                 options.max_cache_bytes,
                 options.disk.max_file_bytes,
+                metrics.evictions.clone(),
             )),
+            metrics,
             shards: actors::ShardTable::default(),
             hints: Mutex::new(Arc::new(hints)),
             index: watch::channel(None).0,
@@ -178,7 +200,8 @@ impl FileSystemStorage {
             ))),
             scrub: Mutex::default(),
             space: Mutex::new(None),
-            restarts: Mutex::default(),
+            others: Mutex::default(),
+            silent: Mutex::default(),
             problems: Mutex::new(opened.problems),
             #[cfg(test)]
             max_watches: std::sync::atomic::AtomicUsize::new(usize::MAX),
@@ -187,28 +210,18 @@ impl FileSystemStorage {
             commits: Arc::new(Semaphore::new(options.max_concurrent_commits)),
             has_started: AtomicBool::new(false),
             stopping: Arc::default(),
+            pulses: Pulses::default(),
+            watcher: Mutex::default(),
+            janitor: Mutex::default(),
+            settings: Mutex::new(Settings::of(&options)),
             disk,
             options,
         }
     }
 
-    async fn start(&self, shards: &[crate::model::ShardId]) {
-        let handles: Vec<_> = shards.iter().map(|shard| self.shared.shard(shard)).collect();
-        for handle in handles {
-            // Up, or failed once: a shard that does not recover must not keep the others from serving.
-            let mut slot = handle.actor.subscribe();
-            let settled = async {
-                while slot.borrow_and_update().is_none() {
-                    let failed = handle.state.restarts.load(Ordering::Relaxed) > 0;
-                    if failed || slot.changed().await.is_err() {
-                        break;
-                    }
-                }
-            };
-            if tokio::time::timeout(RECOVERY_PATIENCE, settled).await.is_err() {
-                tracing::error!(shard = %handle.id, "the shard has not recovered yet: it is served when it has");
-            }
-        }
+    async fn start(&self, shards: &[crate::model::ShardId], progress: &tokio::sync::watch::Sender<Recovery>) {
+        shards.iter().for_each(|shard| drop(self.shared.shard(shard)));
+        self.await_recovery(progress).await;
         self.shared.has_started.store(true, Ordering::Release);
         *self.shared.hints.lock().unwrap_or_else(PoisonError::into_inner) = Arc::default();
         let _alive = self.supervisor.cast(SupervisorMessage::StartOthers);
@@ -231,16 +244,14 @@ impl FileSystemStorage {
     ) -> Result<u64, String> {
         let mut slot = self.shared.index.subscribe();
         let index =
-            match tokio::time::timeout(self.shared.options.write_timeout, slot.wait_for(Option::is_some))
-                .await
-            {
+            match tokio::time::timeout(self.shared.write_timeout(), slot.wait_for(Option::is_some)).await {
                 Ok(Ok(index)) => index.clone(),
                 _ => None,
             };
         let (reply, answer) = oneshot::channel();
         match index {
             Some(index) if index.cast(message(reply)).is_ok() => {
-                match tokio::time::timeout(self.shared.options.write_timeout, answer).await {
+                match tokio::time::timeout(self.shared.write_timeout(), answer).await {
                     Ok(Ok(written)) => written,
                     Ok(Err(_)) => Err("the index actor ended".into()),
                     Err(_) => Err("the index was not written in time".into()),

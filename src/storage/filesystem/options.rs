@@ -1,11 +1,13 @@
 //! How a file system storage behaves: every limit by name.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::ShardDepth;
 use crate::storage::EvidenceLimits;
 
+use super::StoreObserver;
 use super::disk::DiskLimits;
 
 /// What to do with a version file that was changed by hand after it was sealed.
@@ -31,7 +33,7 @@ pub enum WatchMode {
 }
 
 /// How changes made outside the daemon are noticed, and how fast.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WatchOptions {
     /// By what means.
     pub mode: WatchMode,
@@ -103,6 +105,8 @@ pub struct FileSystemOptions {
     pub restart: RestartPolicy,
     /// How long stopping may take before what still waits is given up.
     pub drain_timeout: Duration,
+    /// Who is told of changes that nobody asked the storage for.
+    pub observer: Option<Arc<dyn StoreObserver>>,
 }
 
 impl Default for FileSystemOptions {
@@ -138,6 +142,7 @@ impl Default for FileSystemOptions {
             },
             restart: RestartPolicy::default(),
             drain_timeout: Duration::from_secs(20),
+            observer: None,
         }
     }
 }

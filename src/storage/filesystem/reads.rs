@@ -7,7 +7,7 @@ use crate::model::{Integrity, PromptId, TestResult, Version};
 use crate::storage::{StorageError, StoredVersion};
 
 use super::FileSystemStorage;
-use super::cache::CachedVersion;
+use super::cache::{CacheKey, CachedVersion};
 use super::catalog::known_damage;
 use super::disk::{ReadFailure, read_evidence, read_version};
 use super::options::ExternalEdit;
@@ -32,6 +32,30 @@ impl FileSystemStorage {
             .map_or(Ok(()), |slot| slot.check_readable())
     }
 
+    /// Reads one version: from the cache, else from disk, once however many ask.
+    pub(super) async fn read_one(
+        &self,
+        id: &PromptId,
+        version: &Version,
+    ) -> Result<Arc<StoredVersion>, StorageError> {
+        self.check_listed(id, version)?;
+        let key = (id.clone(), version.clone());
+        let cached = match self.look_up(&key) {
+            Some(cached) => cached,
+            None => {
+                let cache = &self.shared.cache;
+                cache.get_or_load(&key, self.load(id, version)).await?
+            }
+        };
+        self.check_edited(id, cached.stored)
+    }
+
+    fn look_up(&self, key: &CacheKey) -> Option<CachedVersion> {
+        let found = self.shared.cache.get(key);
+        self.shared.metrics.note_lookup(found.is_some());
+        found
+    }
+
     /// Reads several versions; what is not in the cache is read from disk in one go.
     pub(super) async fn read_in_order(
         &self,
@@ -43,7 +67,7 @@ impl FileSystemStorage {
         for version in versions {
             if let Err(error) = self.check_listed(id, version) {
                 found.insert(version, Err(error));
-            } else if let Some(cached) = self.shared.cache.get(&(id.clone(), version.clone())) {
+            } else if let Some(cached) = self.look_up(&(id.clone(), version.clone())) {
                 found.insert(version, Ok(cached.stored));
             } else {
                 missing.push(version.clone());

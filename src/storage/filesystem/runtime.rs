@@ -13,11 +13,16 @@ mod chosen {
     pub(crate) use tokio::task::{JoinHandle, spawn_blocking};
     pub(crate) use tokio::time::timeout_at;
 
-    use ractor::{Actor, Message, SpawnErr};
+    use ractor::{Actor, ActorStatus, Message, SpawnErr};
 
     /// Returns where an actor takes its mail.
     pub(crate) fn address<M: Message>(actor: &Address<M>) -> Address<M> {
         actor.clone()
+    }
+
+    /// Tells whether an actor has not ended.
+    pub(crate) fn is_alive<M: Message>(actor: &Address<M>) -> bool {
+        actor.get_status() < ActorStatus::Stopping
     }
 
     /// Starts an actor beneath another.
@@ -44,7 +49,9 @@ mod chosen {
     pub(crate) use shuttle_tokio::task::{JoinHandle, spawn_blocking};
     pub(crate) use shuttle_tokio::time::timeout_at;
 
-    pub(crate) use crate::storage::filesystem::interleavings::stage::{Address, Cell, address, spawn_child};
+    pub(crate) use crate::storage::filesystem::interleavings::stage::{
+        Address, Cell, address, is_alive, spawn_child,
+    };
 }
 
 pub(crate) use chosen::*;

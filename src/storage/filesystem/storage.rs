@@ -1,6 +1,7 @@
 //! [`VersionStorage`] on files: reads from catalog, cache and disk; writes to the shards.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use async_trait::async_trait;
 use serde_json::Value;
@@ -8,9 +9,9 @@ use serde_json::Value;
 use crate::model::{Author, Label, PromptId, TestResult, Version};
 use crate::storage::{
     BackupCheck, BackupReport, BackupRequest, BackupSummary, EvidenceAdded, EvidenceLimits, LabelEntry,
-    LabelMove, Mend, Progress, PromptEntry, PromptPage, PutOutcome, PutVersion, RepairStep, RestoreReport,
-    RestoreRequest, Revision, SetLabel, StorageError, StoredVersion, TrashedVersion, VerifyReport,
-    VerifyScope, VersionStorage,
+    LabelMove, Mend, Performance, Progress, PromptEntry, PromptPage, PutOutcome, PutVersion, RepairStep,
+    RestoreReport, RestoreRequest, Revision, SetLabel, StorageError, StoredVersion, TrashedVersion,
+    VerifyReport, VerifyScope, VersionStorage,
 };
 
 use super::actors::ShardHandle;
@@ -49,18 +50,11 @@ impl VersionStorage for FileSystemStorage {
     }
 
     async fn read(&self, id: &PromptId, version: &Version) -> Result<Arc<StoredVersion>, StorageError> {
-        self.check_listed(id, version)?;
-        let key = (id.clone(), version.clone());
-        let cached = match self.shared.cache.get(&key) {
-            Some(cached) => cached,
-            None => {
-                self.shared
-                    .cache
-                    .get_or_load(&key, self.load(id, version))
-                    .await?
-            }
-        };
-        self.check_edited(id, cached.stored)
+        let (started, metrics) = (Instant::now(), &self.shared.metrics);
+        let read = self.read_one(id, version).await;
+        metrics.note_read_time(started.elapsed());
+        metrics.note_read(&read);
+        read
     }
 
     async fn read_many(
@@ -68,7 +62,9 @@ impl VersionStorage for FileSystemStorage {
         id: &PromptId,
         versions: &[Version],
     ) -> Vec<Result<Arc<StoredVersion>, StorageError>> {
-        self.read_in_order(id, versions).await
+        let read = self.read_in_order(id, versions).await;
+        read.iter().for_each(|read| self.shared.metrics.note_read(read));
+        read
     }
 
     async fn put(&self, id: &PromptId, request: PutVersion) -> Result<PutOutcome, StorageError> {
@@ -304,7 +300,7 @@ impl VersionStorage for FileSystemStorage {
                 return Err(StorageError::Interrupted("cancelled".into()));
             }
             shard
-                .look_and_wait(Look::everything(), self.shared.options.write_timeout)
+                .look_and_wait(Look::everything(), self.shared.write_timeout())
                 .await?;
             progress.advance(1);
         }
@@ -316,6 +312,18 @@ impl VersionStorage for FileSystemStorage {
 
     async fn status(&self) -> Value {
         self.describe()
+    }
+
+    fn parts(&self) -> Vec<Value> {
+        self.describe_shards()
+    }
+
+    async fn observe(&self) {
+        self.look_at_disk().await;
+    }
+
+    fn performance(&self, slow_read: f64, slow_write: f64) -> Option<Performance> {
+        Some(self.judge_performance(slow_read, slow_write))
     }
 
     fn health(&self) -> Result<(), String> {
@@ -356,9 +364,12 @@ impl FileSystemStorage {
             return Err(StorageError::Unavailable("the store is closed".into()));
         }
         let shard = self.shared.shard(&self.shared.layout.shard_of(id));
-        shard
-            .write(id.clone(), op, self.shared.options.write_timeout)
-            .await
+        let (started, operation) = (Instant::now(), op.word());
+        let done = shard.write(id.clone(), op, self.shared.write_timeout()).await;
+        self.shared
+            .metrics
+            .note_write(operation, &done, started.elapsed());
+        done
     }
 
     /// As [`Self::write`], for changes that make no sense on a prompt that is not there: no shard is made for them.

@@ -3,9 +3,11 @@
 mod ctl;
 mod data;
 mod dice;
+mod manager;
 pub mod model_server;
 mod mount;
 mod nobody;
+mod users;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -19,7 +21,9 @@ use serde_json::json;
 pub use ctl::Output;
 pub use data::shared_data;
 pub use dice::Dice;
+pub use manager::Manager;
 pub use mount::SmallDisk;
+pub use users::User;
 
 /// Nothing in these tests may take longer.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -36,6 +40,8 @@ pub struct Host {
     pub arguments: Vec<String>,
     /// More environment for the daemon.
     pub environment: Vec<(String, String)>,
+    /// What the daemon is run by: a program and its arguments, to which the daemon's are added.
+    pub wrapper: Vec<String>,
     /// Whether the daemon runs as a user whom modes bind.
     is_nobody: bool,
 }
@@ -54,6 +60,7 @@ impl Host {
             dir,
             arguments: Vec::new(),
             environment: Vec::new(),
+            wrapper: Vec::new(),
             is_nobody: false,
         }
     }
@@ -87,6 +94,13 @@ impl Host {
     pub fn command(&self) -> Command {
         let mut command = if self.is_nobody {
             nobody::command()
+        } else if let Some((program, arguments)) = self.wrapper.split_first() {
+            let mut command = Command::new(program);
+            command
+                .args(arguments)
+                .arg(env!("CARGO_BIN_EXE_promptd"))
+                .stdin(Stdio::null());
+            command
         } else {
             let mut command = Command::new(env!("CARGO_BIN_EXE_promptd"));
             command.stdin(Stdio::null());

@@ -391,15 +391,16 @@ async fn calls_keep_to_their_pace() {
     let mut settings = settings(&server);
     (settings.max_calls_per_minute, settings.max_burst_calls) = (600, 2);
     let model = open(&settings, dir.path());
+    let began = Instant::now();
     for number in 0..5 {
         rewrite(&model, &format!("{PROMPT} {number}"), &job("a"))
             .await
             .unwrap();
     }
-    let asked = server.asked();
-    let between = asked[4].at - asked[0].at;
+    // Not from the first request: it may have been long on its way.
+    let took = server.asked()[4].at - began;
     assert!(
-        between >= Duration::from_millis(290),
-        "two at once, and three at 100 ms each: {between:?}"
+        took >= Duration::from_millis(300),
+        "two at once, and three at 100 ms each: {took:?}"
     );
 }

@@ -1,9 +1,10 @@
 //! What the children have in common: who they are, and what all of them need.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock, PoisonError};
+use std::time::Duration;
 
 use ractor::ActorRef;
 
@@ -12,17 +13,20 @@ use crate::storage::Problem;
 use crate::storage::filesystem::cache::VersionCache;
 use crate::storage::filesystem::catalog::Catalog;
 use crate::storage::filesystem::disk::{
-    Disk, IndexHints, Layout, Run, ShardDisk, Space, SpaceGuard, StoreLock, list_shards,
+    Disk, IndexHints, Layout, Pulse, Run, ShardDisk, Space, SpaceGuard, StoreLock, list_shards,
 };
-use crate::storage::filesystem::options::FileSystemOptions;
+use crate::storage::filesystem::metrics::StorageMetrics;
+use crate::storage::filesystem::options::{FileSystemOptions, WatchOptions};
 use crate::storage::filesystem::runtime::atomic::{AtomicBool, Ordering};
 use crate::storage::filesystem::runtime::{Address, Mutex, Semaphore, watch};
+use crate::storage::liveness::ActorState;
 
 use super::index::{IndexMessage, IndexStatus};
+use super::janitor::JanitorMessage;
 use super::scrub::ScrubStatus;
 use super::shard_handle::{ShardHandle, ShardTable};
 use super::supervisor::SupervisorMessage;
-use super::watcher::WatchStatus;
+use super::watcher::{WatchStatus, WatcherMessage};
 
 /// One child of the supervisor.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -48,6 +52,39 @@ impl fmt::Display for ChildId {
     }
 }
 
+/// What of the options may change while the store is open.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Settings {
+    /// Watching. The watcher is started anew to take it.
+    pub watch: WatchOptions,
+    /// How long a write waits for a shard that is down.
+    pub write_timeout: Duration,
+    /// How long stopping may take before what still waits is given up.
+    pub drain_timeout: Duration,
+}
+
+impl Settings {
+    /// Takes them out of the options.
+    pub(crate) const fn of(options: &FileSystemOptions) -> Self {
+        Self {
+            watch: options.watch,
+            write_timeout: options.write_timeout,
+            drain_timeout: options.drain_timeout,
+        }
+    }
+}
+
+/// The pulses of those who are no shards.
+#[derive(Debug, Default)]
+pub(crate) struct Pulses {
+    /// Of the index actor.
+    pub index: Arc<Pulse>,
+    /// Of the watcher.
+    pub watcher: Arc<Pulse>,
+    /// Of the janitor.
+    pub janitor: Arc<Pulse>,
+}
+
 /// What every actor of one storage needs. Shared; nothing in it belongs to one actor's state.
 #[derive(Debug)]
 pub(crate) struct Shared {
@@ -63,8 +100,16 @@ pub(crate) struct Shared {
     pub disk: Arc<dyn Disk>,
     /// Where things are.
     pub layout: Layout,
-    /// How to behave.
+    /// How to behave, as it was at start. What may change meanwhile is in [`Shared::settings`].
     pub options: FileSystemOptions,
+    /// What of it may change while the store is open.
+    pub settings: Mutex<Settings>,
+    /// The pulses of index, watcher and janitor; that of a shard is in its handle.
+    pub pulses: Pulses,
+    /// The watcher, once it was started.
+    pub watcher: Mutex<Option<ActorRef<WatcherMessage>>>,
+    /// The janitor, once it was started.
+    pub janitor: Mutex<Option<ActorRef<JanitorMessage>>>,
     /// What exists.
     pub catalog: Catalog,
     /// Versions in memory.
@@ -87,8 +132,12 @@ pub(crate) struct Shared {
     pub scrub: Mutex<ScrubStatus>,
     /// Room on the file system as it was last seen.
     pub space: Mutex<Option<Space>>,
-    /// How often each child but the shards was started again, and why it last ended.
-    pub restarts: Mutex<BTreeMap<ChildId, (u64, String)>>,
+    /// How every child is that is no shard.
+    pub others: Mutex<BTreeMap<ChildId, ActorState>>,
+    /// The actors that did not answer when they were asked last, by their names.
+    pub silent: Mutex<BTreeSet<String>>,
+    /// What is measured.
+    pub metrics: Arc<StorageMetrics>,
     /// What lies in the store itself and is not served.
     pub problems: Mutex<Vec<Problem>>,
     /// Commits at the same time.
@@ -126,6 +175,38 @@ impl Shared {
         handle
     }
 
+    /// Returns what may change, as it now is.
+    pub(crate) fn settings(&self) -> Settings {
+        *self.settings.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns how long a write waits for a shard that is down.
+    pub(crate) fn write_timeout(&self) -> Duration {
+        self.settings().write_timeout
+    }
+
+    /// Returns the pulse of a child.
+    pub(crate) fn pulse(&self, child: &ChildId) -> Option<Arc<Pulse>> {
+        match child {
+            ChildId::Shard(id) => self.shards.get(id).map(|shard| Arc::clone(&shard.disk.pulse)),
+            ChildId::Index => Some(Arc::clone(&self.pulses.index)),
+            ChildId::Watcher => Some(Arc::clone(&self.pulses.watcher)),
+            ChildId::Janitor => Some(Arc::clone(&self.pulses.janitor)),
+        }
+    }
+
+    /// Tells whether a child that is no shard runs.
+    pub(crate) fn runs(&self, child: &ChildId) -> bool {
+        let others = self.others.lock().unwrap_or_else(PoisonError::into_inner);
+        others.get(child).is_some_and(|state| state.up)
+    }
+
+    /// Tells whether an actor did not answer when it was asked last.
+    pub(crate) fn is_silent(&self, actor: &str) -> bool {
+        let silent = self.silent.lock().unwrap_or_else(PoisonError::into_inner);
+        silent.contains(actor)
+    }
+
     /// Starts shards whose directories appeared.
     pub(crate) async fn find_new_shards(&self) {
         let (disk, layout) = (Arc::clone(&self.disk), self.layout);
@@ -138,6 +219,9 @@ impl Shared {
 
     /// Says that the index differs from the catalog; the index actor writes it in its own time.
     pub(crate) fn index_changed(&self) {
+        if self.options.use_index {
+            self.metrics.index_behind.begin();
+        }
         if !self.index_is_stale.swap(true, Ordering::AcqRel)
             && let Some(index) = &*self.index.borrow()
         {
@@ -160,6 +244,13 @@ impl Shared {
             read_only: true,
         });
         seen.read_only = true;
+    }
+
+    /// Remembers the room on the file system as it is now. Whether it is read-only after all is for the janitor to say.
+    pub(crate) fn saw_space(&self, now: Space) {
+        let mut space = self.space.lock().unwrap_or_else(PoisonError::into_inner);
+        let read_only = now.read_only || space.is_some_and(|space| space.read_only);
+        *space = Some(Space { read_only, ..now });
     }
 
     /// Tells whether the file system was read-only when that was last looked at.

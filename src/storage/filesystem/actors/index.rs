@@ -29,6 +29,8 @@ pub(crate) enum IndexMessage {
     Settle(oneshot::Sender<Result<u64, String>>),
     /// Write now.
     Flush(oneshot::Sender<Result<u64, String>>),
+    /// Answer.
+    Ping(oneshot::Sender<()>),
     /// End with a panic, to test that it is survived.
     #[cfg(all(test, not(feature = "interleavings")))]
     Panic,
@@ -113,6 +115,7 @@ impl Actor for Index {
         message: IndexMessage,
         state: &mut IndexState,
     ) -> Result<(), ActorProcessingErr> {
+        state.shared.pulses.index.step();
         match message {
             IndexMessage::Changed => state.schedule(&myself),
             IndexMessage::Write => {
@@ -132,6 +135,9 @@ impl Actor for Index {
             }
             IndexMessage::Flush(reply) => {
                 let _gone = reply.send(state.write().await);
+            }
+            IndexMessage::Ping(reply) => {
+                let _gone = reply.send(());
             }
             #[cfg(all(test, not(feature = "interleavings")))]
             IndexMessage::Panic => panic!("told to"),
@@ -173,6 +179,9 @@ impl IndexState {
         let Some(hold) = shared.hold() else {
             return Err("the store is closed".into());
         };
+        let metrics = Arc::clone(&shared.metrics);
+        metrics.index_writing.take_over(&metrics.index_behind);
+        let _waits = shared.pulses.index.wait();
         let written = tokio::task::spawn_blocking(move || {
             let _hold = hold;
             let taken_at = jiff::Timestamp::now();
@@ -186,6 +195,13 @@ impl IndexState {
         });
         let written = written.await.unwrap_or_else(|e| Err(e.to_string()));
         let took = started.elapsed();
+        metrics.note_index_write(written.is_ok(), took);
+        if written.is_ok() {
+            // How long it took in all is for the lag to say, not for this.
+            let _behind = metrics.index_writing.end();
+        } else {
+            metrics.index_behind.take_over(&metrics.index_writing);
+        }
         self.pause = self.shared.options.index_interval.max(took * REST_FACTOR);
         let mut status = self
             .shared

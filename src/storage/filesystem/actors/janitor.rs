@@ -5,10 +5,13 @@ use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use ractor::{Actor, ActorProcessingErr, ActorRef};
+use tokio::sync::oneshot;
 
-use crate::model::{PromptId, Version};
+use crate::model::{Author, PromptId, Version};
+use crate::storage::Action;
 use crate::storage::filesystem::disk::Disk;
 use crate::storage::filesystem::work::WriteOp;
+use crate::storage::filesystem::{Observation, StoreObserver};
 use crate::storage::retention::is_older;
 
 use super::child::Shared;
@@ -28,9 +31,11 @@ const PROBE_BYTES: usize = 64 << 10;
 
 /// What the janitor is told.
 #[derive(Debug)]
-pub(super) enum JanitorMessage {
+pub(crate) enum JanitorMessage {
     /// See what is to be done.
     Tick,
+    /// Answer.
+    Ping(oneshot::Sender<()>),
     /// End with a panic, to test that it is survived.
     #[cfg(all(test, not(feature = "interleavings")))]
     Panic,
@@ -57,9 +62,10 @@ impl Actor for Janitor {
 
     async fn pre_start(
         &self,
-        _myself: ActorRef<JanitorMessage>,
+        myself: ActorRef<JanitorMessage>,
         shared: Arc<Shared>,
     ) -> Result<JanitorState, ActorProcessingErr> {
+        *shared.janitor.lock().unwrap_or_else(PoisonError::into_inner) = Some(myself);
         let now = Instant::now();
         let scrub = shared
             .options
@@ -92,6 +98,10 @@ impl Actor for Janitor {
     ) -> Result<(), ActorProcessingErr> {
         match message {
             JanitorMessage::Tick => {}
+            JanitorMessage::Ping(reply) => {
+                let _gone = reply.send(());
+                return Ok(());
+            }
             #[cfg(all(test, not(feature = "interleavings")))]
             JanitorMessage::Panic => panic!("told to"),
         }
@@ -110,6 +120,7 @@ impl Actor for Janitor {
             }
         }
         state.scrub(now).await;
+        state.shared.metrics.janitor_tick.renew();
         drop(myself.send_after(TICK, || JanitorMessage::Tick));
         Ok(())
     }
@@ -125,6 +136,7 @@ impl JanitorState {
             self.next_recheck = now + RECHECK;
         }
         let shared = Arc::clone(&self.shared);
+        let _waits = shared.pulses.janitor.wait();
         let stepped = tokio::task::spawn_blocking(move || {
             scrub.step(&shared);
             if rechecks {
@@ -144,6 +156,7 @@ impl JanitorState {
 }
 
 async fn look_at_space(shared: &Arc<Shared>) {
+    let _waits = shared.pulses.janitor.wait();
     let owned = Arc::clone(shared);
     let looked = tokio::task::spawn_blocking(move || {
         let mut space = owned.disk.space()?;
@@ -181,8 +194,26 @@ fn takes_a_write(disk: &dyn Disk) -> bool {
     written.is_ok()
 }
 
+async fn tell_forgotten(observer: Arc<dyn StoreObserver>, id: PromptId, versions: Vec<Version>) {
+    let telling = tokio::task::spawn_blocking(move || {
+        for version in versions {
+            observer.observe(Observation {
+                action: Action::Forget,
+                author: Some(Author::daemon()),
+                id: id.clone(),
+                version: Some(version),
+                label: None,
+            });
+        }
+    });
+    if let Err(error) = telling.await {
+        tracing::warn!(%error, "forgotten versions could not be told of");
+    }
+}
+
 /// Forgets what lies in one shard's trash for too long.
 async fn forget_old(shared: &Shared, shard: &Arc<ShardHandle>) {
+    let _waits = shared.pulses.janitor.wait();
     let limit = Duration::from_secs(u64::from(shared.options.trash_max_age_days) * 86_400);
     let in_trash: Vec<(PromptId, Vec<Version>)> = shard
         .catalog
@@ -192,6 +223,7 @@ async fn forget_old(shared: &Shared, shard: &Arc<ShardHandle>) {
         .map(|slot| (slot.entry.id.clone(), slot.entry.trash.clone()))
         .collect();
     for (id, versions) in in_trash {
+        shared.pulses.janitor.step();
         let disk = Arc::clone(&shard.disk);
         let (owned, looked_at) = (id.clone(), versions);
         let old = tokio::task::spawn_blocking(move || {
@@ -209,16 +241,15 @@ async fn forget_old(shared: &Shared, shard: &Arc<ShardHandle>) {
         if old.is_empty() {
             continue;
         }
-        let count = old.len();
+        let (count, forgotten) = (old.len(), old.clone());
         match shard
-            .write(
-                id.clone(),
-                WriteOp::PurgeTrashed(old),
-                shared.options.write_timeout,
-            )
+            .write(id.clone(), WriteOp::PurgeTrashed(old), shared.write_timeout())
             .await
         {
             Ok(_) => {
+                if let Some(observer) = shared.options.observer.clone() {
+                    tell_forgotten(observer, id.clone(), forgotten).await;
+                }
                 tracing::info!(prompt_id = %id, count, "deleted versions beyond trash_max_age_days were forgotten");
             }
             Err(error) => {

@@ -4,6 +4,8 @@
 //! has a global name: handles are passed.
 
 mod child;
+#[cfg(any(feature = "hang-actor", all(test, not(feature = "interleavings"))))]
+mod hang;
 mod index;
 mod janitor;
 mod place;
@@ -17,18 +19,17 @@ mod watch_inbox;
 mod watcher;
 mod watches;
 
-#[cfg(all(test, not(feature = "interleavings")))]
-pub(super) use child::ChildId;
-pub(super) use child::Shared;
+pub(super) use child::{ChildId, Pulses, Settings, Shared};
 pub(super) use index::{IndexMessage, IndexStatus};
+pub(super) use janitor::JanitorMessage;
 #[cfg(all(test, feature = "interleavings"))]
 pub(super) use shard::ShardActorState;
-#[cfg(test)]
 pub(super) use shard::ShardMessage;
 pub(super) use shard_handle::{ShardHandle, ShardTable};
 #[cfg(all(test, feature = "interleavings"))]
 pub(super) use supervisor::SupervisorState;
 pub(super) use supervisor::{Supervisor, SupervisorMessage};
+pub(super) use watcher::WatcherMessage;
 
 /// Makes a child panic, to test that it is survived.
 #[cfg(all(test, not(feature = "interleavings")))]

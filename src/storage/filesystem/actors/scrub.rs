@@ -45,6 +45,7 @@ pub(crate) struct ScrubStatus {
     versions_read: u64,
     bytes_read: u64,
     last_cycle: Option<Value>,
+    last_cycle_at: Option<Timestamp>,
 }
 
 /// Where the scrubber is.
@@ -84,6 +85,22 @@ impl ScrubStatus {
             "bytes_read": self.bytes_read,
             "last_cycle": self.last_cycle,
         })
+    }
+
+    /// Returns how many versions are damaged, and how many were edited and are served all the same.
+    pub(crate) fn found(&self) -> (u64, u64) {
+        let damaged = self.damage().count();
+        (damaged as u64, (self.findings.len() - damaged) as u64)
+    }
+
+    /// Returns how many versions and bytes were read so far.
+    pub(crate) const fn read_so_far(&self) -> (u64, u64) {
+        (self.versions_read, self.bytes_read)
+    }
+
+    /// Returns when everything was last read once.
+    pub(crate) const fn last_cycle(&self) -> Option<&Timestamp> {
+        self.last_cycle_at.as_ref()
     }
 
     /// Returns what to say of what was found; `None` when all is well.
@@ -238,8 +255,10 @@ impl Scrub {
         self.rests_until = Instant::now() + shared.options.scrub.pause;
         let mut status = shared.scrub.lock().unwrap_or_else(PoisonError::into_inner);
         status.position = None;
+        let now = Timestamp::now();
+        status.last_cycle_at = Some(now.clone());
         status.last_cycle = Some(json!({
-            "finished_at": Timestamp::now(),
+            "finished_at": now,
             "seconds": self.began.elapsed().as_secs(),
             "versions": self.versions_in_cycle,
         }));

@@ -48,6 +48,8 @@ pub(crate) enum ShardMessage {
     },
     /// The work in flight ended.
     Ended(Box<Ended>),
+    /// Answer.
+    Ping(oneshot::Sender<()>),
     /// End with a panic, to test that it is survived.
     #[cfg(all(test, not(feature = "interleavings")))]
     Panic,
@@ -97,6 +99,8 @@ impl Actor for Shard {
         message: ShardMessage,
         state: &mut ShardActorState,
     ) -> Result<(), ActorProcessingErr> {
+        #[cfg(any(feature = "hang-actor", all(test, not(feature = "interleavings"))))]
+        super::hang::if_told_to(&message).await;
         state.receive(message)
     }
 
@@ -124,6 +128,7 @@ async fn recover(state: &ShardActorState) -> Result<RecoveredShard, ActorProcess
         state.shared.current_hints()
     };
     let hold = state.shared.hold().ok_or("the store is closed")?;
+    let started = std::time::Instant::now();
     let recovery = spawn_blocking(move || {
         let (_token, _hold) = (token, hold);
         // Where nothing is written any more, what is there is served as it is.
@@ -137,6 +142,7 @@ async fn recover(state: &ShardActorState) -> Result<RecoveredShard, ActorProcess
         recover_shard(&disk, &hints).map_err(|fault| disk.error(fault).to_string())
     });
     let recovered = recovery.await??;
+    state.shared.metrics.note_recovery(&recovered, started.elapsed());
     if recovered.replayed + recovered.discarded + recovered.quarantined > 0 {
         tracing::info!(
             shard = %state.handle.id, replayed = recovered.replayed, discarded = recovered.discarded,
@@ -177,6 +183,7 @@ impl ShardActorState {
 
     /// Takes one message.
     pub(crate) fn receive(&mut self, message: ShardMessage) -> Result<(), ActorProcessingErr> {
+        self.handle.disk.pulse.step();
         match message {
             ShardMessage::Write {
                 id,
@@ -197,6 +204,9 @@ impl ShardActorState {
             ShardMessage::Ended(ended) => {
                 self.in_flight = None;
                 self.publish(*ended)?;
+            }
+            ShardMessage::Ping(reply) => {
+                let _gone = reply.send(());
             }
             #[cfg(all(test, not(feature = "interleavings")))]
             ShardMessage::Panic => panic!("told to"),
@@ -247,6 +257,8 @@ impl ShardActorState {
             cache: Arc::clone(&self.shared.cache),
             max_batch_bytes: self.shared.options.max_batch_bytes,
             evidence_limits: self.shared.options.evidence,
+            metrics: Arc::clone(&self.shared.metrics),
+            observer: self.shared.options.observer.clone(),
         };
         let myself = self.myself.clone();
         let begin = move |slot: OwnedSemaphorePermit| {

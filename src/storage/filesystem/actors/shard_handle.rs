@@ -59,6 +59,8 @@ pub(crate) struct ShardState {
     pub rests: AtomicBool,
     /// Whether it has recovered at least once.
     pub has_recovered: AtomicBool,
+    /// Whether the opening of the store went on without it.
+    pub left_behind: AtomicBool,
     /// Why it last went down.
     pub last_error: Mutex<Option<String>>,
     /// Since when the work in flight is being done.
@@ -229,6 +231,14 @@ impl ShardHandle {
         missed.take()
     }
 
+    /// Records that the store is opened although this shard has not recovered.
+    pub(crate) fn leave_behind(&self) {
+        self.state.left_behind.store(true, Ordering::Release);
+        *lock(&self.state.last_error) =
+            Some("its recovery makes no progress: the disk may not answer".into());
+        lock(&self.state.down_since).get_or_insert_with(std::time::Instant::now);
+    }
+
     /// Records that a piece of work began.
     pub(crate) fn began_work(&self) {
         *lock(&self.state.working_since) = Some(std::time::Instant::now());
@@ -242,10 +252,14 @@ impl ShardHandle {
     /// Returns how long the work in flight takes already, when it takes longer than writers wait: the disk hangs.
     #[must_use]
     pub(crate) fn hangs(&self, patience: Duration) -> Option<Duration> {
+        self.work_age().filter(|took| *took >= patience)
+    }
+
+    /// Returns how long the work in flight has been going on; `None` when there is none.
+    #[must_use]
+    pub(crate) fn work_age(&self) -> Option<Duration> {
         let since = *lock(&self.state.working_since);
-        since
-            .map(|since| since.elapsed())
-            .filter(|took| *took >= patience)
+        since.map(|since| since.elapsed())
     }
 
     /// Makes whoever waits for the actor look again: the storage stops.
@@ -256,7 +270,9 @@ impl ShardHandle {
     /// Tells whether the shard has tried to recover and never could, so that the catalog does not know what is in it.
     #[must_use]
     pub(crate) fn has_never_recovered(&self) -> bool {
-        !self.state.has_recovered.load(Ordering::Acquire) && self.state.restarts.load(Ordering::Relaxed) > 0
+        let has_tried =
+            self.state.restarts.load(Ordering::Relaxed) > 0 || self.state.left_behind.load(Ordering::Acquire);
+        has_tried && !self.state.has_recovered.load(Ordering::Acquire)
     }
 
     /// Returns the shard's state for the status.

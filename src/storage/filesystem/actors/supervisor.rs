@@ -10,9 +10,11 @@ use std::time::Duration;
 use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, SupervisionEvent};
 use tokio::time::Instant;
 
+use crate::metrics::Limit;
 use crate::model::ShardId;
 use crate::storage::filesystem::runtime::atomic::Ordering;
 use crate::storage::filesystem::runtime::{Address, Cell, address, oneshot, spawn, spawn_child};
+use crate::storage::liveness::ActorState;
 
 use super::child::{ChildId, Shared};
 use super::index::Index;
@@ -30,6 +32,12 @@ pub(crate) enum SupervisorMessage {
     Restart(ChildId),
     /// Start what needs the catalog: index, watcher, janitor.
     StartOthers,
+    /// A child does not answer: start another one in its place.
+    Replace(ChildId),
+    /// Start the watcher anew, since its settings changed.
+    RenewWatcher,
+    /// Answer.
+    Ping(oneshot::Sender<()>),
     /// Stop all children in order, then answer.
     Stop(oneshot::Sender<()>),
 }
@@ -112,6 +120,11 @@ impl SupervisorState {
                     self.start(child).await;
                 }
             }
+            SupervisorMessage::Replace(child) => self.replace(child),
+            SupervisorMessage::RenewWatcher => self.renew_watcher().await,
+            SupervisorMessage::Ping(reply) => {
+                let _gone = reply.send(());
+            }
             SupervisorMessage::Stop(done) => {
                 self.stop_all().await;
                 let _gone = done.send(());
@@ -145,6 +158,11 @@ impl SupervisorState {
                         .unwrap()
                         .insert(child.clone(), cell.clone()),
                 );
+                if !matches!(child, ChildId::Shard(_)) {
+                    let mut others = self.shared.others.lock().unwrap_or_else(PoisonError::into_inner);
+                    let status = others.entry(child.clone()).or_default();
+                    (status.up, status.resting) = (true, false);
+                }
                 self.running.insert(child, cell);
             }
             // Starting cannot fail by what the children do; should it all the same, it counts as an end.
@@ -166,6 +184,30 @@ impl SupervisorState {
         if !self.shared.is_stopping() {
             self.schedule(child, reason);
         }
+    }
+
+    /// Gives a child up and has another one started. The old one is not waited for: what does not answer may not even see
+    /// that it is killed. Should it ever go on, it finds the write token of its shard taken, and its messages gone.
+    fn replace(&mut self, child: ChildId) {
+        if let Some(cell) = self.running.remove(&child) {
+            cell.kill();
+            if !self.shared.is_stopping() {
+                self.schedule(child, "it did not answer".into());
+            }
+        }
+    }
+
+    /// Starts the watcher anew. It owns nothing that is lost with it: the new one looks at everything.
+    async fn renew_watcher(&mut self) {
+        if let Some(cell) = self.running.remove(&ChildId::Watcher) {
+            cell.kill();
+        }
+        self.shared
+            .watch_status
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .last_error = None;
+        self.start(ChildId::Watcher).await;
     }
 
     fn schedule(&mut self, child: ChildId, reason: String) {
@@ -191,6 +233,9 @@ impl SupervisorState {
     }
 
     fn note_down(&self, child: &ChildId, reason: String, rests: bool) {
+        if rests {
+            self.shared.metrics.rejections.note(Limit::Restarts);
+        }
         if let ChildId::Shard(id) = child {
             if let Some(handle) = self.shared.shards.get(id) {
                 handle.went_down(reason, rests);
@@ -201,6 +246,7 @@ impl SupervisorState {
             ChildId::Index => {
                 self.shared.index.send_replace(None);
                 self.shared.index_is_stale.store(true, Ordering::Release);
+                self.shared.metrics.index_behind.begin();
             }
             ChildId::Watcher => {
                 let mut status = self
@@ -212,13 +258,15 @@ impl SupervisorState {
             }
             ChildId::Shard(_) | ChildId::Janitor => {}
         }
-        let mut restarts = self
-            .shared
-            .restarts
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let entry = restarts.entry(child.clone()).or_default();
-        *entry = (entry.0 + 1, reason);
+        let mut others = self.shared.others.lock().unwrap_or_else(PoisonError::into_inner);
+        let status = others.entry(child.clone()).or_default();
+        *status = ActorState {
+            up: false,
+            silent: false,
+            restarts: status.restarts + 1,
+            resting: rests,
+            last_error: Some(reason),
+        };
     }
 
     /// Watcher and janitor first, since they give work to shards; then every shard to its last write; the index last.
@@ -229,7 +277,7 @@ impl SupervisorState {
             .all()
             .iter()
             .for_each(|shard| shard.wake_waiting());
-        let timeout = self.shared.options.drain_timeout;
+        let timeout = self.shared.settings().drain_timeout;
         for child in [ChildId::Watcher, ChildId::Janitor] {
             if let Some(cell) = self.running.remove(&child) {
                 stop(&child, &cell, timeout).await;

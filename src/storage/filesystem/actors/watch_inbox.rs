@@ -19,6 +19,8 @@ pub(super) struct Gathered {
     pub lost: bool,
     /// How many events came.
     pub events: u64,
+    /// Whether they were lost because there were more than are remembered.
+    pub too_many: bool,
 }
 
 /// Gathers events.
@@ -55,6 +57,7 @@ impl WatchInbox {
         if gathered.paths.len() > self.max_paths {
             gathered.paths.clear();
             gathered.lost = true;
+            gathered.too_many = true;
         }
         was_empty && (gathered.lost || !gathered.paths.is_empty())
     }

@@ -12,7 +12,9 @@ use std::time::Duration;
 
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use serde::Serialize;
+use tokio::sync::oneshot;
 
+use crate::metrics::Limit;
 use crate::model::{PromptId, ShardId};
 use crate::storage::filesystem::disk::{inotify_limit, scan_shard_names, version_of_file_name};
 use crate::storage::filesystem::options::WatchMode;
@@ -47,13 +49,15 @@ pub(crate) struct WatchStatus {
 
 /// What the watcher is told.
 #[derive(Debug)]
-pub(super) enum WatcherMessage {
+pub(crate) enum WatcherMessage {
     /// Events came in.
     Wake,
     /// The gathering time is over.
     Drain,
     /// Time to scan.
     Scan,
+    /// Answer.
+    Ping(oneshot::Sender<()>),
     /// End with a panic, to test that it is survived.
     #[cfg(all(test, not(feature = "interleavings")))]
     Panic,
@@ -80,10 +84,16 @@ impl Actor for Watcher {
 
     async fn pre_start(
         &self,
-        _myself: ActorRef<WatcherMessage>,
+        myself: ActorRef<WatcherMessage>,
         shared: Arc<Shared>,
     ) -> Result<WatcherState, ActorProcessingErr> {
-        let inbox = Arc::new(WatchInbox::new(shared.options.watch.max_events));
+        *shared.watcher.lock().unwrap_or_else(PoisonError::into_inner) = Some(myself);
+        // What waited for a predecessor is looked at by looking at everything.
+        let _waited = (
+            shared.metrics.watch_waiting.end(),
+            shared.metrics.watch_following.end(),
+        );
+        let inbox = Arc::new(WatchInbox::new(shared.settings().watch.max_events));
         let watches = Watches::new(shared.root.clone());
         #[cfg(test)]
         let watches = watches.at_most(shared.max_watches.load(std::sync::atomic::Ordering::Relaxed));
@@ -101,7 +111,7 @@ impl Actor for Watcher {
         myself: ActorRef<WatcherMessage>,
         state: &mut WatcherState,
     ) -> Result<(), ActorProcessingErr> {
-        let mode = state.shared.options.watch.mode;
+        let mode = state.shared.settings().watch.mode;
         state.status(|status| status.mode = "off".into());
         if matches!(mode, WatchMode::Auto | WatchMode::Inotify) {
             state.status(|status| status.mode = "inotify".into());
@@ -122,22 +132,38 @@ impl Actor for Watcher {
         message: WatcherMessage,
         state: &mut WatcherState,
     ) -> Result<(), ActorProcessingErr> {
+        state.shared.pulses.watcher.step();
         match message {
             WatcherMessage::Wake => {
-                drop(myself.send_after(state.shared.options.watch.debounce, || WatcherMessage::Drain));
+                drop(myself.send_after(state.shared.settings().watch.debounce, || WatcherMessage::Drain));
             }
             WatcherMessage::Drain => {
+                let metrics = Arc::clone(&state.shared.metrics);
+                metrics.watch_following.take_over(&metrics.watch_waiting);
                 let gathered = state.inbox.take();
+                if gathered.too_many {
+                    metrics.rejections.note(Limit::WatchEvents);
+                }
                 state.status(|status| status.events += gathered.events);
                 if gathered.lost {
                     state.recover_lost(&myself).await;
                 } else {
                     state.follow(&myself, gathered).await;
                 }
+                if let Some(waited) = metrics.watch_following.end() {
+                    metrics.watch_lag.observe(waited);
+                }
             }
             WatcherMessage::Scan => {
                 state.look_everywhere().await;
-                drop(myself.send_after(state.shared.options.watch.scan_interval, || WatcherMessage::Scan));
+                drop(
+                    myself.send_after(state.shared.settings().watch.scan_interval, || {
+                        WatcherMessage::Scan
+                    }),
+                );
+            }
+            WatcherMessage::Ping(reply) => {
+                let _gone = reply.send(());
             }
             #[cfg(all(test, not(feature = "interleavings")))]
             WatcherMessage::Panic => panic!("told to"),
@@ -159,8 +185,10 @@ impl WatcherState {
 
     fn open(&mut self, myself: &ActorRef<WatcherMessage>) {
         let (inbox, actor) = (Arc::clone(&self.inbox), myself.clone());
+        let metrics = Arc::clone(&self.shared.metrics);
         let opened = self.watches.open(move |event| {
             if inbox.add(event) {
+                metrics.watch_waiting.begin();
                 let _stopping = actor.cast(WatcherMessage::Wake);
             }
         });
@@ -174,7 +202,7 @@ impl WatcherState {
     async fn rearm(&mut self, myself: &ActorRef<WatcherMessage>) {
         self.watches.forget();
         self.watch(myself, vec![PathBuf::new()]).await;
-        self.shared.find_new_shards().await;
+        self.find_new_shards().await;
         let shards: Vec<ShardId> = self
             .shared
             .shards
@@ -193,11 +221,16 @@ impl WatcherState {
             shards.iter().map(|shard| layout.shard_dir(shard)).collect(),
         )
         .await;
-        let disk = Arc::clone(&self.shared.disk);
+        let (disk, pulse) = (
+            Arc::clone(&self.shared.disk),
+            Arc::clone(&self.shared.pulses.watcher),
+        );
+        let _waits = pulse.wait();
         let listed = tokio::task::spawn_blocking(move || {
-            let names = shards
-                .iter()
-                .filter_map(|shard| scan_shard_names(&*disk, layout, shard).ok());
+            let names = shards.iter().filter_map(|shard| {
+                pulse.step();
+                scan_shard_names(&*disk, layout, shard).ok()
+            });
             names
                 .flat_map(|(ids, _)| ids)
                 .map(|id| layout.prompt_dir(&id))
@@ -207,7 +240,9 @@ impl WatcherState {
     }
 
     async fn watch(&mut self, myself: &ActorRef<WatcherMessage>, dirs: Vec<PathBuf>) {
+        let waits = self.shared.pulses.watcher.wait();
         let failure = self.watches.add(dirs).await.err();
+        drop(waits);
         let (count, limit) = (self.watches.count(), inotify_limit());
         self.status(|status| {
             status.watches = count;
@@ -219,7 +254,7 @@ impl WatcherState {
     }
 
     fn give_up(&mut self, myself: &ActorRef<WatcherMessage>, reason: &str) {
-        let falls_back = self.shared.options.watch.mode == WatchMode::Auto;
+        let falls_back = self.shared.settings().watch.mode == WatchMode::Auto;
         let first = !self.scanning;
         self.status(|status| status.last_error = Some(reason.to_owned()));
         if first {
@@ -238,10 +273,15 @@ impl WatcherState {
         }
     }
 
+    async fn find_new_shards(&self) {
+        let _waits = self.shared.pulses.watcher.wait();
+        self.shared.find_new_shards().await;
+    }
+
     async fn look_everywhere(&mut self) {
         self.last_rescan = Some(tokio::time::Instant::now());
         self.status(|status| status.rescans += 1);
-        self.shared.find_new_shards().await;
+        self.find_new_shards().await;
         for shard in self.shared.shards.all() {
             shard.look(Look::everything());
         }
@@ -256,6 +296,8 @@ impl WatcherState {
         if !pause.is_zero() {
             // A storm: wait for its end instead of scanning once per wave.
             self.inbox.lose();
+            let metrics = &self.shared.metrics;
+            metrics.watch_waiting.take_over(&metrics.watch_following);
             drop(myself.send_after(pause, || WatcherMessage::Drain));
             return;
         }
@@ -293,7 +335,7 @@ impl WatcherState {
             looks.entry(shard).or_default().merge(Look::file(id, name));
         }
         if names_of_shards {
-            self.shared.find_new_shards().await;
+            self.find_new_shards().await;
         }
         // Watched first, listed then: what is made in between is seen by one of the two.
         if !shard_dirs.is_empty() {
@@ -315,6 +357,7 @@ impl WatcherState {
             return files;
         }
         let shared = Arc::clone(&self.shared);
+        let _waits = shared.pulses.watcher.wait();
         let filtered = tokio::task::spawn_blocking(move || {
             files
                 .into_iter()

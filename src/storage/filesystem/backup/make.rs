@@ -329,7 +329,7 @@ impl Making<'_> {
         id: &PromptId,
         listed: &BTreeSet<Version>,
     ) -> Result<Gathered, StorageError> {
-        let timeout = self.work.shared.options.write_timeout;
+        let timeout = self.work.shared.write_timeout();
         let mut asks = 0;
         loop {
             let (answer, answered) = mpsc::channel();

@@ -246,7 +246,7 @@ impl Restoring<'_> {
                 author: self.request.author.clone(),
             };
             let op = WriteOp::Adopt(Box::new(request));
-            let asked = shard.write(id.clone(), op, shared.options.write_timeout);
+            let asked = shard.write(id.clone(), op, shared.write_timeout());
             match self.work.runtime.block_on(asked) {
                 Ok(WriteDone::Adopted(done)) => return Ok(self.count(done)),
                 Ok(_) => return Err(shard.down()),

@@ -83,6 +83,15 @@ pub trait Disk: Send + Sync + std::fmt::Debug {
     /// What `openat2` says.
     fn create_new(&self, path: &Path) -> io::Result<Box<dyn NewFile>>;
 
+    /// Opens a regular file to write on at its end, whatever is there.
+    ///
+    /// # Errors
+    /// `Unsupported` on a disk that only makes files; what `openat2` says.
+    fn open_append(&self, path: &Path) -> io::Result<Box<dyn NewFile>> {
+        let reason = format!("{} cannot be written on", path.display());
+        Err(io::Error::new(io::ErrorKind::Unsupported, reason))
+    }
+
     /// Reads a regular file of at most `max` bytes. Never waits on a FIFO or device.
     ///
     /// # Errors

@@ -210,6 +210,16 @@ impl Disk for RealDisk {
         ))))
     }
 
+    fn open_append(&self, path: &Path) -> io::Result<Box<dyn NewFile>> {
+        // Does not wait where the name is that of a FIFO.
+        let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
+        let file = File::from(self.open_at(path, flags, Mode::empty())?);
+        if FileType::from_raw_mode(rustix::fs::fstat(&file)?.st_mode) != FileType::RegularFile {
+            return Err(io::Error::from(io::ErrorKind::InvalidInput));
+        }
+        Ok(Box::new(RealNewFile(file)))
+    }
+
     fn read(&self, path: &Path, max: u64) -> io::Result<FileContent> {
         let (mut file, stamp) = self.open_regular(path)?;
         if stamp.size > max {

@@ -65,6 +65,7 @@ pub fn recover_shard(shard: &ShardDisk, hints: &IndexHints) -> Result<RecoveredS
         .map_err(|e| DiskFault::before("listing", &dir, &e))?;
     recovered.problems.extend(problems);
     for id in ids {
+        shard.pulse.step();
         let trashed = trash.remove(&id).unwrap_or_default();
         if let Some(slot) = look_at(shard, hints, &id, trashed, writes)? {
             recovered.slots.insert(id, slot);

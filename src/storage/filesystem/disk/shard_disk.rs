@@ -10,7 +10,9 @@ use crate::model::{PromptId, ShardId, Version};
 use crate::storage::{Problem, StorageError};
 
 use super::layout::{QUARANTINE_DIR, TRASH_DIR};
-use super::{Disk, DiskFault, EntryKind, Layout, NewFile, Reservation, SpaceBounds, SpaceGuard, Stamp};
+use super::{
+    Disk, DiskFault, EntryKind, Layout, NewFile, Pulse, Reservation, SpaceBounds, SpaceGuard, Stamp,
+};
 
 /// After so many failed syncs in a row a shard writes no more: the disk loses data, and every further write tempts it.
 const MAX_FAILED_SYNCS: u32 = 3;
@@ -59,6 +61,8 @@ pub struct ShardDisk {
     pub shard: ShardId,
     /// Limits.
     pub limits: DiskLimits,
+    /// Beats with every step of the shard's work.
+    pub pulse: Arc<Pulse>,
     space: Arc<SpaceGuard>,
     run: Run,
     sequence: AtomicU64,
@@ -78,6 +82,7 @@ impl ShardDisk {
             layout,
             shard,
             limits,
+            pulse: Arc::default(),
             space: Arc::new(SpaceGuard::new(SpaceBounds::new(limits.min_free_bytes, 100))),
             run,
             sequence: AtomicU64::new(0),

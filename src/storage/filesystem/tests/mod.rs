@@ -11,6 +11,7 @@ mod fault_table;
 mod faults;
 mod faulty_disk;
 mod janitor;
+mod liveness;
 mod model;
 mod promises;
 mod recovery;

@@ -77,7 +77,7 @@ async fn end_and_wait(storage: &FileSystemStorage, id: ChildId, end: fn(&ractor:
     })
     .await;
     let status = storage.status().await;
-    let count = &status["actors"]["restarts"][id.to_string()]["count"];
+    let count = &status["actors"][id.to_string()]["restarts"];
     assert!(count.as_u64() > Some(0), "{status}");
 }
 

@@ -42,7 +42,7 @@ impl FileSystemStorage {
                 relist: ids,
                 ..Look::default()
             };
-            let looked = shard.look_and_wait(look, self.shared.options.write_timeout).await;
+            let looked = shard.look_and_wait(look, self.shared.write_timeout()).await;
             if let Err(error) = looked {
                 tracing::debug!(%error, "a shard that is down is verified as it is on disk");
             }

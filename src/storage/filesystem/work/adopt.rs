@@ -110,6 +110,12 @@ impl ChangeOf<'_> {
             let taken_in = self.context.disk.adopt(self.id, &adoptees);
             taken_in.map_err(|fault| self.fault(fault))?;
             self.look_after(&adoptees);
+            let versions = adoptees.iter().filter_map(|adoptee| match adoptee {
+                Adoptee::Version(version, _) => Some(version.clone()),
+                Adoptee::Trashed(..) | Adoptee::Evidence(..) => None,
+            });
+            let versions: Vec<Version> = versions.collect();
+            super::observe::adopted(self.context, self.id, &versions, &request.author);
         }
         self.adopt_evidence(evidence, request.dry_run, &mut done)?;
         if let Some((bytes, restored, is_clean)) = manifest {

@@ -132,7 +132,10 @@ pub(crate) fn look(context: &WorkContext, look: Look, effects: &mut Effects) -> 
 /// Settles what is left over, and looks at every prompt that may have got a version by it.
 fn settle(context: &WorkContext, look: &mut Look, effects: &mut Effects) {
     match context.disk.settle() {
-        Ok(settled) if settled.replayed > 0 => look.relist.extend(context.catalog.ids()),
+        Ok(settled) if settled.replayed > 0 => {
+            look.relist.extend(context.catalog.ids());
+            effects.has_settled = true;
+        }
         Ok(_) => {}
         Err(fault) => {
             let error = effects.fault(&context.disk, fault);
@@ -336,7 +339,15 @@ fn publish(
             .take(MAX_CHECKED_FILES)
             .cloned(),
     );
+    let named: Vec<Version> = suspects
+        .iter()
+        .filter(|version| before.entry.has(version))
+        .cloned()
+        .collect();
     check_files(context, &mut after, suspects.into_iter().take(MAX_CHECKED_FILES));
+    if !effects.has_settled {
+        super::observe::outside(context, &before.entry, &after.entry, &named);
+    }
     if before.agrees_with(&after) {
         effects.listed.push((id, after.listed_at));
     } else {

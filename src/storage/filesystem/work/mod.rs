@@ -9,6 +9,7 @@ mod evidence;
 mod labels;
 mod look;
 mod mend;
+mod observe;
 mod plan;
 mod puts;
 mod write;
@@ -21,9 +22,11 @@ use crate::storage::{
     SetLabel, StorageError,
 };
 
+use super::StoreObserver;
 use super::cache::{CacheKey, CachedVersion, VersionCache};
 use super::catalog::{Change, ShardCatalog};
 use super::disk::ShardDisk;
+use super::metrics::StorageMetrics;
 
 pub(super) use adopt::{AdoptDone, AdoptFile, AdoptRequest};
 pub(super) use look::{Look, look};
@@ -138,6 +141,10 @@ pub(super) struct WorkContext {
     pub max_batch_bytes: u64,
     /// How much evidence a version may have.
     pub evidence_limits: EvidenceLimits,
+    /// What is measured.
+    pub metrics: Arc<StorageMetrics>,
+    /// Who is told of changes that nobody asked for.
+    pub observer: Option<Arc<dyn StoreObserver>>,
 }
 
 /// What the actor has to publish.
@@ -155,6 +162,8 @@ pub(super) struct Effects {
     pub problems: Option<Vec<Problem>>,
     /// Whether the file system turned out to be read-only.
     pub saw_read_only: bool,
+    /// Whether temporary files of our own became versions, so that not all that is found was made by others.
+    pub has_settled: bool,
     /// Why the shard must recover from disk before it goes on.
     pub must_recover: Option<String>,
 }

@@ -125,7 +125,9 @@ fn commit_ready(
             durable_dir: ready.slot.dir.filter(|_| ready.dir_is_known).map(|dir| dir.ino),
         })
         .collect();
+    let started = std::time::Instant::now();
     let outcomes = context.disk.commit(&prepared);
+    context.metrics.note_commit(prepared.len(), started.elapsed());
     let mut again = Vec::new();
     for (ready, outcome) in ready.into_iter().zip(outcomes) {
         match outcome {

@@ -100,7 +100,13 @@ impl Daemon {
         let run = RUNS.fetch_add(1, Ordering::Relaxed);
         let mut daemon = Self {
             catalog: Catalog::new(),
-            cache: Arc::new(VersionCache::new(true, 1000, 1 << 20, 1 << 20)),
+            cache: Arc::new(VersionCache::new(
+                true,
+                1000,
+                1 << 20,
+                1 << 20,
+                Default::default(),
+            )),
             run: Run {
                 id: Arc::from(format!("run{run}")),
                 distrust: None,
@@ -147,6 +153,8 @@ impl Daemon {
             cache,
             max_batch_bytes: 1 << 20,
             evidence_limits: EvidenceLimits::default(),
+            metrics: Arc::default(),
+            observer: None,
         }
     }
 

@@ -1,5 +1,7 @@
 //! `promptctl status`: how the daemon is.
 
+mod summary;
+
 use clap::Args;
 use serde_json::Value;
 
@@ -12,7 +14,10 @@ use crate::cli::wording::{self, counted};
 const EXAMPLES: &str = "\
 Examples:
   promptctl status
+  promptctl status --shards               every shard: queue, restarts, last error
   promptctl status --json | jq .storage.cache
+
+'promptctl doctor' explains what is wrong, and what to do.
 
 Exit codes: 0 everything is up, 1 a part of the store is down, 69 promptd cannot be reached.";
 
@@ -20,6 +25,12 @@ Exit codes: 0 everything is up, 1 a part of the store is down, 69 promptd cannot
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct StatusArgs {
+    /// Show everything that promptd says
+    #[arg(short, long)]
+    all: bool,
+    /// Show every shard, also those that are idle and well
+    #[arg(long)]
+    shards: bool,
     /// Print everything that promptd says, as JSON
     #[arg(long)]
     json: bool,
@@ -28,12 +39,26 @@ pub(crate) struct StatusArgs {
 /// Shows it.
 pub(super) async fn run(args: StatusArgs, session: &mut Session) -> Result<Exit, CliError> {
     let client = session.client();
-    let status = client.status_json().await?;
+    let status = if args.shards {
+        client.status_json_with_shards().await?
+    } else {
+        client.status_json().await?
+    };
     if args.json {
         session.console.json(&status)?;
     } else {
         let socket = client.socket().display().to_string();
-        let text = render(&status, &socket, session.console.palette);
+        let palette = session.console.palette;
+        let mut text = heading(&status, &socket, palette);
+        if args.all {
+            text.push_str(&everything(&status, palette));
+        } else {
+            let now = jiff::Timestamp::now().as_second();
+            text.push_str(&summary::summary(&status, now, palette));
+        }
+        if args.shards {
+            text.push_str(&summary::all_shards(&status));
+        }
         session.console.data(text)?;
     }
     Ok(if is_degraded(&status) {
@@ -47,8 +72,8 @@ fn is_degraded(status: &Value) -> bool {
     status.get("degraded").is_some_and(|reason| !reason.is_null())
 }
 
-/// Shows what is known of every promptd in a few lines, and then all that this one says of its parts.
-fn render(status: &Value, socket: &str, palette: Palette) -> String {
+/// Shows what is known of every promptd in a few lines.
+fn heading(status: &Value, socket: &str, palette: Palette) -> String {
     let word = |key: &str| {
         status
             .get(key)
@@ -76,6 +101,12 @@ fn render(status: &Value, socket: &str, palette: Palette) -> String {
         counted(number("versions"), "version"),
     );
     text.push_str(&format!("  {prompts}, {versions}\n  {socket}\n"));
+    text
+}
+
+/// Shows all that this promptd says of its parts.
+fn everything(status: &Value, palette: Palette) -> String {
+    let mut text = String::new();
     for (part, fields) in status
         .as_object()
         .into_iter()
@@ -157,7 +188,9 @@ mod tests {
 
     #[test]
     fn the_status_reads_from_the_state_to_the_details() {
-        insta::assert_snapshot!(render(&status(None), "/run/promptd/promptd.sock", Palette::PLAIN), @"
+        let status = status(None);
+        let text = heading(&status, "/run/promptd/promptd.sock", Palette::PLAIN);
+        insta::assert_snapshot!(format!("{text}{}", everything(&status, Palette::PLAIN)), @"
         promptd 0.1.0 is ok, up 1h 1m, pid 77
           3 prompts, 9 versions
           /run/promptd/promptd.sock
@@ -181,8 +214,50 @@ mod tests {
     }
 
     #[test]
+    fn a_person_sees_one_line_for_each_part_and_more_where_something_is_wrong() {
+        let status = json!({
+            "storage": {
+                "backend": "filesystem", "path": "/var/lib/promptd/store",
+                "disk": {"free_bytes": 10_u64 << 30, "total_bytes": 100_u64 << 30, "used_percent": 90.0, "full": null, "read_only": false},
+                "shards": {"count": 256, "up": 255, "queue_depth": 3, "oldest_work_seconds": 0.25, "restarts": 2, "down": [
+                    {"shard": "69", "up": false, "resting": true, "down_seconds": 61, "queue_depth": 0, "restarts": 2,
+                     "refuses": null, "last_error": "no space"}], "hanging": []},
+                "actors": {"index": {"up": true, "restarts": 0, "last_error": null}, "watcher": {"up": false, "restarts": 1, "last_error": "panicked"}},
+                "cache": {"bytes": 2048, "max_bytes": 64_u64 << 20, "hit_rate": 0.98765},
+                "index": {"enabled": true, "lag_seconds": 3.2, "state": {"last_error": null}},
+                "watch": {"mode": "inotify", "watches": 12, "max_user_watches": 65536, "overflows": 1, "last_error": null},
+                "scrub": {"enabled": true, "found": 1, "last_cycle": {"finished_at": "2026-01-01T00:00:00Z"},
+                    "last_finding": {"prompt_id": "greet", "version": "1.0.0", "message": "its checksum does not match"}},
+                "problems": {"count": 1, "first": [{"path": "69/x", "message": "odd\u{1b}[31m", "kind": "foreign-name"}]},
+            },
+            "jobs": {"queued": 1, "running": 2, "finished": 14, "problems": [], "last_backup": 1_767_222_000,
+                "actor": {"up": true, "restarts": 0, "last_error": null}},
+            "http": {"connections": 2, "max_connections": 256, "requests_in_flight": 1, "max_requests_in_flight": 1024,
+                "refused_connections": 1, "refused_requests": 4}
+        });
+        insta::assert_snapshot!(summary::summary(&status, 1_767_229_200, Palette::PLAIN), @"
+        store     /var/lib/promptd/store
+        disk      10.0 GiB of 100.0 GiB free (90 % used)
+        shards    256 shards, 255 up; 3 writes waiting, the oldest for 0.2 s; 2 restarts
+                    69, down for 1m 1s, resting, 2 restarts, no space
+        actors    2 of 3 run; 1 restart
+                    watcher is down: panicked
+        cache     98.8 % of reads found in it; 2.0 KiB of 64.0 MiB
+        index     behind for 3.2 s
+        changes   inotify, 12 of 65536 directories watched; events were lost 1 time
+        scrubber  everything was read 1h 0m ago; 1 damaged version found
+                    greet@1.0.0: its checksum does not match
+        problems  1: promptctl verify explains them
+                    69/x: odd␛[31m (foreign-name)
+        backup    the newest is 2h 0m old
+        jobs      1 waiting, 2 running, 14 ended
+        clients   2 of 256 connections, 1 of 1024 requests; 5 refused
+        ");
+    }
+
+    #[test]
     fn what_is_down_comes_right_after_the_state() {
-        let text = render(&status(Some("shard 69 is down")), "/s", Palette::PLAIN);
+        let text = heading(&status(Some("shard 69 is down")), "/s", Palette::PLAIN);
         assert!(
             text.starts_with("promptd 0.1.0 is degraded, up 1h 1m, pid 77\n  shard 69 is down\n"),
             "{text}"

@@ -1,0 +1,47 @@
+#!/usr/bin/env bash
+# Runs inside of tests/systemd/boot.sh: installs promptd as a package would, then tells one story after another. Each is a
+# function whose name says what holds. A story that fails shows what it did and the end of the journal.
+set -u
+
+here=$(dirname "${BASH_SOURCE[0]}")
+# shellcheck source=/dev/null
+source "$here/harness.sh"
+for file in "$here"/stories/*.sh; do
+    # shellcheck source=/dev/null
+    source "$file"
+done
+
+# A volume that stays frozen would outlive everything else.
+trap thaw EXIT TERM
+wanted=("$@")
+failed=0 told=0 journal_from=0
+install_promptd
+for file in "$here"/stories/*.sh; do
+    while read -r story; do
+        ((${#wanted[@]} == 0)) || [[ " ${wanted[*]} " == *" $story "* ]] || continue
+        told=$((told + 1))
+        began=$SECONDS
+        start_afresh >/dev/null 2>&1
+        (
+            set -eE
+            trap 'echo "failed in line $LINENO: $BASH_COMMAND"' ERR
+            "$story"
+        ) >/tmp/story.log 2>&1
+        code=$?
+        thaw
+        if [ $code = 0 ]; then
+            printf 'ok      %s (%d s)\n' "$story" "$((SECONDS - began))"
+        else
+            failed=$((failed + 1))
+            printf 'FAILED  %s (%d s)\n' "$story" "$((SECONDS - began))"
+            sed 's/^/    /' /tmp/story.log
+            journalctl --no-pager -o cat -n 40 --since "@$journal_from" -u promptd.service -u promptd.socket | sed 's/^/    journal: /'
+        fi
+    done < <(sed -n 's/^\([a-z_]*\)() {$/\1/p' "$file" | grep -v '^the_')
+done
+((told > 0)) || {
+    printf 'there is no such story\n'
+    exit 2
+}
+printf '%d stories, %d failed\n' "$told" "$failed"
+((failed == 0))
