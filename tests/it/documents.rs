@@ -6,17 +6,21 @@ use std::path::{Path, PathBuf};
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
 /// Who may use whom inside the crate: the table in ARCHITECTURE.md. Checked for what is compiled into the programs.
-const USES: [(&str, &[&str]); 12] = [
+const USES: [(&str, &[&str]); 14] = [
     ("model", &[]),
     ("metrics", &[]),
+    ("access", &["model"]),
+    ("audit", &["model", "metrics", "storage"]),
     ("optimizer", &["model"]),
     ("dify", &["model"]),
-    ("config", &["model", "optimizer::OptimizationSettings"]),
+    ("config", &["model", "access", "optimizer::OptimizationSettings"]),
     ("storage", &["model", "metrics", "versions::numbering"]),
     ("versions", &["model", "optimizer", "storage"]),
     (
         "jobs",
         &[
+            "access",
+            "admission",
             "model",
             "metrics",
             "dify",
@@ -28,21 +32,32 @@ const USES: [(&str, &[&str]); 12] = [
     ),
     (
         "http",
-        &["model", "metrics", "storage", "versions", "optimizer", "jobs"],
+        &[
+            "access",
+            "admission",
+            "audit",
+            "model",
+            "metrics",
+            "storage",
+            "versions",
+            "optimizer",
+            "jobs",
+        ],
     ),
     (
         "daemon",
         &[
-            "model", "metrics", "config", "storage", "versions", "jobs", "http",
+            "access", "audit", "model", "metrics", "config", "storage", "versions", "jobs", "http",
         ],
     ),
     (
         "client",
-        &["model", "optimizer", "storage", "versions", "http::wire"],
+        &["audit", "model", "optimizer", "storage", "versions", "http::wire"],
     ),
     (
         "cli",
         &[
+            "audit",
             "client",
             "config",
             "dify",
