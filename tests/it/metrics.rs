@@ -252,7 +252,7 @@ async fn health_and_status_say_how_every_part_is() {
     }
     assert_eq!(
         jobs["actor"],
-        json!({"up": true, "restarts": 0, "last_error": null})
+        json!({"up": true, "silent": false, "restarts": 0, "last_error": null})
     );
     let shards = &storage["shards"];
     let all = shards["all"].as_array().unwrap();

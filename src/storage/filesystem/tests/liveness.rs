@@ -51,7 +51,10 @@ async fn an_actor_that_hangs_is_silent_and_its_successor_serves() {
     let name = shard_of(&storage, "hang.here");
     let hung = spawn_put(&storage, "hang.here");
     eventually("it hangs", async || {
-        vital(&storage, &name).await.answer == Answer::Silent { waits: false }
+        // The shard is there once the put has begun.
+        let vitals = storage.vitals(PATIENCE).await;
+        let found = vitals.iter().find(|vital| vital.actor == name);
+        found.is_some_and(|vital| vital.answer == Answer::Silent { waits: false })
     })
     .await;
     let shown = storage.describe();
