@@ -80,7 +80,9 @@ impl KeyKind {
             (Self::Count { min, max } | Self::Size { min, max }, Scalar::Int(number)) => {
                 within(*number, min, max).map(Value::from)
             }
-            (Self::OptionalNumber { .. } | Self::Text | Self::Path, Scalar::Null) => Ok(Value::Null),
+            (Self::OptionalNumber { .. } | Self::Text | Self::Path | Self::Group, Scalar::Null) => {
+                Ok(Value::Null)
+            }
             (Self::Text, Scalar::Text(text)) if is_plain_text(text) => Ok(Value::from(text.as_str())),
             // What is refused may be a secret in the wrong place: it is not repeated.
             (Self::Text, Scalar::Text(_)) => Err(Problem::OutOfBounds(

@@ -58,15 +58,14 @@ impl Place {
                 "does not name a directory or archive in the backup directory",
             ));
         }
-        let form = if text.ends_with(ARCHIVE_ENDING) {
+        // By the path that is used: a slash at the end of the text is not in it.
+        let path: PathBuf = path.components().collect();
+        let form = if path.to_str().is_some_and(|named| named.ends_with(ARCHIVE_ENDING)) {
             BackupForm::Archive
         } else {
             BackupForm::Directory
         };
-        Ok(Self {
-            path: path.components().collect(),
-            form,
-        })
+        Ok(Self { path, form })
     }
 }
 
@@ -87,6 +86,7 @@ mod tests {
         assert_eq!(read(Some("/srv/backups/a/b")), read(Some("a/b")));
         assert_eq!(read(Some("a")).form, BackupForm::Directory);
         assert_eq!(read(Some("a/x.tar.zst")).form, BackupForm::Archive);
+        assert_eq!(read(Some("a/x.tar.zst//")), read(Some("a/x.tar.zst")));
     }
 
     #[test]
