@@ -380,9 +380,8 @@ impl StartError {
         match self {
             Self::Store(OpenError::Locked { .. }) | Self::Socket(BindError::InUse(_)) => 75,
             Self::Store(OpenError::Directory { .. }) | Self::Socket(_) => 73,
-            Self::Llm(_) => 78,
             Self::Store(_) | Self::Jobs(_) => 1,
-            Self::NoGroup(_) => 78,
+            Self::Llm(_) | Self::NoGroup(_) => 78,
         }
     }
 }

@@ -72,6 +72,7 @@ fn files(store: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
             let name = path.file_name().unwrap().to_str().unwrap().to_owned();
             if [
                 ".tmp",
+                ".audit",
                 ".lock",
                 ".index.json",
                 ".jobs",

@@ -6,10 +6,9 @@ use std::path::{Path, PathBuf};
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
 /// Who may use whom inside the crate: the table in ARCHITECTURE.md. Checked for what is compiled into the programs.
-const USES: [(&str, &[&str]); 18] = [
+const USES: [(&str, &[&str]); 17] = [
     ("model", &[]),
     ("metrics", &[]),
-    ("admission", &[]),
     ("access", &["model"]),
     ("optimizer", &["model"]),
     ("dify", &["model"]),

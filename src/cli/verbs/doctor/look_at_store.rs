@@ -12,6 +12,8 @@ use crate::storage::filesystem::disk::{Disk, EntryKind, RealDisk};
 use super::facts::{StoreFacts, StoreKind};
 use super::gather::user_name;
 
+/// How often the locks of the kernel are read before a lock counts as free.
+const LOOKS_AT_LOCKS: usize = 3;
 /// The most that is read of a lock file, or of the list of locks.
 const MAX_BYTES: u64 = 1 << 20;
 /// Directories that are no shards, and have no watch.
@@ -59,8 +61,10 @@ fn look_inside(disk: &RealDisk, facts: &mut StoreFacts) {
     if let Ok(content) = disk.read(Path::new(".lock"), 64) {
         facts.lock_names = String::from_utf8_lossy(&content.bytes).trim().parse().ok();
     }
-    if let (Ok(stat), Some(locks)) = (rustix::fs::stat(&lock), read_kernel("/proc/locks")) {
-        facts.locked_by = holder(&locks, &stat);
+    if let Ok(stat) = rustix::fs::stat(&lock) {
+        // The kernel leaves some out when others come and go while it writes them down.
+        let mut looks = (0..LOOKS_AT_LOCKS).filter_map(|_| holder(&read_kernel("/proc/locks")?, &stat));
+        facts.locked_by = looks.next();
     }
 }
 

@@ -10,7 +10,8 @@ use crate::cli::patience::patiently;
 use crate::cli::session::Session;
 use crate::client::Client;
 use crate::dify::{self, ExtractOptions, PromptPatch, PromptReplacement};
-use crate::jobs::{OptimizeResult, OptimizedPrompt};
+use crate::jobs::OptimizeResult;
+use crate::jobs::OptimizedPrompt;
 use crate::model::{PromptId, PromptVersion, Version, VersionSelector};
 
 /// What became of the accepted candidates of a prompt.

@@ -8,7 +8,8 @@ use super::report::{decision, note, stepped_over, strategy, strategy_of};
 use crate::cli::color::{Paint, Palette};
 use crate::cli::visible::visible_line;
 use crate::cli::wording::counted;
-use crate::jobs::{CandidateReport, OptimizedPrompt};
+use crate::jobs::CandidateReport;
+use crate::jobs::OptimizedPrompt;
 
 /// Renders a file. Prompts that score well are only counted: most of a workflow does.
 pub(super) fn file(file: &Path, done: &Done, palette: Palette) -> String {
