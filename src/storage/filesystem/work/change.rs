@@ -240,7 +240,7 @@ impl ChangeOf<'_> {
 
     /// Reads the directory again after its files moved. `manifest` is what was just written, if so.
     pub(super) fn look_again(&mut self, trash: Vec<Version>, manifest: Option<&Manifest>) {
-        match look::read_again(self.context, &self.slot, trash) {
+        match look::read_again(self.context, &self.slot, trash, self.effects) {
             Ok(mut slot) => {
                 // Whoever is answered reads what was done, also when the disk does not let it be read back now.
                 if let (Some(manifest), true) = (manifest, slot.blocked.is_some()) {

@@ -165,7 +165,7 @@ fn look_at(
         return false;
     }
     let before = before.unwrap_or_else(|| Slot::empty(id.clone()));
-    let after = match read_again(context, &before, before.entry.trash.clone()) {
+    let after = match read_again(context, &before, before.entry.trash.clone(), effects) {
         Ok(slot) => slot,
         Err(ReadFailure::Exhausted(reason)) => {
             // Nothing will say again that this prompt changed: everything is read once more when that is possible.
@@ -263,7 +263,7 @@ pub(super) fn slot_for_change(context: &WorkContext, id: &PromptId, effects: &mu
     if slot.blocked.is_none() {
         return Some(slot);
     }
-    match read_again(context, &slot, slot.entry.trash.clone()) {
+    match read_again(context, &slot, slot.entry.trash.clone(), effects) {
         Ok(now) => {
             effects.changes.push((id.clone(), Some(now.clone())));
             Some(now)
@@ -273,7 +273,8 @@ pub(super) fn slot_for_change(context: &WorkContext, id: &PromptId, effects: &mu
 }
 
 /// Reads the directory of a prompt and keeps what the directory cannot say: numbers that were used, files that are known to
-/// be damaged, the content of the latest version.
+/// be damaged, the content of the latest version. What the cache holds of files that went or changed leaves it: whoever
+/// takes in a directory takes in all of it, and a name that is gone now may be back at the next look with another content.
 ///
 /// # Errors
 /// [`ReadFailure`], but for absence: then nothing but the trash is left.
@@ -281,6 +282,7 @@ pub(super) fn read_again(
     context: &WorkContext,
     before: &Slot,
     trash: Vec<Version>,
+    effects: &mut Effects,
 ) -> Result<Slot, ReadFailure> {
     let disk = &context.disk;
     let id = &before.entry.id;
@@ -316,6 +318,7 @@ pub(super) fn read_again(
         before.entry.latest_fingerprint.clone().filter(|(version, _)| {
             entry.latest() == Some(version) && is_cached_as_it_is(context, id, version)
         });
+    effects.evict_all(id, &stale_in_cache(context, &before.entry, &after.entry));
     Ok(after)
 }
 
@@ -327,8 +330,8 @@ fn publish(
     effects: &mut Effects,
 ) {
     let id = before.entry.id.clone();
-    let stale = stale_in_cache(context, &before.entry, &after.entry, &changed);
-    effects.evict_all(&id, &stale);
+    // Also one that the cache is only about to hold: its load began before the file changed.
+    effects.evict_all(&id, &changed);
     let mut suspects: BTreeSet<Version> = changed.into_iter().collect();
     suspects.extend(
         after
@@ -357,21 +360,14 @@ fn publish(
     }
 }
 
-/// Versions whose cached content may be wrong: removed, named as changed, or with another file state.
-fn stale_in_cache(
-    context: &WorkContext,
-    before: &PromptEntry,
-    after: &PromptEntry,
-    changed: &[Version],
-) -> Vec<Version> {
-    before
+/// Versions whose cached content may be wrong: their files went, or have another state than when they were read.
+fn stale_in_cache(context: &WorkContext, before: &PromptEntry, after: &PromptEntry) -> Vec<Version> {
+    let gone = before.versions.iter().filter(|version| !after.has(version));
+    let stale = after
         .versions
         .iter()
-        .filter(|version| {
-            changed.contains(version) || !after.has(version) || is_stale(context, &before.id, version)
-        })
-        .cloned()
-        .collect()
+        .filter(|version| is_stale(context, &before.id, version));
+    gone.chain(stale).cloned().collect()
 }
 
 /// Tells whether the cache holds a version whose file has another state now.

@@ -159,7 +159,7 @@ fn look_for_taken(
         place, slot, stored, ..
     } = ready;
     let (id, version) = (slot.entry.id.clone(), stored.version.clone());
-    let mut now = match look::read_again(context, &slot, slot.entry.trash.clone()) {
+    let mut now = match look::read_again(context, &slot, slot.entry.trash.clone(), effects) {
         Ok(now) => now,
         Err(failure) => {
             let error = failure.into_error(context.disk.layout, &id, &version);
@@ -243,7 +243,7 @@ fn publish(context: &WorkContext, ready: Ready, written: Option<Stamp>, effects:
     let is_same_dir = slot.dir.is_none() || slot.dir.map(|dir| dir.ino) == now.map(|dir| dir.ino);
     if dir_is_known && is_same_dir {
         slot.dir = now;
-    } else if let Ok(now) = look::read_again(context, &slot, slot.entry.trash.clone()) {
+    } else if let Ok(now) = look::read_again(context, &slot, slot.entry.trash.clone(), effects) {
         // Somebody else changed the directory, or put another in its place. To record its present state for what the catalog knew would hide that for
         // ever.
         slot = now;
