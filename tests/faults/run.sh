@@ -3,7 +3,7 @@
 # failing calls, kills of the daemon and of its actors, damage of every kind, changes by other programs, hostile paths and
 # bytes, and orders of events.
 #
-#   tests/faults/run.sh              the long form, below 15 minutes on 2 cores
+#   tests/faults/run.sh              the long form, below 15 minutes on 2 cores once it is compiled
 #   tests/faults/run.sh short        the form that the gate runs
 #   tests/faults/run.sh SIZE PART... only these parts, for example: tests/faults/run.sh full power kills
 #
@@ -60,10 +60,11 @@ part() {
 
 lib=(cargo test --locked --lib)
 it=(cargo test --locked --test it)
-started=$SECONDS
 
 # What is compiled first takes its time; it is no part of any suite.
 cargo test --locked --lib --test it --no-run
+cargo test --locked --lib --features interleavings --no-run
+started=$SECONDS
 
 part power 15m "${lib[@]}" -- --nocapture tests::crash tests::power
 part faults 10m "${lib[@]}" -- --nocapture tests::fault_table tests::faults tests::slow_disks tests::stopping \
