@@ -123,8 +123,10 @@ impl Writer {
                         is_durable,
                         reply: Some(reply),
                     }),
-                    // Whoever asked may have stopped waiting.
-                    Command::Ping(reply) => drop(reply.send(())),
+                    Command::Ping(reply) => {
+                        // Whoever asked may have stopped waiting.
+                        let _gone = reply.send(());
+                    }
                     Command::Close(done) => closing = Some(done),
                 }
                 next = if batch.len() < MAX_BATCH {

@@ -95,7 +95,7 @@ impl VersionCache {
                 CountEvictions(evictions),
             )
         });
-        Self { cache, looks, hasher }
+        Self { cache, looks }
     }
 
     /// Returns a version from the cache alone.
