@@ -290,7 +290,7 @@ mod tests {
     fn a_look_at_one_prompt_does_not_forget_what_is_read_of_most_others() {
         let cache = cache();
         let others: Vec<PromptId> = (0..100)
-            .map(|n| PromptId::new(format!("o{n}")).unwrap())
+            .map(|n| PromptId::new(&format!("o{n}")).unwrap())
             .collect();
         let marks: Vec<u64> = others.iter().map(|id| cache.mark(id)).collect();
         cache.begin_look(&key().0);
