@@ -154,6 +154,17 @@ impl ReportedResult {
         }
     }
 
+    /// Reads one that was written as a JSON object, or put together as one.
+    ///
+    /// # Errors
+    /// A sentence that names the field.
+    pub(super) fn from_json(value: Value) -> Result<Self, String> {
+        serde_path_to_error::deserialize(value).map_err(|e| match e.path().to_string().as_str() {
+            "." => e.inner().to_string(),
+            path => format!("{path}: {}", e.inner()),
+        })
+    }
+
     /// Returns what is kept of it.
     ///
     /// # Errors
@@ -207,6 +218,11 @@ impl ReportedResult {
     }
 }
 
+/// Passes over the mark that some programs put in front of text in UTF-8.
+pub(super) fn without_byte_order_mark(text: &[u8]) -> &[u8] {
+    text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text)
+}
+
 /// Returns the length of a value as JSON without white space, in characters.
 fn length_of(value: &Value) -> u64 {
     match value {
@@ -248,7 +264,7 @@ impl Batch {
 /// Every problem, with its line.
 pub fn target_all(
     unit: &'static str,
-    results: impl Iterator<Item = (u64, Result<ReportedResult, String>)>,
+    results: impl Iterator<Item = NumberedLine>,
     prompt_id: Option<&str>,
     version: Option<&str>,
 ) -> Result<Vec<TargetedResult>, LineProblems> {

@@ -1,6 +1,8 @@
 //! Test results in JSON Lines: one object per line.
 
-use super::batch::{LineProblems, ReportedResult, TargetedResult, target_all};
+use super::batch::{
+    LineProblems, NumberedLine, ReportedResult, TargetedResult, target_all, without_byte_order_mark,
+};
 use crate::model::strict_json;
 
 /// Reads results. Blank lines are passed over. One line that is wrong refuses all of them.
@@ -16,8 +18,8 @@ pub fn read(
 }
 
 /// Reads the lines without looking for their versions.
-pub fn reported(text: &[u8]) -> impl Iterator<Item = (u64, Result<ReportedResult, String>)> + '_ {
-    let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
+pub fn reported(text: &[u8]) -> impl Iterator<Item = NumberedLine> + '_ {
+    let text = without_byte_order_mark(text);
     let ends = text.last().is_none_or(|byte| *byte == b'\n');
     let lines: Vec<&[u8]> = text.split(|byte| *byte == b'\n').collect();
     let last = lines.len() as u64;
@@ -33,10 +35,7 @@ fn parse(line: &[u8], is_torn: bool) -> Result<ReportedResult, String> {
         true => format!("the last line is cut off: {}", within_line(&reason)),
         false => format!("not JSON: {}", within_line(&reason)),
     })?;
-    serde_path_to_error::deserialize(&value).map_err(|e| match e.path().to_string().as_str() {
-        "." => e.inner().to_string(),
-        path => format!("{path}: {}", e.inner()),
-    })
+    ReportedResult::from_json(value)
 }
 
 /// Places in one line are columns.

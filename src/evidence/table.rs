@@ -3,7 +3,9 @@
 use csv::{ReaderBuilder, StringRecord};
 use serde_json::{Map, Value, json};
 
-use super::batch::{LineProblems, NumberedLine, ReportedResult, TargetedResult, target_all};
+use super::batch::{
+    LineProblems, NumberedLine, ReportedResult, TargetedResult, target_all, without_byte_order_mark,
+};
 use crate::model::strict_json;
 
 /// The columns that must be there.
@@ -46,7 +48,7 @@ pub fn read(
 /// # Errors
 /// What is wrong with the line of names, or that the last line has no end.
 pub fn reported(text: &[u8]) -> Result<Vec<NumberedLine>, LineProblems> {
-    let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
+    let text = without_byte_order_mark(text);
     let refuse = |line: u64, message: String| {
         let mut problems = LineProblems::new("line");
         problems.push(line, message);
@@ -128,10 +130,7 @@ fn parse(names: &StringRecord, record: &StringRecord) -> Result<ReportedResult, 
         };
         object.insert(name.to_owned(), value);
     }
-    serde_path_to_error::deserialize(Value::Object(object)).map_err(|e| match e.path().to_string().as_str() {
-        "." => e.inner().to_string(),
-        path => format!("{path}: {}", e.inner()),
-    })
+    ReportedResult::from_json(Value::Object(object))
 }
 
 fn number(name: &str, field: &str) -> Result<Value, String> {

@@ -87,7 +87,7 @@ impl ShardDisk {
 
     /// Writes a temporary file and makes it durable; returns which file it is, too.
     fn write_adopted(&self, bytes: &[u8]) -> Result<(PathBuf, Option<u64>), DiskFault> {
-        let (tmp, file) = self.write_tmp_as(ADOPTED_ENDING, bytes)?;
+        let (tmp, file) = self.write_tmp(ADOPTED_ENDING, bytes)?;
         let ino = self.sync_file(&tmp, file)?.map(|stamp| stamp.ino);
         self.check_in_place(&tmp, ino)?;
         Ok((tmp, ino))

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use crate::model::PromptId;
 
 use super::scan::MAX_MANIFEST_BYTES;
+use super::shard_disk::VERSION_ENDING;
 use super::{DiskFault, Manifest, NewFile, Prepared, ShardDisk, Stamp};
 
 /// A version on its way: where its bytes are, and what became of it.
@@ -64,7 +65,7 @@ impl ShardDisk {
     }
 
     fn start<'a>(&self, prepared: &'a Prepared) -> InFlight<'a> {
-        let (state, file) = match self.write_tmp(&prepared.bytes) {
+        let (state, file) = match self.write_tmp(VERSION_ENDING, &prepared.bytes) {
             Ok((path, file)) => (Ok(path), Some(file)),
             Err(fault) => (Err(fault), None),
         };

@@ -44,19 +44,8 @@ impl ShardDisk {
         read_as: Option<Stamp>,
         bytes: &[u8],
     ) -> Result<(), DiskFault> {
-        let _room = self.get_ready_for_new(bytes.len() as u64)?;
         let path = self.layout.evidence_file(id, version);
-        let (tmp, file) = self.write_tmp_as(EVIDENCE_ENDING, bytes)?;
-        let ino = self.sync_file(&tmp, file)?.map(|stamp| stamp.ino);
-        self.check_in_place(&tmp, ino)?;
-        if self.stamp(&path) != read_as {
-            return Err(self.discard_tmp(&tmp, DiskFault::Exists));
-        }
-        let renamed = self.disk.rename_over(&tmp, &path);
-        renamed.map_err(|e| self.discard_tmp(&tmp, DiskFault::naming("renaming to", &path, &e)))?;
-        self.note_tmp_name_gone();
-        self.sync_dir(&self.layout.prompt_dir(id))?;
-        self.check_in_place(&path, ino)
+        self.replace_if_unchanged(&path, EVIDENCE_ENDING, read_as, bytes)
     }
 
     /// Forgets the test results of versions for good; those that have none have none to forget.

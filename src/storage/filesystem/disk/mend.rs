@@ -9,6 +9,7 @@ use super::layout::QUARANTINE_DIR;
 use super::leftovers::{quarantine_names, settle_leftovers};
 use super::recover::{RecoveredShard, list_trash};
 use super::scan::MAX_MANIFEST_BYTES;
+use super::shard_disk::VERSION_ENDING;
 use super::version_file::read_regular;
 use super::{DiskFault, ReadFailure, ShardDisk, Stamp};
 
@@ -25,19 +26,8 @@ impl ShardDisk {
         read_as: Stamp,
         bytes: &[u8],
     ) -> Result<(), DiskFault> {
-        let _room = self.get_ready_for_new(bytes.len() as u64)?;
         let path = self.layout.version_file(id, version);
-        let (tmp, file) = self.write_tmp(bytes)?;
-        let ino = self.sync_file(&tmp, file)?.map(|stamp| stamp.ino);
-        self.check_in_place(&tmp, ino)?;
-        if self.stamp(&path) != Some(read_as) {
-            return Err(self.discard_tmp(&tmp, DiskFault::Exists));
-        }
-        let renamed = self.disk.rename_over(&tmp, &path);
-        renamed.map_err(|e| self.discard_tmp(&tmp, DiskFault::naming("renaming to", &path, &e)))?;
-        self.note_tmp_name_gone();
-        self.sync_dir(&self.layout.prompt_dir(id))?;
-        self.check_in_place(&path, ino)
+        self.replace_if_unchanged(&path, VERSION_ENDING, Some(read_as), bytes)
     }
 
     /// Reads a manifest of which is known that it is damaged.

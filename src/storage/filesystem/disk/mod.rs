@@ -29,6 +29,7 @@ mod overlap;
 mod pulse;
 mod real;
 mod recover;
+mod replace;
 mod scan;
 mod shard_disk;
 mod space;

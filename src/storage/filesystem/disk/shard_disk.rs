@@ -16,6 +16,8 @@ use super::{
 
 /// After so many failed syncs in a row a shard writes no more: the disk loses data, and every further write tempts it.
 const MAX_FAILED_SYNCS: u32 = 3;
+/// The ending of temporary files that recovery takes for versions on their way.
+pub(super) const VERSION_ENDING: &str = "tmp";
 /// Why nothing is written into a store whose path does not lead to it any more.
 pub(crate) const STORE_MOVED: &str = "the directory of the store was moved or replaced: put it back, or start promptd again on the one that is there";
 
@@ -351,13 +353,8 @@ impl ShardDisk {
             .join(format!("{}-{sequence}.{ending}", self.run.id))
     }
 
-    /// Makes a temporary file with the given content, not yet durable.
-    pub(super) fn write_tmp(&self, bytes: &[u8]) -> Result<(PathBuf, Box<dyn NewFile>), DiskFault> {
-        self.write_tmp_as("tmp", bytes)
-    }
-
-    /// As [`Self::write_tmp`], with another ending than that of versions on their way.
-    pub(super) fn write_tmp_as(
+    /// Makes a temporary file with the given content, not yet durable. The ending tells recovery what to do with it.
+    pub(super) fn write_tmp(
         &self,
         ending: &str,
         bytes: &[u8],
@@ -397,17 +394,6 @@ impl ShardDisk {
             self.tmp_names_removed.store(false, Ordering::Relaxed);
         }
         Ok(())
-    }
-
-    /// Replaces a small file: temporary file, sync, rename. The caller syncs the directory. Returns which file it is now.
-    pub(super) fn replace_file(&self, path: &Path, bytes: &[u8]) -> Result<Option<u64>, DiskFault> {
-        let (tmp, file) = self.write_tmp(bytes)?;
-        let ino = self.sync_file(&tmp, file)?.map(|stamp| stamp.ino);
-        self.check_in_place(&tmp, ino)?;
-        let renamed = self.disk.rename_over(&tmp, path);
-        renamed.map_err(|e| self.discard_tmp(&tmp, DiskFault::naming("renaming to", path, &e)))?;
-        self.note_tmp_name_gone();
-        Ok(ino)
     }
 
     /// Makes sure that a file lies where it was put: before it gets its final name, and after everything else, before anybody
