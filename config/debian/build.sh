@@ -4,6 +4,7 @@
 #   config/debian/build.sh                       builds the programs for release first
 #   config/debian/build.sh --programs DIRECTORY  takes promptd and promptctl from there
 #   config/debian/build.sh --output PATH         puts the package there
+#   config/debian/build.sh ... -- ARGUMENT...    gives cargo-deb more arguments
 #
 # Needs cargo-deb (cargo install --locked cargo-deb) and Debian's dpkg-dev. What is in the package stands in Cargo.toml.
 set -euo pipefail
@@ -11,13 +12,17 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 exec </dev/null
 
-programs='' output=()
+programs='' output=(--output target/debian/)
 while [ $# -gt 0 ]; do
     case $1 in
     --programs) programs=$(realpath "$2") ;;
     --output) output=(--output "$2") ;;
+    --)
+        shift
+        break
+        ;;
     *)
-        printf 'usage: config/debian/build.sh [--programs DIRECTORY] [--output PATH]\n' >&2
+        printf 'usage: config/debian/build.sh [--programs DIRECTORY] [--output PATH] [-- ARGUMENT...]\n' >&2
         exit 2
         ;;
     esac
@@ -58,6 +63,5 @@ END
 # cargo-deb looks for programs in the directory `release` of the target directory alone: this one has nothing else.
 mkdir "$place/target"
 ln -s "$programs" "$place/target/release"
-[ ${#output[@]} != 0 ] || output=(--output target/debian/)
 mkdir -p target/debian
-CARGO_TARGET_DIR=$place/target cargo deb --no-build --locked "${output[@]}"
+CARGO_TARGET_DIR=$place/target cargo deb --no-build --locked "${output[@]}" "$@"

@@ -47,7 +47,7 @@ build promptd-hang hang-actor
 build promptd ''
 # The programs of the tests in the package, so that no release build is needed. Everything else is as it is shipped.
 if command -v cargo-deb >/dev/null; then
-    config/debian/build.sh --programs "$target" --output "$place/promptd.deb"
+    config/debian/build.sh --programs "$target" --output "$place/promptd.deb" -- --fast
 else
     printf 'cargo-deb is not installed: cargo install --locked cargo-deb\n'
 fi
