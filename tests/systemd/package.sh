@@ -21,7 +21,7 @@ use_packages() {
 give_back() {
     {
         dpkg --purge promptd
-        rm -rf /var/lib/promptd /etc/promptd /tmp/newer /tmp/newer.deb /usr/sbin/policy-rc.d "$wants"/*.wants/promptd.*
+        rm -rf /var/lib/promptd /srv/prompts/backups /etc/promptd /tmp/newer /tmp/newer.deb /usr/sbin/policy-rc.d "$wants"/*.wants/promptd.*
         userdel promptd
         groupdel promptd-clients
         install_promptd
@@ -43,6 +43,14 @@ newer_package() {
     rm -f /tmp/newer/DEBIAN/md5sums
     dpkg-deb --root-owner-group -Zgzip -z1 --build /tmp/newer /tmp/newer.deb
     rm -rf /tmp/newer
+}
+
+# commands_of_the_manual WORDS: prints the first block of commands after these words in docs/operations.md.
+commands_of_the_manual() {
+    awk -v words="$1" 'index($0, words) { found = 1 }
+        inside && /^```$/ { exit }
+        inside { print }
+        found && /^```sh$/ { inside = 1 }' /opt/promptd/operations.md
 }
 
 installed_version() {

@@ -256,3 +256,21 @@ a_host_that_forbids_starts_is_obeyed() {
     [ ! -e "$socket" ]
     [ -L "$wants/sockets.target.wants/promptd.socket" ]
 }
+
+a_store_is_moved_by_the_commands_of_the_manual() {
+    use_packages
+    install_package
+    put greet 'Say hello.'
+    as_client promptctl backup
+    configure 'optimizer: {storage: {config: {storage_dir: /srv/prompts/store, min_free_bytes: 1MiB}}}'
+    commands_of_the_manual '**To another directory,**' >/tmp/move
+    grep -q 'cp -a' /tmp/move
+    bash -ex /tmp/move
+    rm -r "$store" /var/lib/promptd/backups
+    [ "$(as_client promptctl get greet)" = 'Say hello.' ]
+    as_client promptctl status --json | grep -q '"/srv/prompts/store"'
+    put greet 'Say hello to {{name}}.'
+    as_client promptctl backup
+    as_client promptctl backup list | grep -c . | grep -qv '^[01]$'
+    grep -rq 'Say hello to' /srv/prompts/store
+}
