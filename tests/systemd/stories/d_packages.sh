@@ -183,8 +183,7 @@ a_removed_package_leaves_the_store_to_the_next_installation() {
     [ ! -e "$socket" ]
     [ ! -e /usr/bin/promptd ]
     [ "$(systemctl show --value -p LoadState promptd.service)" = not-found ]
-    ps -e -o pid,stat,args | grep [p]romptd
-    [ -z "$(pgrep -x promptd)" ]
+    not pgrep -x promptd
     # Work, configuration and user stay.
     grep -rq 'Say hello.' "$store"
     getent passwd promptd
