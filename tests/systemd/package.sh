@@ -41,7 +41,7 @@ newer_package() {
     sed -i "s/^Description=.*/Description=promptd $1/" /tmp/newer/usr/lib/systemd/system/promptd.service
     echo "# Of $1." >>/tmp/newer/etc/promptd/promptd.yaml
     rm -f /tmp/newer/DEBIAN/md5sums
-    dpkg-deb --root-owner-group -Zgzip -z1 --build /tmp/newer /tmp/newer.deb
+    dpkg-deb --root-owner-group -Znone --build /tmp/newer /tmp/newer.deb
     rm -rf /tmp/newer
 }
 

@@ -88,11 +88,11 @@ an_upgrade_under_load_loses_no_request() {
     use_packages
     install_package
     put greet 'Say hello.'
-    local pid version text clients count=0 since
+    local pid version clients count=0 since
     since=$(date +%s.%N)
     the_clients_begin
-    # Up, up, and down again: the disk format is the same.
-    for version in 9.0-1 9.1-1 0.0.9-1; do
+    # Up, and down again: the disk format is the same.
+    for version in 9.0-1 0.0.9-1; do
         count=$((count + 20))
         within 30 the_clients_have_written "$count"
         pid=$(main_pid)
@@ -115,10 +115,9 @@ an_upgrade_under_load_loses_no_request() {
     # The service did not end by itself, and the socket was there all the time.
     [ "$(property NRestarts)" = 0 ]
     not grep -q 'Deactivated\|Closed' <(journalctl --no-pager -o cat --since "@$since" -u promptd.socket)
-    as_client promptctl export - >/tmp/everything
-    while read -r text; do
-        grep -qF "$text" /tmp/everything
-    done </tmp/acknowledged
+    as_client promptctl export - | grep -o 'Text [0-9]* [0-9]*[.]' | sort -u >/tmp/stored
+    sort /tmp/acknowledged | comm -23 - /tmp/stored >/tmp/lost
+    diff /dev/null /tmp/lost
     as_client promptctl verify
 }
 
