@@ -1,4 +1,4 @@
-# Short names for what is done often; `just --list` shows them. Everything here is a plain cargo command.
+# Short names for what is done often; `just --list` shows them. Everything here is a plain command.
 
 # Format, lint, document, test: what must hold before a commit.
 check: fmt lint doc test
@@ -35,6 +35,14 @@ crash SIZE="full" *PARTS:
 # Units, start, reload, watchdog, trouble, under a systemd of its own; STORIES picks some. Needs root.
 systemd *STORIES:
     tests/systemd/run.sh {{STORIES}}
+
+# The Debian package of a release build, in target/debian. Needs cargo-deb and dpkg-dev.
+deb:
+    config/debian/build.sh
+
+# The Debian package of a debug build, and what lintian says of it.
+package:
+    tests/package/run.sh
 
 # Criterion benches; NAME is storage, analysis or extraction. See CONTRIBUTING.md for the size of the store.
 bench NAME="storage":

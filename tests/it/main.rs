@@ -35,6 +35,7 @@ mod load;
 mod metrics;
 mod optimize;
 mod outside;
+mod package;
 mod read_only;
 mod readme;
 mod scrubbing;

@@ -189,7 +189,9 @@ mounted() {
     }' /proc/self/mountinfo
 }
 unified=$(mounted cgroup2 '')
-[ -n "$unified" ] && [ -w "$unified/cgroup.procs" ] || skip "no cgroup v2 hierarchy can be written"
+if [ -z "$unified" ] || [ ! -w "$unified/cgroup.procs" ]; then
+    skip "no cgroup v2 hierarchy can be written"
+fi
 controllers=''
 if [ "$unified" != /sys/fs/cgroup ] && [ -n "$(mounted cgroup name=systemd)" ]; then
     for controller in cpu cpuacct blkio memory devices pids; do

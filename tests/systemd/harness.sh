@@ -7,7 +7,7 @@ config=/etc/promptd/promptd.yaml
 drop_ins=/etc/systemd/system/promptd.service.d
 export PROMPTD_SOCKET=$socket
 
-# Puts everything where a package would.
+# Puts everything where a package would, by the commands of docs/operations.md.
 install_promptd() {
     local program
     for program in promptd promptd-hang promptctl; do
@@ -21,6 +21,22 @@ install_promptd() {
     systemd-tmpfiles --create promptd.conf
     install -d -m 0755 "$drop_ins" /etc/promptd
     systemctl daemon-reload
+}
+
+# Undoes that, to the last user.
+uninstall_promptd() {
+    local program
+    systemctl stop promptd.socket promptd.service
+    for program in promptd promptd-hang promptctl; do
+        umount "/usr/bin/$program"
+        rm "/usr/bin/$program"
+    done
+    rm /lib/systemd/system/promptd.service /lib/systemd/system/promptd.socket
+    rm /usr/lib/sysusers.d/promptd.conf /usr/lib/tmpfiles.d/promptd.conf
+    rm -rf "$drop_ins" /etc/promptd /var/lib/promptd
+    systemctl daemon-reload
+    userdel promptd
+    groupdel promptd-clients
 }
 
 # An empty store, no drop-ins, no configuration, the socket there and the service not started.

@@ -4,7 +4,8 @@
 #   tests/systemd/run.sh           every story
 #   tests/systemd/run.sh NAME...   only these
 #
-# Builds the programs first. systemd, D-Bus and e2fsprogs are installed with apt-get when they are missing and this is root.
+# Builds the programs and the Debian package of them first; without cargo-deb the stories of the package are skipped. systemd,
+# D-Bus and e2fsprogs are installed with apt-get when they are missing and this is root.
 # Ends with 77 and the reason where no systemd of one's own can be started (tests/systemd/boot.sh).
 set -euo pipefail
 
@@ -44,6 +45,12 @@ install_missing
 tests/systemd/boot.sh true
 build promptd-hang hang-actor
 build promptd ''
+# The programs of the tests in the package, so that no release build is needed. Everything else is as it is shipped.
+if command -v cargo-deb >/dev/null; then
+    config/debian/build.sh --programs "$target" --output "$place/promptd.deb" -- --fast
+else
+    printf 'cargo-deb is not installed: cargo install --locked cargo-deb\n'
+fi
 cp -r systemd config "$place"
 cp -r tests/systemd "$place/tests"
 cp docs/operations.md "$place"

@@ -78,3 +78,53 @@ nothing_that_promptd_does_is_forbidden_by_its_sandbox() {
     [ -z "$(find "$store" -path '*/.tmp/*' -type f)" ]
     grep -q greet "$store/.index.json"
 }
+
+# the_user_runs NAME COMMAND...: as that user of the host, with all groups that the host gives that user.
+the_user_runs() {
+    local name=$1
+    shift
+    setpriv --reuid "$name" --regid "$(id -g "$name")" --init-groups "$@"
+}
+
+the_users_of_the_roles() {
+    getent group editors || groupadd editors
+    getent passwd reader || useradd --no-create-home --groups promptd-clients reader
+    getent passwd editor || useradd --no-create-home --groups promptd-clients,editors editor
+}
+
+# the_write_is_refused_to USER NAME: the user may not write that prompt, and is told so.
+the_write_is_refused_to() {
+    local code=0
+    echo 'Not mine.' | the_user_runs "$1" promptctl --quiet put "$2" - || code=$?
+    [ "$code" = 77 ]
+}
+
+role_rules_are_enforced() {
+    the_users_of_the_roles
+    configure '
+daemon:
+  access:
+    default_role: read
+    rules:
+      - {groups: [editors], role: write, prompts: [pay_]}'
+    # Root may everything.
+    echo 'Say hello.' | promptctl --quiet put greet -
+    [ "$(the_user_runs reader promptctl get greet)" = 'Say hello.' ]
+    the_write_is_refused_to reader greet
+    the_write_is_refused_to reader pay_card
+    # The group is one of several that the user has, and the rule is about some prompts alone.
+    echo 'Ask for the card.' | the_user_runs editor promptctl --quiet put pay_card -
+    [ "$(the_user_runs reader promptctl get pay_card)" = 'Ask for the card.' ]
+    the_write_is_refused_to editor greet
+    within 5 journal_has 'a request is refused for want of rights'
+    promptctl audit --json | grep -q "\"uid\": *$(id -u editor)"
+    # New rules count for the next request, without a restart.
+    local pid
+    pid=$(main_pid)
+    configure 'daemon: {access: {default_role: none, rules: [{users: [editor], role: write}]}}'
+    systemctl reload promptd.service
+    within 5 not the_user_runs reader promptctl get greet
+    echo 'Say hello to {{name}}.' | the_user_runs editor promptctl --quiet put greet -
+    [ "$(main_pid)" = "$pid" ]
+    promptctl audit verify
+}

@@ -48,7 +48,8 @@ pub(super) fn daemon() -> String {
         .entry("PROMPTD__SECTION__KEY", "Every key of promptd.yaml(5), over what the file says.")
         .section("SIGNALS")
         .entry("SIGTERM, SIGINT", "Finish what was begun, write the index and end.")
-        .entry("SIGHUP", "Read the log level of the configuration again.")
+        .entry("SIGHUP", "Read the configuration again: limits, access, retention, watching and the log level count at once; the log says what \
+             needs a restart.")
         .section("EXIT STATUS")
         .entry("0", "It was asked to end, and did.")
         .entry("64", "The command line is wrong.")
