@@ -15,6 +15,7 @@ use crate::evidence::EvidenceRules;
 use crate::http::socket::{BindError, SocketFile};
 use crate::http::{AppState, HttpLimits, serve, socket};
 use crate::jobs::{JobError, JobLimits, JobQueue, Ledger};
+use crate::log_events::LogEvent;
 use crate::storage::filesystem::{FileSystemStorage, OpenError, Recovery};
 use crate::storage::{Action, Actor, VersionStorage};
 use crate::versions::VersionManager;
@@ -314,6 +315,7 @@ fn listen(
     if config.daemon.socket.as_ref().is_some_and(is_elsewhere) || config.daemon.access.socket_group.is_some()
     {
         tracing::warn!(
+            event = %LogEvent::ConfigDoubtful,
             path = %path.display(),
             "the socket was passed by the service manager: daemon.socket, daemon.socket_mode and \
              daemon.access.socket_group are not used"

@@ -15,6 +15,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use crate::access::{Missing, Rights, Role};
+use crate::log_events::LogEvent;
 use crate::model::{Label, PromptId};
 use crate::storage::{Action, Actor};
 
@@ -176,8 +177,8 @@ pub(super) async fn enforce(State(state): State<AppState>, request: Request, nex
     if !parts.method.is_safe() {
         let (peer, route) = (&access.peer, &access.route);
         tracing::debug!(
-            uid = peer.principal.uid, gid = peer.gid, pid = peer.pid, method = %route.method, route = route.path,
-            prompt_id = route.prompt, "allowed"
+            peer_uid = peer.principal.uid, peer_gid = peer.gid, peer_pid = peer.pid, method = %route.method,
+            route = route.path, prompt_id = route.prompt, "allowed"
         );
     }
     parts.extensions.insert(access);
@@ -250,11 +251,12 @@ impl Access {
     /// Refuses the request, and says so in the logs.
     pub(super) async fn refuse(&self, state: &AppState, missing: &Missing) -> Problem {
         let (peer, route) = (&self.peer, &self.route);
+        tracing::warn!(
+            event = %LogEvent::AccessRefused, peer_uid = peer.principal.uid, peer_gid = peer.gid, peer_pid = peer.pid,
+            method = %route.method, route = route.path, prompt_id = route.prompt, missing = %missing,
+            "a request is refused for want of rights"
+        );
         if let Some(left_out) = state.refusals().admit(peer.principal.uid) {
-            tracing::warn!(
-                uid = peer.principal.uid, gid = peer.gid, pid = peer.pid, method = %route.method, route = route.path,
-                prompt_id = route.prompt, missing = %missing, left_out, "a request is refused for want of rights"
-            );
             state.audit_refusal(self.refusal(missing, left_out)).await;
         }
         Problem::forbidden(missing)

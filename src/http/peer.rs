@@ -92,7 +92,7 @@ impl Users {
             }
             _ => {
                 tracing::warn!(
-                    uid,
+                    peer_uid = uid,
                     "the host does not tell the groups of a user in time: rules for groups do not name them"
                 );
                 vec![gid]

@@ -18,6 +18,7 @@ use tokio::task::JoinSet;
 use tower::ServiceExt;
 
 use crate::admission::Place;
+use crate::log_events::LogEvent;
 use crate::metrics::Limit;
 
 use super::patience::{AnswerBody, PatientStream, Turn};
@@ -86,6 +87,8 @@ pub async fn serve(state: AppState, listener: UnixListener, shutdown: impl Futur
             }
             None => {
                 state.metrics().rejections.note(Limit::Connections);
+                let limit = Limit::Connections.key();
+                tracing::warn!(event = %LogEvent::Overloaded, limit, "a connection was turned away");
                 if refusals.len() < MAX_REFUSALS {
                     refusals.spawn(refuse(stream, state.clone()));
                 }

@@ -7,6 +7,8 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep};
 
+use crate::log_events::LogEvent;
+
 use super::answer::{AnswerError, Completion, Usage};
 use super::breaker::Breaker;
 use super::budget::{JobBudget, Prices, Spent};
@@ -55,7 +57,7 @@ impl Caller {
             let pause = self.retry.pause(attempts, error.retry_after(), chance());
             let Some(pause) = pause.filter(|_| error.is_transient()) else {
                 self.note(!error.is_transient());
-                tracing::warn!(%error, attempts, "the language model gave no answer");
+                tracing::warn!(event = %LogEvent::ModelSilent, %error, attempts, "the language model gave no answer");
                 return Err(LlmError::Call { error, attempts });
             };
             tracing::debug!(%error, attempts, ?pause, "the language model is asked again");

@@ -39,7 +39,7 @@ pub(super) const SECTIONS: &[SectionInfo] = &[
     },
     SectionInfo {
         path: "daemon.logging",
-        description: "What is written to standard error.",
+        description: "What is logged, and how.",
     },
 ];
 
@@ -242,13 +242,24 @@ pub(super) const KEYS: &[Key] = &[
     },
     Key {
         path: "daemon.logging.format",
-        kind: Choice(&["text", "json"]),
-        about: "text is for people; json is one object per line: choose it where a log collector reads along.",
+        kind: Choice(&["auto", "text", "json", "journal"]),
+        about: "auto: entries of the journal with a field for each value (PROMPT_ID, PEER_UID) where standard error leads \
+                there, else text. text is for people; json is one object per line: choose it where a log collector reads \
+                along; both go to standard error. journal: entries of the journal also from elsewhere, text where there is none.",
     },
     Key {
         path: "daemon.logging.color",
         kind: Choice(&["auto", "always", "never"]),
         about: "Colours in text lines. auto: on a terminal, unless NO_COLOR is set; never where a tool without colours \
                 reads what it takes for a terminal.",
+    },
+    Key {
+        path: "daemon.logging.max_events_per_minute",
+        kind: Count {
+            min: 0,
+            max: 1_000_000,
+        },
+        about: "The most lines of one kind about one user, job or prompt in a minute, and ten times as many of one kind in \
+                all; how many were left out is said afterwards. debug and trace are not limited. 0 is no limit.",
     },
 ];
