@@ -20,6 +20,7 @@ pub mod audit;
 pub mod cli;
 pub mod client;
 pub mod config;
+mod credential;
 pub mod daemon;
 pub mod dify;
 pub mod evidence;

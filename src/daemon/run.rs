@@ -12,7 +12,7 @@ use crate::config::paths::Paths;
 use crate::log_events::LogEvent;
 use crate::storage::filesystem::Recovery;
 
-use super::activation::PassedSocket;
+use super::activation::PassedSockets;
 use super::manager::{self, StatusLine};
 use super::patience::Patience;
 use super::signals::{Signal, SignalSource};
@@ -42,14 +42,14 @@ enum End {
     ServerEnded,
 }
 
-/// Runs the daemon until it is told to stop, on a socket that was passed to it, or on its own.
+/// Runs the daemon until it is told to stop, on sockets that were passed to it, or on its own.
 ///
 /// # Errors
 /// [`RunError`] when it could not start, or stopped serving by itself.
 pub async fn run(
     config: &Config,
     paths: &Paths,
-    passed: Option<PassedSocket>,
+    passed: PassedSockets,
     mut signals: SignalSource,
     mut reload: Option<Reload>,
 ) -> Result<(), RunError> {
@@ -97,7 +97,7 @@ pub async fn run(
 async fn start(
     config: &Config,
     paths: &Paths,
-    passed: Option<PassedSocket>,
+    passed: PassedSockets,
     signals: &mut SignalSource,
 ) -> Result<Option<Daemon>, StartError> {
     let progress = watch::Sender::new(Recovery::default());
@@ -180,6 +180,7 @@ fn announce(daemon: &Daemon, paths: &Paths) {
     if let Err(reason) = daemon.storage().health() {
         tracing::warn!(event = %LogEvent::Degraded, concerns = reason, "a part of the store is down; the rest is served");
     }
+    daemon.tcp().iter().for_each(|gate| super::tcp::announce(gate));
     tracing::info!(
         event = %LogEvent::Ready, socket = %daemon.socket().display(), store, prompts, versions,
         "promptd is ready"

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep};
 
+use crate::credential::{CredentialError, CredentialSource, Secret};
 use crate::log_events::LogEvent;
 
 use super::answer::{AnswerError, Completion, Usage};
@@ -14,7 +15,6 @@ use super::breaker::Breaker;
 use super::budget::{JobBudget, Prices, Spent};
 use super::client::{CallError, EndpointClient};
 use super::counters::{Counters, count};
-use super::credential::{CredentialError, CredentialSource, Secret};
 use super::error::LlmError;
 use super::rate_limit::Bucket;
 use super::request::{Ask, Parameters};

@@ -74,6 +74,10 @@ pub enum LogEvent {
     Sound,
     /// A request lacked a right.
     AccessRefused,
+    /// Something is served over TCP too.
+    TcpServed,
+    /// A request over TCP was refused.
+    TcpRefused,
     /// A request was turned away because of a limit on all requests.
     Overloaded,
     /// A request failed by the fault of the daemon or its disk.
@@ -101,7 +105,7 @@ pub enum LogEvent {
 }
 
 /// Each with its name and its id.
-const TABLE: [(LogEvent, &str, &str); 45] = [
+const TABLE: [(LogEvent, &str, &str); 47] = [
     (LogEvent::Starting, "starting", "72b6c13b676c451e95ef69a8d1f372e4"),
     (LogEvent::Ready, "ready", "16d9f55fe30e48ca98a36cddaf9501f4"),
     (LogEvent::Stopping, "stopping", "0e714f19656245e485b8b6202fcfa354"),
@@ -238,6 +242,16 @@ const TABLE: [(LogEvent, &str, &str); 45] = [
         LogEvent::AccessRefused,
         "access-refused",
         "adba6228103a40dca1350d836f23f36c",
+    ),
+    (
+        LogEvent::TcpServed,
+        "tcp-served",
+        "19ad8397bb094221aa801e8498d7a89c",
+    ),
+    (
+        LogEvent::TcpRefused,
+        "tcp-refused",
+        "468caf086977457eb3a33c28209180d5",
     ),
     (
         LogEvent::Overloaded,

@@ -20,6 +20,7 @@ const USES: [(&str, &[&str]); 18] = [
         &[
             "model",
             "access",
+            "credential",
             "optimizer::OptimizationSettings",
             "llm::LlmSettings",
         ],
@@ -32,6 +33,7 @@ const USES: [(&str, &[&str]); 18] = [
     (
         "llm",
         &[
+            "credential",
             "log_events",
             "model",
             "optimizer::references",
@@ -79,6 +81,7 @@ const USES: [(&str, &[&str]); 18] = [
         &[
             "access",
             "audit",
+            "credential",
             "log_events",
             "model",
             "metrics",

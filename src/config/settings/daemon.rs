@@ -1,6 +1,7 @@
 //! The section `daemon`.
 
 mod access;
+mod tcp;
 
 use std::path::PathBuf;
 
@@ -9,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::{ByteSize, SocketMode};
 
 pub use access::{AccessConfig, AccessRule, AuditConfig, AuditFailure};
+pub use tcp::{TcpConfig, TcpService};
 
 /// The daemon: socket, limits, logging.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -22,6 +24,8 @@ pub struct DaemonConfig {
     pub access: AccessConfig,
     /// The log of every change.
     pub audit: AuditConfig,
+    /// What is served over TCP.
+    pub tcp: TcpConfig,
     /// What one client, and all clients together, may ask for.
     pub limits: LimitsConfig,
     /// Whether the parts of the daemon still answer.

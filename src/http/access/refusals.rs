@@ -11,11 +11,11 @@ const MAX_PER_MINUTE: u32 = 10;
 
 /// The refusals of the last minute, by user.
 #[derive(Debug, Default)]
-pub(in crate::http) struct Refusals(Mutex<Throttle<u32>>);
+pub(in crate::http) struct Refusals(Mutex<Throttle<Option<u32>>>);
 
 impl Refusals {
     /// Tells whether a refusal is written, and then how many before it were not.
-    pub(super) fn admit(&self, uid: u32) -> Option<u64> {
+    pub(super) fn admit(&self, uid: Option<u32>) -> Option<u64> {
         let mut users = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         users.admit(uid, MAX_PER_MINUTE, Instant::now())
     }
@@ -29,8 +29,11 @@ mod tests {
     fn one_user_fills_no_log_and_takes_nothing_from_another() {
         let refusals = Refusals::default();
         for _ in 0..MAX_PER_MINUTE {
-            assert_eq!(refusals.admit(1), Some(0));
+            assert_eq!(refusals.admit(Some(1)), Some(0));
         }
-        assert_eq!((refusals.admit(1), refusals.admit(2)), (None, Some(0)));
+        assert_eq!(
+            (refusals.admit(Some(1)), refusals.admit(Some(2))),
+            (None, Some(0))
+        );
     }
 }
