@@ -13,7 +13,7 @@ use super::tcp::TcpGate;
 /// A listener of either kind.
 pub(super) trait Listener: Send + Sync + 'static {
     /// What a connection is.
-    type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
+    type Stream: AsyncRead + AsyncWrite + Unpin + Send + Sync + 'static;
 
     /// Waits for the next connection.
     fn accept(&self) -> impl Future<Output = io::Result<Self::Stream>> + Send;
