@@ -92,7 +92,7 @@ async fn serve_on<L: Listener>(state: AppState, listener: L, shutdown: impl Futu
                 let turn = Turn::default();
                 newcomers.retain(Turn::is_new);
                 newcomers.push(turn.clone());
-                let connection = Connection {
+                let connection = Connection::<L> {
                     turn,
                     state: state.clone(),
                     router: router.clone(),
@@ -100,7 +100,7 @@ async fn serve_on<L: Listener>(state: AppState, listener: L, shutdown: impl Futu
                     gate: gate.cloned(),
                     places,
                 };
-                connections.spawn(connection.converse::<L>(graceful.watcher()));
+                connections.spawn(connection.converse(graceful.watcher()));
             }
             Err(limit) => {
                 state.metrics().rejections.note(limit);
@@ -167,18 +167,18 @@ async fn drain(graceful: GracefulShutdown, mut connections: JoinSet<()>, patienc
 }
 
 /// One connection to be served.
-struct Connection<S> {
+struct Connection<L: Listener> {
     state: AppState,
     router: Router,
-    stream: S,
+    stream: L::Stream,
     gate: Option<Arc<TcpGate>>,
     places: Places,
     turn: Turn,
 }
 
-impl<S> Connection<S> {
+impl<L: Listener> Connection<L> {
     /// Answers requests until the client leaves, is out of time, or the server stops.
-    async fn converse<L: Listener<Stream = S>>(self, watcher: Watcher) {
+    async fn converse(self, watcher: Watcher) {
         let Self {
             state,
             router,

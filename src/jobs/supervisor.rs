@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use crate::log_events::LogEvent;
 
+use super::QUEUE_ACTOR;
 use super::actor::QueueActor;
 use super::shared::Shared;
 
