@@ -274,6 +274,7 @@ mod tests {
             judge: Judge::default(),
             overdue: None,
             said: Vec::new(),
+            worried: String::new(),
         };
         let asked = rounds.examine().unwrap();
         let names: Vec<&str> = asked.vitals.iter().map(|vital| vital.actor.as_str()).collect();
