@@ -40,6 +40,12 @@ impl Rights {
         Self::of_role(Role::Admin, Arc::from([]))
     }
 
+    /// The right to read everything, and to do nothing else.
+    #[must_use]
+    pub fn to_read() -> Self {
+        Self::of_role(Role::Read, Arc::from([]))
+    }
+
     pub(super) fn of_role(role: Role, guards: Arc<[Guard]>) -> Self {
         Self {
             everywhere: role,

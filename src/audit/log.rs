@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::log_events::LogEvent;
 use crate::storage::filesystem::disk::{Disk, Pulse};
 
 use super::entry::{Draft, Entry};
@@ -64,7 +65,7 @@ impl AuditLog {
         let files = Files::new(disk);
         let mut notes = Vec::new();
         let found = recover(&files).unwrap_or_else(|error| {
-            tracing::error!(%error, "the audit log cannot be read");
+            tracing::error!(event = %LogEvent::AuditFailing, %error, "the audit log cannot be read");
             notes.push(format!("the audit log could not be read at the start: {error}"));
             Found::nothing(false)
         });

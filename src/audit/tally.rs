@@ -4,6 +4,8 @@ use std::sync::{Mutex, PoisonError};
 
 use serde_json::{Value, json};
 
+use crate::log_events::LogEvent;
+
 use super::chain::Head;
 use super::{AuditError, Hash};
 
@@ -52,7 +54,7 @@ impl Tally {
         known.head = head.clone();
         known.missed = known.missed.saturating_sub(told);
         if known.failure.take().is_some() {
-            tracing::info!("the audit log is written again");
+            tracing::info!(event = %LogEvent::AuditWritten, "the audit log is written again");
         }
     }
 
@@ -63,7 +65,7 @@ impl Tally {
             known.failure.replace(error.clone())
         };
         if before.is_none() {
-            tracing::error!(%error, "the audit log cannot be written");
+            tracing::error!(event = %LogEvent::AuditFailing, %error, "the audit log cannot be written");
         }
     }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use clap::Parser;
 use promptd::config::paths::{self, Paths};
 use promptd::config::{Config, ConfigError, Sources};
-use promptd::daemon::activation::take_passed_socket;
+use promptd::daemon::activation::take_passed_sockets;
 use promptd::daemon::signals::SignalSource;
 use promptd::daemon::{Reload, logging};
 
@@ -109,14 +109,14 @@ fn run(plan: Plan) -> Result<(), (u8, String)> {
         paths,
     } = plan;
     // First of all, while there is only one thread.
-    let (passed, strangers) = take_passed_socket()
+    let passed = take_passed_sockets()
         .map_err(|error| (1, format!("the socket that was passed cannot be used: {error}")))?;
     let log = logging::init(&config.daemon.logging).map_err(|error| (1, error.to_string()))?;
-    if !strangers.is_empty() {
-        let names = strangers.join(", ");
+    if !passed.strangers.is_empty() {
+        let names = passed.strangers.join(", ");
         tracing::warn!(
             names,
-            "sockets were passed that promptd does not know: FileDescriptorName=control is its own"
+            "sockets were passed that promptd does not know: FileDescriptorName= of its own are control and promptd-tcp"
         );
     }
     let signals = SignalSource::os().map_err(|error| (1, format!("signals cannot be received: {error}")))?;

@@ -140,7 +140,7 @@ pub(crate) fn exit_of(error: &ClientError) -> Exit {
             | "edited-version"
             | "precondition-failed" => Exit::Conflict,
             "busy" | "unavailable" | "interrupted" => Exit::TryAgain,
-            "forbidden" => Exit::Forbidden,
+            "forbidden" | "unauthorized" => Exit::Forbidden,
             "invalid-prompt-id" | "invalid-version" | "invalid-request" => Exit::Usage,
             _ => Exit::Failure,
         },

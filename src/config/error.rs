@@ -126,7 +126,8 @@ pub enum ConfigError {
     /// A secret where everybody reads it.
     #[error(
         "{at}: `{key}` is not taken: a secret does not belong into the configuration; name a systemd credential in \
-         `optimizer.llm.credential`, or a file that only promptd can read in `optimizer.llm.credential_file`"
+         `{section}.credential`, or a file that only promptd can read in `{section}.credential_file`",
+        section = section_of_secret(key)
     )]
     Secret {
         /// Where it stands.
@@ -188,6 +189,14 @@ pub enum ConfigError {
         /// The reason.
         source: io::Error,
     },
+}
+
+fn section_of_secret(key: &str) -> &'static str {
+    if key.starts_with("daemon.tcp") {
+        "daemon.tcp"
+    } else {
+        "optimizer.llm"
+    }
 }
 
 fn prefix(at: &Option<Origin>) -> String {

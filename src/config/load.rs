@@ -119,7 +119,9 @@ fn add_section(layers: &mut Layers, file: &Path, section: &str, node: &Node) -> 
         if let Some(key) = keys::find(&path) {
             let value = match &member.value.content {
                 Content::Scalar(scalar) => accept(key, scalar, &at)?,
-                Content::List(items) if matches!(key.kind, KeyKind::Choices(_) | KeyKind::Rules) => {
+                Content::List(items)
+                    if matches!(key.kind, KeyKind::Choices(_) | KeyKind::Names | KeyKind::Rules) =>
+                {
                     accept_list(key, items, &at)?
                 }
                 other => return Err(wrong_type(at, &path, &key.kind, describe(other))),
@@ -179,7 +181,8 @@ fn is_secret(key: &str) -> bool {
     const SECRETS: [&str; 6] = ["api_key", "api_key_env", "key", "token", "password", "secret"];
     let name = key
         .strip_prefix("optimizer.llm.")
-        .or_else(|| key.strip_prefix("llm."));
+        .or_else(|| key.strip_prefix("llm."))
+        .or_else(|| key.strip_prefix("daemon.tcp."));
     name.is_some_and(|name| SECRETS.contains(&name))
 }
 

@@ -32,8 +32,8 @@ pub use render::commented_defaults;
 pub use settings::{
     AccessConfig, AccessRule, AuditConfig, AuditFailure, ColorChoice, Config, DaemonConfig, EvidenceConfig,
     ExternalEdit, FileStoreConfig, LimitsConfig, LogFormat, LogLevel, LoggingConfig, OptimizerConfig,
-    RestartConfig, RetentionConfig, ScrubConfig, StorageBackend, StorageConfig, WatchConfig, WatchMode,
-    WatchdogConfig,
+    RestartConfig, RetentionConfig, ScrubConfig, StorageBackend, StorageConfig, TcpConfig, TcpService,
+    WatchConfig, WatchMode, WatchdogConfig,
 };
 pub use socket_mode::{InvalidSocketMode, SocketMode};
 

@@ -245,6 +245,12 @@ mod tests {
                 ]),
             ])
             .boxed(),
+            KeyKind::Loopback => {
+                prop::sample::select(vec![Value::Null, "127.0.0.1:9464".into(), "[::1]:0".into()]).boxed()
+            }
+            KeyKind::Names => prop::collection::vec(r##"[a-zA-Z0-9:/'"#.\[\]-]{1,20}"##, 0..3)
+                .prop_map(Value::from)
+                .boxed(),
             KeyKind::Mode => prop::sample::select(vec!["0600", "0660", "0777"])
                 .prop_map(Value::from)
                 .boxed(),
@@ -267,6 +273,11 @@ mod tests {
             llm.max_backoff_ms = llm.max_backoff_ms.max(llm.min_backoff_ms);
             if !llm.budget.has_prices() {
                 (llm.budget.max_cost_per_job, llm.budget.max_cost_per_day) = (None, None);
+            }
+            let tcp = &mut config.daemon.tcp;
+            tcp.credential = None;
+            if tcp.listen.is_some() && tcp.credential_file.is_none() {
+                tcp.credential_file = Some("/etc/promptd/tcp-token".into());
             }
             let limits = &mut config.daemon.limits;
             limits.max_page_items = limits.max_page_items.max(limits.default_page_items);

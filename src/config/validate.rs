@@ -5,6 +5,7 @@ use super::{Config, ConfigError, Origin, StorageBackend, paths};
 
 const STORE: &str = "optimizer.storage.config.storage_dir";
 const LLM_ENDPOINT: &str = "optimizer.llm.endpoint";
+const TCP_LISTEN: &str = "daemon.tcp.listen";
 const BACKEND: &str = "optimizer.storage.backend";
 
 /// Checks what no single key can tell. `layers` says where the values came from.
@@ -52,6 +53,14 @@ pub(super) fn together(config: &Config, layers: &Layers) -> Result<(), ConfigErr
         .map_err(|error| ConfigError::Contradiction {
             at: origin(layers, &[error.key, LLM_ENDPOINT]),
             message: error.to_string(),
+        })?;
+    config
+        .daemon
+        .tcp
+        .validate()
+        .map_err(|(key, wrong)| ConfigError::Contradiction {
+            at: origin(layers, &[key, TCP_LISTEN]),
+            message: format!("`{key}` {wrong}"),
         })?;
     config
         .daemon

@@ -3,6 +3,7 @@
 use crate::access::{Policy, Role, Rule};
 use crate::config::{AccessConfig, AccessRule, Config};
 use crate::http::AppState;
+use crate::log_events::LogEvent;
 
 /// Finds the numbers of all names and takes the rules over, from the next request on.
 pub(super) async fn apply(state: &AppState, config: &Config) {
@@ -22,6 +23,7 @@ fn policy(config: &AccessConfig) -> Policy {
     let rules: Vec<Rule> = config.rules.iter().map(resolve).collect();
     if !rules.is_empty() && config.default_role == Role::Admin {
         tracing::warn!(
+            event = %LogEvent::ConfigDoubtful,
             "daemon.access.rules add nothing to daemon.access.default_role, which is admin: everybody may do everything"
         );
     }
@@ -54,6 +56,7 @@ fn number(name: &str) -> Option<u32> {
 fn known(what: &str, name: &str, found: Option<u32>) -> Option<u32> {
     if found.is_none() {
         tracing::warn!(
+            event = %LogEvent::ConfigDoubtful,
             what,
             name,
             "daemon.access.rules name somebody whom the host does not know: nobody gets rights by that"

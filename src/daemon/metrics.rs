@@ -11,6 +11,8 @@ use crate::http::AppState;
 use crate::jobs::JobQueue;
 use crate::metrics::{ProcessMetrics, Registry, Rejections, Samples, TotalRejections};
 
+use super::logging::UnwrittenLines;
+
 /// What the layers below measure, gathered while the daemon starts.
 #[derive(Debug, Default)]
 pub(super) struct Gathered {
@@ -33,6 +35,7 @@ impl Gathered {
         registry.register_collector(Box::new(limits.clone()));
         registry.register_collector(Box::new(BuildInfo));
         registry.register_collector(Box::new(ProcessMetrics));
+        registry.register_collector(Box::new(UnwrittenLines));
         state.publish_metrics(registry);
         limits
     }

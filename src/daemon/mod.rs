@@ -17,6 +17,7 @@ mod run;
 pub mod signals;
 mod start;
 mod storage;
+mod tcp;
 #[cfg(test)]
 mod tests;
 mod watchdog;
@@ -24,3 +25,4 @@ mod watchdog;
 pub use reload::Reload;
 pub use run::{RunError, run};
 pub use start::{Daemon, StartError};
+pub use tcp::TcpError;

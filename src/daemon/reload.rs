@@ -34,14 +34,19 @@ impl Reload {
         }
     }
 
-    /// Reads the configuration again and changes the level of the log. The rest is up to the caller. A configuration that
+    /// Reads the configuration again and changes the log. The rest is up to the caller. A configuration that
     /// is refused changes nothing.
     pub(super) fn read(&mut self) -> Result<Outcome, ConfigError> {
         let found = load(&self.sources)?;
         let outcome = compare(&self.running, &found);
-        self.log.set_level(outcome.config.daemon.logging.level);
+        self.log.take(&outcome.config.daemon.logging);
         self.running = outcome.config.clone();
         Ok(outcome)
+    }
+
+    /// Returns the log, to have it tell what was left out.
+    pub(super) const fn log(&self) -> &LogControl {
+        &self.log
     }
 }
 
@@ -68,6 +73,7 @@ fn compare(running: &Config, found: &Config) -> Outcome {
     let mut config = running.clone();
     config.daemon.limits = found.daemon.limits.clone();
     config.daemon.logging.level = found.daemon.logging.level;
+    config.daemon.logging.max_events_per_minute = found.daemon.logging.max_events_per_minute;
     config.daemon.access.default_role = found.daemon.access.default_role;
     config.daemon.access.rules.clone_from(&found.daemon.access.rules);
     config.daemon.audit.log_refused = found.daemon.audit.log_refused;
@@ -106,8 +112,11 @@ mod tests {
     fn limits_access_level_retention_and_watching_change_at_once_and_the_rest_takes_a_restart() {
         check(|_| {}, &[], &[]);
         check(
-            |c| c.daemon.logging.level = LogLevel::Debug,
-            &["daemon.logging.level"],
+            |c| {
+                c.daemon.logging.level = LogLevel::Debug;
+                c.daemon.logging.max_events_per_minute = 1;
+            },
+            &["daemon.logging.level", "daemon.logging.max_events_per_minute"],
             &[],
         );
         check(

@@ -9,9 +9,10 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 
 use crate::config::Config;
 use crate::config::paths::Paths;
+use crate::log_events::LogEvent;
 use crate::storage::filesystem::Recovery;
 
-use super::activation::PassedSocket;
+use super::activation::PassedSockets;
 use super::manager::{self, StatusLine};
 use super::patience::Patience;
 use super::signals::{Signal, SignalSource};
@@ -19,6 +20,8 @@ use super::{Daemon, Reload, StartError};
 
 /// How often the service manager hears of a start that takes long.
 const START_WORD_INTERVAL: Duration = Duration::from_secs(1);
+/// How often the log tells what it left out.
+const LEFT_OUT_INTERVAL: Duration = Duration::from_secs(30);
 /// How long a stop may take beyond `drain_timeout_ms` before what hangs is left behind.
 const STOP_GRACE: Duration = Duration::from_secs(10);
 
@@ -39,18 +42,19 @@ enum End {
     ServerEnded,
 }
 
-/// Runs the daemon until it is told to stop, on a socket that was passed to it, or on its own.
+/// Runs the daemon until it is told to stop, on sockets that were passed to it, or on its own.
 ///
 /// # Errors
 /// [`RunError`] when it could not start, or stopped serving by itself.
 pub async fn run(
     config: &Config,
     paths: &Paths,
-    passed: Option<PassedSocket>,
+    passed: PassedSockets,
     mut signals: SignalSource,
     mut reload: Option<Reload>,
 ) -> Result<(), RunError> {
     tracing::info!(
+        event = %LogEvent::Starting,
         version = env!("CARGO_PKG_VERSION"),
         pid = std::process::id(),
         "promptd starts"
@@ -64,8 +68,10 @@ pub async fn run(
     let line = Arc::new(StatusLine::default());
     manager::ready(&line);
     daemon.watch_over(&line, Duration::from_millis(config.daemon.watchdog.period_ms));
+    let mut looks_at_log = interval_at(Instant::now() + LEFT_OUT_INTERVAL, LEFT_OUT_INTERVAL);
     let end = loop {
         tokio::select! {
+            _ = looks_at_log.tick() => reload.iter().for_each(|reload| reload.log().tell_left_out()),
             () = daemon.server_ended() => break End::ServerEnded,
             signal = signals.next() => match (signal, &mut reload) {
                 (Signal::Terminate, _) => break End::Told,
@@ -79,6 +85,7 @@ pub async fn run(
         }
     };
     stop(daemon, &config).await;
+    reload.iter().for_each(|reload| reload.log().tell_all_left_out());
     match end {
         End::Told => Ok(()),
         End::ServerEnded => Err(RunError::ServerEnded),
@@ -90,7 +97,7 @@ pub async fn run(
 async fn start(
     config: &Config,
     paths: &Paths,
-    passed: Option<PassedSocket>,
+    passed: PassedSockets,
     signals: &mut SignalSource,
 ) -> Result<Option<Daemon>, StartError> {
     let progress = watch::Sender::new(Recovery::default());
@@ -129,16 +136,16 @@ async fn take_configuration(daemon: &mut Daemon, reload: &mut Reload, line: &Sta
             daemon.take(&outcome.config).await;
             daemon.note_reload(outcome.summary()).await;
             let changed = outcome.changed.join(", ");
-            tracing::info!(changed, "configuration read again");
+            tracing::info!(event = %LogEvent::Reloaded, changed, "configuration read again");
             let advice = outcome.advice();
             if let Some(advice) = &advice {
-                tracing::warn!(advice, "not everything can change while promptd runs");
+                tracing::warn!(event = %LogEvent::RestartNeeded, advice, "not everything can change while promptd runs");
             }
             line.reloaded(advice);
             Some(outcome.config)
         }
         Err(error) => {
-            tracing::error!(%error, "the configuration is refused; the daemon goes on with what it has");
+            tracing::error!(event = %LogEvent::ReloadRefused, %error, "the configuration is refused; the daemon goes on with what it has");
             line.reloaded(Some(format!("the new configuration is refused: {error}")));
             daemon.note_reload("refused: nothing changes".to_owned()).await;
             None
@@ -149,14 +156,15 @@ async fn take_configuration(daemon: &mut Daemon, reload: &mut Reload, line: &Sta
 }
 
 async fn stop(daemon: Daemon, config: &Config) {
-    tracing::info!("promptd stops: a second signal ends it at once");
+    tracing::info!(event = %LogEvent::Stopping, "promptd stops: a second signal ends it at once");
     manager::stopping();
     let patience = Duration::from_millis(config.daemon.limits.drain_timeout_ms) + STOP_GRACE;
     if timeout(patience, daemon.stop()).await.is_ok() {
-        tracing::info!("promptd has stopped");
+        tracing::info!(event = %LogEvent::Stopped, "promptd has stopped");
     } else {
         // No worse than a crash: what was acknowledged is on disk, and the next start recovers.
         tracing::error!(
+            event = %LogEvent::StopTimedOut,
             seconds = patience.as_secs(),
             "not everything stopped in time: what hangs is left behind"
         );
@@ -170,9 +178,13 @@ fn announce(daemon: &Daemon, paths: &Paths) {
         .as_deref()
         .unwrap_or("in memory: nothing is kept when promptd stops");
     if let Err(reason) = daemon.storage().health() {
-        tracing::warn!(reason, "a part of the store is down; the rest is served");
+        tracing::warn!(event = %LogEvent::Degraded, concerns = reason, "a part of the store is down; the rest is served");
     }
-    tracing::info!(socket = %daemon.socket().display(), store, prompts, versions, "promptd is ready");
+    daemon.tcp().iter().for_each(|gate| super::tcp::announce(gate));
+    tracing::info!(
+        event = %LogEvent::Ready, socket = %daemon.socket().display(), store, prompts, versions,
+        "promptd is ready"
+    );
 }
 
 impl RunError {

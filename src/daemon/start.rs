@@ -5,24 +5,28 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::UnixListener;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::audit::{AuditLog, Draft, Outcome};
 use crate::config::paths::Paths;
 use crate::config::{Config, LimitsConfig, RetentionConfig};
 use crate::evidence::EvidenceRules;
 use crate::http::socket::{BindError, SocketFile};
-use crate::http::{AppState, HttpLimits, serve, socket};
+use crate::http::tcp::{TcpDoor, TcpGate};
+use crate::http::{AppState, HttpLimits, serve, serve_tcp, socket};
 use crate::jobs::{JobError, JobLimits, JobQueue, Ledger};
+use crate::log_events::LogEvent;
 use crate::storage::filesystem::{FileSystemStorage, OpenError, Recovery};
 use crate::storage::{Action, Actor, VersionStorage};
 use crate::versions::VersionManager;
 
-use super::activation::PassedSocket;
+use super::activation::{PassedSocket, PassedSockets};
 use super::manager::StatusLine;
 use super::metrics::ConfiguredLimits;
 use super::storage::Opened;
+use super::tcp::TcpError;
 use super::watchdog::{Patients, Watchdog};
 
 /// The variable that names the directory of this user's sockets.
@@ -36,7 +40,10 @@ pub struct Daemon {
     jobs: JobQueue,
     state: AppState,
     socket: Socket,
-    stop_serving: oneshot::Sender<()>,
+    /// What each request over TCP has to pass, where there is TCP.
+    gate: Option<Arc<TcpGate>>,
+    /// Serving ends with it.
+    stop_serving: DropGuard,
     server: JoinHandle<()>,
     /// What is kept, and the task that collects the rest.
     kept: RetentionConfig,
@@ -74,6 +81,9 @@ pub enum StartError {
     /// The group of the socket.
     #[error("daemon.access.socket_group: there is no group {0:?} on this host: make it, or name another")]
     NoGroup(String),
+    /// TCP.
+    #[error(transparent)]
+    Tcp(#[from] TcpError),
 }
 
 impl Daemon {
@@ -82,20 +92,25 @@ impl Daemon {
     /// # Errors
     /// [`StartError`] says what to do.
     pub async fn start(config: &Config, paths: &Paths) -> Result<Self, StartError> {
-        Self::start_on(config, paths, None, &watch::Sender::default()).await
+        Self::start_on(config, paths, PassedSockets::default(), &watch::Sender::default()).await
     }
 
-    /// As [`Daemon::start`], on a socket that was passed, if one was; tells how far the recovery is.
+    /// As [`Daemon::start`], on the sockets that were passed; tells how far the recovery is.
     pub(super) async fn start_on(
         config: &Config,
         paths: &Paths,
-        passed: Option<PassedSocket>,
+        passed: PassedSockets,
         progress: &watch::Sender<Recovery>,
     ) -> Result<Self, StartError> {
+        let PassedSockets {
+            control: passed, tcp, ..
+        } = passed;
         let group = match &passed {
             Some(_) => None,
             None => socket_group(config).await?,
         };
+        // Who comes before everything is open waits.
+        let door = super::tcp::open(&config.daemon.tcp, tcp).await?;
         let Opened {
             storage,
             files,
@@ -138,18 +153,18 @@ impl Daemon {
         let looking = tokio::spawn(find_last_backup(Arc::clone(&storage), jobs.clone()));
         let version = format!("promptd {}", env!("CARGO_PKG_VERSION"));
         note(state.audit(), Action::Start, version).await;
-        let (stop_serving, told_to_stop) = oneshot::channel();
-        let server = tokio::spawn(serve(state.clone(), listener, async {
-            // A sender that is gone means the same as a message.
-            let _told = told_to_stop.await;
-        }));
+        let gate = door.as_ref().map(|door| Arc::clone(door.gate()));
+        gate.iter().for_each(|gate| state.set_tcp(Arc::clone(gate)));
+        let told_to_stop = CancellationToken::new();
+        let server = tokio::spawn(serve_all(state.clone(), listener, door, told_to_stop.clone()));
         Ok(Self {
             storage,
             files,
             jobs,
             state,
             socket,
-            stop_serving,
+            gate,
+            stop_serving: told_to_stop.drop_guard(),
             server,
             kept: config.optimizer.storage.config.retention.clone(),
             retention,
@@ -168,6 +183,12 @@ impl Daemon {
     #[must_use]
     pub fn socket(&self) -> &Path {
         &self.socket.path
+    }
+
+    /// Returns what is served over TCP, if anything is.
+    #[must_use]
+    pub fn tcp(&self) -> Option<&TcpGate> {
+        self.gate.as_deref()
     }
 
     /// Returns the storage, for what needs no request: status, health.
@@ -198,6 +219,7 @@ impl Daemon {
             files.change_settings(&super::storage::options_of(config));
         }
         super::access::apply(&self.state, config).await;
+        super::tcp::renew_token(self.gate.as_deref(), config).await;
         self.limits.show(config);
         let kept = &config.optimizer.storage.config.retention;
         // The same settings begin no new pause: who reloads every day would never collect.
@@ -226,6 +248,7 @@ impl Daemon {
             jobs,
             state,
             socket,
+            gate: _,
             stop_serving,
             server,
             kept: _,
@@ -251,6 +274,21 @@ impl Daemon {
         jobs.close().await;
         storage.close().await;
     }
+}
+
+/// Serves on every listener until it is told to stop.
+async fn serve_all(
+    state: AppState,
+    listener: UnixListener,
+    door: Option<TcpDoor>,
+    told_to_stop: CancellationToken,
+) {
+    let over_tcp = async {
+        if let Some(door) = door {
+            serve_tcp(state.clone(), door, told_to_stop.cancelled()).await;
+        }
+    };
+    tokio::join!(serve(state.clone(), listener, told_to_stop.cancelled()), over_tcp);
 }
 
 async fn start_jobs(
@@ -314,6 +352,7 @@ fn listen(
     if config.daemon.socket.as_ref().is_some_and(is_elsewhere) || config.daemon.access.socket_group.is_some()
     {
         tracing::warn!(
+            event = %LogEvent::ConfigDoubtful,
             path = %path.display(),
             "the socket was passed by the service manager: daemon.socket, daemon.socket_mode and \
              daemon.access.socket_group are not used"
@@ -382,6 +421,7 @@ impl StartError {
             Self::Store(OpenError::Directory { .. }) | Self::Socket(_) => 73,
             Self::Store(_) | Self::Jobs(_) => 1,
             Self::Llm(_) | Self::NoGroup(_) => 78,
+            Self::Tcp(error) => error.exit_code(),
         }
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
+use super::activation::PassedSockets;
 use super::signals::{Signal, SignalSource};
 use super::{Daemon, RunError, StartError, run};
 use crate::client::Client;
@@ -92,7 +93,8 @@ async fn a_daemon_runs_until_it_is_told_to_stop() {
     let paths = place.paths(None, "p.sock");
     let (send, signals) = SignalSource::manual();
     let (config, running) = (place.config.clone(), paths.clone());
-    let life = tokio::spawn(async move { run(&config, &running, None, signals, None).await });
+    let life =
+        tokio::spawn(async move { run(&config, &running, PassedSockets::default(), signals, None).await });
     let answered = async {
         while client(&paths.socket).health().await.is_err() {
             tokio::task::yield_now().await;
@@ -113,7 +115,9 @@ async fn a_daemon_that_cannot_start_ends_with_the_reason() {
     let place = Place::new();
     let (_send, signals) = SignalSource::manual();
     let paths = place.paths(None, "absent/p.sock");
-    let error = run(&place.config, &paths, None, signals, None).await.unwrap_err();
+    let error = run(&place.config, &paths, PassedSockets::default(), signals, None)
+        .await
+        .unwrap_err();
     assert!(matches!(error, RunError::Start(StartError::Socket(_))), "{error}");
     assert_eq!(error.exit_code(), 73);
 }

@@ -15,12 +15,14 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use crate::access::{Missing, Rights, Role};
+use crate::log_events::LogEvent;
 use crate::model::{Label, PromptId};
 use crate::storage::{Action, Actor};
 
 use super::AppState;
 use super::peer::Peer;
 use super::problem::{Code, Problem};
+use super::tcp::{Class, Refusal, TcpGate};
 
 pub(super) use refusals::Refusals;
 
@@ -46,79 +48,153 @@ pub(super) enum Need {
     OwnJob,
 }
 
-/// Every route. Whoever adds one says here what it needs, and in docs/operations.md.
-pub(super) const TABLE: &[(Method, &str, Need)] = &[
-    (Method::GET, "/v1/prompts", Need::Anywhere(Role::Read)),
-    (Method::GET, "/v1/prompts/{id}", Need::Prompt(Role::Read)),
-    (Method::DELETE, "/v1/prompts/{id}", Need::Deletion),
-    (Method::GET, "/v1/prompts/{id}/versions", Need::Prompt(Role::Read)),
+/// Every route: what it needs, and as what it is served over TCP. Whoever adds one says both here, and in docs/operations.md.
+pub(super) const TABLE: &[(Method, &str, Need, Class)] = &[
+    (
+        Method::GET,
+        "/v1/prompts",
+        Need::Anywhere(Role::Read),
+        Class::Read,
+    ),
+    (
+        Method::GET,
+        "/v1/prompts/{id}",
+        Need::Prompt(Role::Read),
+        Class::Read,
+    ),
+    (Method::DELETE, "/v1/prompts/{id}", Need::Deletion, Class::Never),
+    (
+        Method::GET,
+        "/v1/prompts/{id}/versions",
+        Need::Prompt(Role::Read),
+        Class::Read,
+    ),
     (
         Method::POST,
         "/v1/prompts/{id}/versions",
         Need::Prompt(Role::Write),
+        Class::Never,
     ),
     (
         Method::GET,
         "/v1/prompts/{id}/versions/{version}",
         Need::Prompt(Role::Read),
+        Class::Read,
     ),
     (
         Method::PUT,
         "/v1/prompts/{id}/versions/{version}",
         Need::Prompt(Role::Write),
+        Class::Never,
     ),
     (
         Method::DELETE,
         "/v1/prompts/{id}/versions/{version}",
         Need::Deletion,
+        Class::Never,
     ),
-    (Method::GET, "/v1/prompts/{id}/compare", Need::Prompt(Role::Read)),
+    (
+        Method::GET,
+        "/v1/prompts/{id}/compare",
+        Need::Prompt(Role::Read),
+        Class::Read,
+    ),
     (
         Method::POST,
         "/v1/prompts/{id}/rollback",
         Need::Prompt(Role::Write),
+        Class::Never,
     ),
     (
         Method::POST,
         "/v1/prompts/{id}/promote",
         Need::Prompt(Role::Write),
+        Class::Never,
     ),
-    (Method::GET, "/v1/prompts/{id}/labels", Need::Prompt(Role::Read)),
-    (Method::PUT, "/v1/prompts/{id}/labels/{label}", Need::Label),
-    (Method::DELETE, "/v1/prompts/{id}/labels/{label}", Need::Label),
-    (Method::GET, "/v1/trash", Need::Anywhere(Role::Read)),
+    (
+        Method::GET,
+        "/v1/prompts/{id}/labels",
+        Need::Prompt(Role::Read),
+        Class::Read,
+    ),
+    (
+        Method::PUT,
+        "/v1/prompts/{id}/labels/{label}",
+        Need::Label,
+        Class::Never,
+    ),
+    (
+        Method::DELETE,
+        "/v1/prompts/{id}/labels/{label}",
+        Need::Label,
+        Class::Never,
+    ),
+    (Method::GET, "/v1/trash", Need::Anywhere(Role::Read), Class::Read),
     (
         Method::POST,
         "/v1/trash/{id}/{version}/restore",
         Need::Prompt(Role::Write),
+        Class::Never,
     ),
     (
         Method::DELETE,
         "/v1/trash/{id}/{version}",
         Need::Prompt(Role::Admin),
+        Class::Never,
     ),
-    (Method::POST, "/v1/evidence", Need::Anywhere(Role::Write)),
+    (
+        Method::POST,
+        "/v1/evidence",
+        Need::Anywhere(Role::Write),
+        Class::Never,
+    ),
     (
         Method::GET,
         "/v1/prompts/{id}/versions/{version}/evidence",
         Need::Prompt(Role::Read),
+        Class::Read,
     ),
-    (Method::POST, "/v1/analyze", Need::Anywhere(Role::Read)),
-    (Method::POST, "/v1/rewrite", Need::Anywhere(Role::Read)),
-    (Method::GET, "/v1/jobs", Need::Anywhere(Role::Read)),
-    (Method::POST, "/v1/jobs", Need::Submission),
-    (Method::GET, "/v1/jobs/{id}", Need::OwnJob),
-    (Method::GET, "/v1/jobs/{id}/events", Need::OwnJob),
-    (Method::DELETE, "/v1/jobs/{id}", Need::OwnJob),
-    (Method::GET, "/v1/backups", Need::Everywhere(Role::Admin)),
-    (Method::GET, "/v1/audit", Need::Everywhere(Role::Admin)),
-    (Method::GET, "/v1/audit/verify", Need::Everywhere(Role::Admin)),
-    (Method::GET, "/v1/status", Need::Anywhere(Role::Read)),
-    (Method::GET, "/metrics", Need::Nothing),
-    (Method::GET, "/health/optimizer", Need::Nothing),
-    (Method::GET, "/healthz", Need::Nothing),
-    (Method::GET, "/readyz", Need::Nothing),
-    (Method::GET, "/openapi.json", Need::Nothing),
+    (
+        Method::POST,
+        "/v1/analyze",
+        Need::Anywhere(Role::Read),
+        Class::Never,
+    ),
+    (
+        Method::POST,
+        "/v1/rewrite",
+        Need::Anywhere(Role::Read),
+        Class::Never,
+    ),
+    (Method::GET, "/v1/jobs", Need::Anywhere(Role::Read), Class::Never),
+    (Method::POST, "/v1/jobs", Need::Submission, Class::Never),
+    (Method::GET, "/v1/jobs/{id}", Need::OwnJob, Class::Never),
+    (Method::GET, "/v1/jobs/{id}/events", Need::OwnJob, Class::Never),
+    (Method::DELETE, "/v1/jobs/{id}", Need::OwnJob, Class::Never),
+    (
+        Method::GET,
+        "/v1/backups",
+        Need::Everywhere(Role::Admin),
+        Class::Never,
+    ),
+    (
+        Method::GET,
+        "/v1/audit",
+        Need::Everywhere(Role::Admin),
+        Class::Never,
+    ),
+    (
+        Method::GET,
+        "/v1/audit/verify",
+        Need::Everywhere(Role::Admin),
+        Class::Never,
+    ),
+    (Method::GET, "/v1/status", Need::Anywhere(Role::Read), Class::Read),
+    (Method::GET, "/metrics", Need::Nothing, Class::Metrics),
+    (Method::GET, "/health/optimizer", Need::Nothing, Class::Health),
+    (Method::GET, "/healthz", Need::Nothing, Class::Health),
+    (Method::GET, "/readyz", Need::Nothing, Class::Health),
+    (Method::GET, "/openapi.json", Need::Nothing, Class::Read),
 ];
 
 /// Who asks, and what they may do. It travels with every request.
@@ -151,6 +227,11 @@ pub(super) async fn enforce(State(state): State<AppState>, request: Request, nex
     let Some(peer) = parts.extensions.get::<Peer>().cloned() else {
         return Problem::new(Code::Forbidden, "nobody knows who is asking").into_response();
     };
+    if let Some(gate) = parts.extensions.get::<Arc<TcpGate>>()
+        && let Err(refusal) = gate.check_class(class_of(&parts.method, &path))
+    {
+        return refuse_over_tcp(gate, refusal).into_response();
+    }
     let params = RawPathParams::from_request_parts(&mut parts, &state).await.ok();
     let param = |name: &str| {
         let found = params.as_ref()?.iter().find(|(key, _)| *key == name);
@@ -168,7 +249,10 @@ pub(super) async fn enforce(State(state): State<AppState>, request: Request, nex
         label: param("label"),
         path,
     };
-    let rights = Arc::new(state.policy().rights_of(&peer.principal));
+    let rights = Arc::new(match &peer.principal {
+        Some(principal) => state.policy().rights_of(principal),
+        None => Rights::to_read(),
+    });
     let access = Access { rights, route, peer };
     if let Err(missing) = access.check(need_of(&access.route.method, &access.route.path)) {
         return access.refuse(&state, &missing).await.into_response();
@@ -176,8 +260,8 @@ pub(super) async fn enforce(State(state): State<AppState>, request: Request, nex
     if !parts.method.is_safe() {
         let (peer, route) = (&access.peer, &access.route);
         tracing::debug!(
-            uid = peer.principal.uid, gid = peer.gid, pid = peer.pid, method = %route.method, route = route.path,
-            prompt_id = route.prompt, "allowed"
+            peer_uid = peer.uid(), peer_gid = peer.gid, peer_pid = peer.pid, method = %route.method,
+            route = route.path, prompt_id = route.prompt, "allowed"
         );
     }
     parts.extensions.insert(access);
@@ -191,12 +275,35 @@ fn need_of(method: &Method, path: &str) -> Need {
     } else {
         method
     };
-    let mut of_path = TABLE.iter().filter(|(_, known, _)| *known == path).peekable();
+    let mut of_path = TABLE.iter().filter(|(_, known, ..)| *known == path).peekable();
     if of_path.peek().is_none() {
         return Need::Everywhere(Role::Admin);
     }
-    let found = of_path.find(|(known, _, _)| known == method);
-    found.map_or(Need::Nothing, |(_, _, need)| *need)
+    let found = of_path.find(|(known, ..)| known == method);
+    found.map_or(Need::Nothing, |(_, _, need, _)| *need)
+}
+
+/// Returns as what a route is served over TCP. One that is missing in the table is not, nor is a method that it does not have.
+fn class_of(method: &Method, path: &str) -> Class {
+    let method = if *method == Method::HEAD {
+        &Method::GET
+    } else {
+        method
+    };
+    let found = TABLE
+        .iter()
+        .find(|(known, of_path, ..)| known == method && *of_path == path);
+    found.map_or(Class::Never, |(.., class)| *class)
+}
+
+/// Refuses a request over TCP, and says so in the log. The audit log is about users.
+pub(super) fn refuse_over_tcp(gate: &TcpGate, refusal: Refusal) -> Problem {
+    gate.note(refusal);
+    tracing::warn!(
+        event = %LogEvent::TcpRefused, peer = "tcp", reason = refusal.word(), address = %gate.address(),
+        "a request over TCP is refused"
+    );
+    refusal.problem()
 }
 
 impl Access {
@@ -223,7 +330,7 @@ impl Access {
     pub(super) fn actor(&self) -> Actor {
         Actor {
             author: self.peer.author.clone(),
-            gid: Some(self.peer.gid),
+            gid: self.peer.gid,
             pid: self.peer.pid,
             job_id: None,
         }
@@ -236,7 +343,8 @@ impl Access {
 
     /// Tells whether a job is this one's own, or may be seen by who may do everything.
     pub(super) fn sees_job_of(&self, author: &crate::model::Author) -> bool {
-        self.rights.everywhere() == Role::Admin || self.peer.author.uid == author.uid
+        self.rights.everywhere() == Role::Admin
+            || (self.peer.author.uid.is_some() && self.peer.author.uid == author.uid)
     }
 
     /// Passes a right on, or refuses the request and says so in the logs.
@@ -250,11 +358,12 @@ impl Access {
     /// Refuses the request, and says so in the logs.
     pub(super) async fn refuse(&self, state: &AppState, missing: &Missing) -> Problem {
         let (peer, route) = (&self.peer, &self.route);
-        if let Some(left_out) = state.refusals().admit(peer.principal.uid) {
-            tracing::warn!(
-                uid = peer.principal.uid, gid = peer.gid, pid = peer.pid, method = %route.method, route = route.path,
-                prompt_id = route.prompt, missing = %missing, left_out, "a request is refused for want of rights"
-            );
+        tracing::warn!(
+            event = %LogEvent::AccessRefused, peer_uid = peer.uid(), peer_gid = peer.gid, peer_pid = peer.pid,
+            method = %route.method, route = route.path, prompt_id = route.prompt, missing = %missing,
+            "a request is refused for want of rights"
+        );
+        if let Some(left_out) = state.refusals().admit(peer.uid()) {
             state.audit_refusal(self.refusal(missing, left_out)).await;
         }
         Problem::forbidden(missing)

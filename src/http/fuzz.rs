@@ -105,8 +105,8 @@ fuzz_target!(
             let author = Author::daemon();
             request.extensions_mut().insert(peer::Peer {
                 author,
-                principal: crate::access::Principal::default(),
-                gid: 0,
+                principal: Some(crate::access::Principal::default()),
+                gid: Some(0),
                 pid: None,
             });
             // These wait by design, as long as the client wants.

@@ -10,6 +10,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use tokio::time::Instant;
 
+use crate::log_events::LogEvent;
 use crate::metrics::Limit;
 
 use super::AppState;
@@ -32,9 +33,12 @@ pub(super) async fn always_answer(State(state): State<AppState>, request: Reques
     metrics.note(route, &method, status, started.elapsed());
     if let Some(limit) = response.extensions().get::<Limit>() {
         metrics.rejections.note(*limit);
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            tracing::warn!(event = %LogEvent::Overloaded, limit = limit.key(), "a request was turned away");
+        }
     }
     if status.is_server_error() && status != StatusCode::SERVICE_UNAVAILABLE {
-        tracing::warn!(%method, path, status = status.as_u16(), "a request failed");
+        tracing::warn!(event = %LogEvent::RequestFailed, %method, path, status = status.as_u16(), "a request failed");
     } else {
         let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
         tracing::debug!(%method, path, status = status.as_u16(), micros, "answered");

@@ -13,6 +13,7 @@ use prometheus_client::metrics::MetricType;
 use crate::metrics::{ByTwo, Counter, Histogram, LATENCY_BOUNDS, Rejections, Samples, Share};
 
 use super::state::Parts;
+use super::tcp::Refusal;
 
 /// The route of what no route matches.
 const UNMATCHED: &str = "unmatched";
@@ -21,8 +22,8 @@ const METHODS: &[&str] = &[
 ];
 /// The statuses that this server answers with; a test holds them against the codes of errors.
 const STATUSES: &[&str] = &[
-    "200", "201", "304", "404", "204", "202", "400", "403", "405", "408", "409", "412", "413", "415", "422",
-    "500", "503", "507", "other",
+    "200", "201", "304", "404", "204", "202", "400", "401", "403", "405", "408", "409", "412", "413", "415",
+    "421", "422", "500", "503", "507", "other",
 ];
 
 /// What the server measures.
@@ -127,6 +128,19 @@ impl Collector for HttpCollector {
             "promptd_http_connections_accepted",
             "Connections that were accepted",
             parts.metrics.connections.get(),
+        )?;
+        samples.gauge(
+            "promptd_tcp_connections",
+            "Open connections over TCP",
+            parts.tcp().map_or(0, |gate| gate.connections().taken()) as u64,
+        )?;
+        samples.counters(
+            "promptd_tcp_refused",
+            "Requests over TCP that were refused, by the reason",
+            "reason",
+            Refusal::WORDS
+                .iter()
+                .map(|word| (*word, parts.tcp().map_or(0, |gate| gate.refused(word)))),
         )?;
         samples.gauge(
             "promptd_ready",

@@ -1,4 +1,4 @@
-//! The API: HTTP/1.1 and JSON over a Unix socket, one file per resource.
+//! The API: HTTP/1.1 and JSON over a Unix socket, and where it is configured over the loopback; one file per resource.
 //!
 //! [`serve`] owns the connections: how many, how long, and who is at the other end, as the kernel says. [`router()`] owns
 //! what is asked: every answer is JSON, every error a [`ProblemDetails`], every number in [`HttpLimits`] is kept.
@@ -20,6 +20,7 @@ mod health;
 mod jobs;
 mod labels;
 mod limits;
+mod listener;
 mod metrics;
 mod openapi;
 mod page;
@@ -37,6 +38,7 @@ mod server;
 pub mod socket;
 mod state;
 mod status;
+pub mod tcp;
 #[cfg(test)]
 mod tests;
 mod trash;
@@ -47,5 +49,5 @@ pub use limits::HttpLimits;
 pub use openapi::openapi_json;
 pub use problem::{Code, ProblemDetails};
 pub use router::router;
-pub use server::serve;
+pub use server::{serve, serve_tcp};
 pub use state::AppState;

@@ -20,7 +20,10 @@ use crate::model::{Label, PromptId, Version, VersionSelector};
         description = "Versions of prompts, kept in plain files, served over a Unix socket.\n\nEvery answer carries \
                        `Promptd-Revision`, the point in the history of the store that it is part of. Every error is a \
                        problem document (RFC 9457) with a stable `code`. HEAD works wherever GET does; a method that a \
-                       path does not have is answered with 405 and `Allow`. Any Host header is accepted."
+                       path does not have is answered with 405 and `Allow`. On the socket any Host header is accepted.\n\nWhere it is \
+                       configured, some operations that only read are served over TCP on the loopback too. There a request \
+                       needs the token (`bearer`), a Host that means this host, and no Origin of a stranger; else it is \
+                       answered with 401, 421 or 403, without a revision."
     ),
     paths(openapi_document),
     components(schemas(ProblemDetails, PromptId, Version, Label, VersionSelector, JobIdText)),
@@ -68,6 +71,7 @@ pub(super) fn render(document: Document, limits: &HttpLimits) -> String {
         set_page_limit(operation, limits);
     });
     closed::close_request_schemas(&mut document);
+    add_token(&mut document);
     let mut text = serde_json::to_string_pretty(&document).unwrap_or_default();
     text.push('\n');
     text
@@ -83,6 +87,21 @@ fn for_each_operation(document: &mut Value, mut change: impl FnMut(&mut Value)) 
         {
             change(operation);
         }
+    }
+}
+
+/// Over the socket the kernel says who asks; over TCP a token does.
+fn add_token(document: &mut Value) {
+    let scheme = json!({
+        "type": "http",
+        "scheme": "bearer",
+        "description": "The token of daemon.tcp; not needed on the Unix socket."
+    });
+    if let Some(components) = document.get_mut("components").and_then(Value::as_object_mut) {
+        components.insert("securitySchemes".to_owned(), json!({"bearer": scheme}));
+    }
+    if let Some(document) = document.as_object_mut() {
+        document.insert("security".to_owned(), json!([{}, {"bearer": []}]));
     }
 }
 

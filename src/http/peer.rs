@@ -11,6 +11,9 @@ use crate::model::Author;
 /// How many names are remembered; past that, all are forgotten and looked up again.
 const MAX_REMEMBERED_NAMES: usize = 1_024;
 
+/// The name in the log of somebody over TCP.
+const TCP: &str = "tcp";
+
 /// How long the host may take to find a name or groups; a name service over a network may hang.
 const LOOKUP_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -22,10 +25,10 @@ const GROUPS_ARE_KEPT: Duration = Duration::from_secs(10);
 pub(super) struct Peer {
     /// Who changes are recorded for.
     pub(super) author: Author,
-    /// Who rules are about.
-    pub(super) principal: Principal,
+    /// Who rules are about; `None` over TCP, where nobody knows.
+    pub(super) principal: Option<Principal>,
     /// The primary group of the process.
-    pub(super) gid: u32,
+    pub(super) gid: Option<u32>,
     /// The process, for logs alone: by the time that somebody looks, the number may be another's.
     pub(super) pid: Option<i32>,
 }
@@ -44,6 +47,26 @@ struct Membership {
     gids: Vec<u32>,
 }
 
+impl Peer {
+    /// Somebody over TCP who has the token.
+    pub(super) fn over_tcp() -> Self {
+        Self {
+            author: Author {
+                name: TCP.to_owned(),
+                uid: None,
+            },
+            principal: None,
+            gid: None,
+            pid: None,
+        }
+    }
+
+    /// Returns the number of the user.
+    pub(super) fn uid(&self) -> Option<u32> {
+        self.principal.as_ref().map(|principal| principal.uid)
+    }
+}
+
 impl Users {
     /// Finds the user at the other end of a connected socket.
     ///
@@ -56,8 +79,8 @@ impl Users {
         let gids = self.groups_of(uid, gid, &name).await;
         Ok(Peer {
             author: Author { name, uid: Some(uid) },
-            principal: Principal { uid, gids },
-            gid,
+            principal: Some(Principal { uid, gids }),
+            gid: Some(gid),
             pid: Some(credentials.pid.as_raw_pid()),
         })
     }
@@ -92,7 +115,7 @@ impl Users {
             }
             _ => {
                 tracing::warn!(
-                    uid,
+                    peer_uid = uid,
                     "the host does not tell the groups of a user in time: rules for groups do not name them"
                 );
                 vec![gid]
@@ -142,11 +165,9 @@ mod tests {
         let first = users.peer_of(&one).await.unwrap();
         assert_eq!(first.author.uid, Some(rustix::process::getuid().as_raw()));
         assert!(!first.author.name.is_empty());
-        assert_eq!(first.principal.uid, rustix::process::getuid().as_raw());
-        assert_eq!(
-            first.principal.gids.first(),
-            Some(&rustix::process::getgid().as_raw())
-        );
+        assert_eq!(first.uid(), Some(rustix::process::getuid().as_raw()));
+        let gids = &first.principal.as_ref().unwrap().gids;
+        assert_eq!(gids.first(), Some(&rustix::process::getgid().as_raw()));
         assert_eq!(first.pid, Some(rustix::process::getpid().as_raw_pid()));
         assert_eq!(users.peer_of(&one).await.unwrap(), first);
     }

@@ -22,6 +22,8 @@ pub enum Code {
     InvalidPromptId,
     /// A version, reference or label that breaks a rule.
     InvalidVersion,
+    /// Over TCP: the token is missing or another one.
+    Unauthorized,
     /// The user behind the connection may not do this.
     Forbidden,
     /// The prompt, version, label, job or path does not exist.
@@ -50,6 +52,8 @@ pub enum Code {
     PayloadTooLarge,
     /// The body is not `application/json`.
     UnsupportedMediaType,
+    /// Over TCP: the request was meant for another host.
+    MisdirectedRequest,
     /// The body is JSON, but breaks a rule of its format.
     InvalidDocument,
     /// A test result breaks a rule.
@@ -101,10 +105,11 @@ pub(super) struct Problem {
 
 impl Code {
     /// Every code, in the order of the statuses.
-    pub(super) const ALL: [Self; 27] = [
+    pub(super) const ALL: [Self; 29] = [
         Self::InvalidRequest,
         Self::InvalidPromptId,
         Self::InvalidVersion,
+        Self::Unauthorized,
         Self::Forbidden,
         Self::NotFound,
         Self::MethodNotAllowed,
@@ -119,6 +124,7 @@ impl Code {
         Self::PreconditionFailed,
         Self::PayloadTooLarge,
         Self::UnsupportedMediaType,
+        Self::MisdirectedRequest,
         Self::InvalidDocument,
         Self::InvalidEvidence,
         Self::CorruptVersion,
@@ -138,6 +144,7 @@ impl Code {
             Self::InvalidRequest => "invalid-request",
             Self::InvalidPromptId => "invalid-prompt-id",
             Self::InvalidVersion => "invalid-version",
+            Self::Unauthorized => "unauthorized",
             Self::Forbidden => "forbidden",
             Self::NotFound => "not-found",
             Self::MethodNotAllowed => "method-not-allowed",
@@ -152,6 +159,7 @@ impl Code {
             Self::PreconditionFailed => "precondition-failed",
             Self::PayloadTooLarge => "payload-too-large",
             Self::UnsupportedMediaType => "unsupported-media-type",
+            Self::MisdirectedRequest => "misdirected-request",
             Self::InvalidDocument => "invalid-document",
             Self::InvalidEvidence => "invalid-evidence",
             Self::CorruptVersion => "corrupt-version",
@@ -170,6 +178,7 @@ impl Code {
     pub const fn status(self) -> StatusCode {
         match self {
             Self::InvalidRequest | Self::InvalidPromptId | Self::InvalidVersion => StatusCode::BAD_REQUEST,
+            Self::Unauthorized => StatusCode::UNAUTHORIZED,
             Self::Forbidden => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
@@ -184,6 +193,7 @@ impl Code {
             Self::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
             Self::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::MisdirectedRequest => StatusCode::MISDIRECTED_REQUEST,
             Self::InvalidDocument | Self::InvalidEvidence => StatusCode::UNPROCESSABLE_ENTITY,
             Self::CorruptVersion | Self::CorruptEvidence | Self::InternalError => {
                 StatusCode::INTERNAL_SERVER_ERROR

@@ -2,28 +2,34 @@
 
 use std::convert::Infallible;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
+use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
-use tokio::net::{UnixListener, UnixStream};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::UnixListener;
 use tokio::task::JoinSet;
 use tower::ServiceExt;
 
 use crate::admission::Place;
+use crate::log_events::LogEvent;
 use crate::metrics::Limit;
 
+use super::listener::Listener;
 use super::patience::{AnswerBody, PatientStream, Turn};
 use super::peer::Peer;
 use super::problem::{Code, Problem};
-use super::{AppState, guard, router};
+use super::tcp::{Refusal, TcpDoor, TcpGate};
+use super::{AppState, access, guard, router};
 
 /// How long to wait before accepting again when the process has no file descriptor left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -49,6 +55,16 @@ const MAX_BUFFER_BYTES: usize = 64 << 10;
 /// Serves the API on a listening socket until `shutdown` resolves; then stops accepting, lets requests end for at most
 /// `drain_timeout_ms`, and closes every connection.
 pub async fn serve(state: AppState, listener: UnixListener, shutdown: impl Future<Output = ()>) {
+    serve_on(state, listener, shutdown).await;
+}
+
+/// As [`serve`], over TCP: each request has to pass the gate, and only what is configured is served. Connections count against
+/// the limits of both.
+pub async fn serve_tcp(state: AppState, door: TcpDoor, shutdown: impl Future<Output = ()>) {
+    serve_on(state, door, shutdown).await;
+}
+
+async fn serve_on<L: Listener>(state: AppState, listener: L, shutdown: impl Future<Output = ()>) {
     let router = router(state.clone());
     let graceful = GracefulShutdown::new();
     let mut connections = JoinSet::new();
@@ -61,7 +77,7 @@ pub async fn serve(state: AppState, listener: UnixListener, shutdown: impl Futur
             Some(_) = connections.join_next() => continue,
             Some(_) = refusals.join_next() => continue,
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => stream,
+                Ok(stream) => stream,
                 Err(error) => {
                     tracing::warn!(%error, "accepting a connection failed");
                     tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -69,25 +85,28 @@ pub async fn serve(state: AppState, listener: UnixListener, shutdown: impl Futur
                 }
             },
         };
-        match state.connections().try_enter() {
-            Some(place) => {
+        let gate = listener.gate();
+        match enter(&state, gate.map(Arc::as_ref)) {
+            Ok(places) => {
                 state.metrics().connections.inc();
                 let turn = Turn::default();
                 newcomers.retain(Turn::is_new);
                 newcomers.push(turn.clone());
-                let connection = Connection {
+                let connection = Connection::<L> {
                     turn,
                     state: state.clone(),
                     router: router.clone(),
                     stream,
-                    place,
+                    gate: gate.cloned(),
+                    places,
                 };
                 connections.spawn(connection.converse(graceful.watcher()));
             }
-            None => {
-                state.metrics().rejections.note(Limit::Connections);
+            Err(limit) => {
+                state.metrics().rejections.note(limit);
+                tracing::warn!(event = %LogEvent::Overloaded, limit = limit.key(), "a connection was turned away");
                 if refusals.len() < MAX_REFUSALS {
-                    refusals.spawn(refuse(stream, state.clone()));
+                    refusals.spawn(refuse(stream, state.clone(), limit, gate.is_none()));
                 }
             }
         }
@@ -99,6 +118,26 @@ pub async fn serve(state: AppState, listener: UnixListener, shutdown: impl Futur
     if !drain(graceful, connections, patience).await {
         state.metrics().rejections.note(Limit::DrainTimeout);
     }
+}
+
+/// The places that a connection takes.
+struct Places {
+    _of_all: Place,
+    _of_tcp: Option<Place>,
+}
+
+/// Lets a connection in, or says which limit is in the way.
+fn enter(state: &AppState, gate: Option<&TcpGate>) -> Result<Places, Limit> {
+    // First: what anybody on the host can open must not take the places of those with a socket.
+    let of_tcp = match gate {
+        Some(gate) => Some(gate.connections().try_enter().ok_or(Limit::TcpConnections)?),
+        None => None,
+    };
+    let of_all = state.connections().try_enter().ok_or(Limit::Connections)?;
+    Ok(Places {
+        _of_all: of_all,
+        _of_tcp: of_tcp,
+    })
 }
 
 /// Waits for the first requests of those who were let in a moment ago: they could not know, and whoever comes now is kept
@@ -128,25 +167,27 @@ async fn drain(graceful: GracefulShutdown, mut connections: JoinSet<()>, patienc
 }
 
 /// One connection to be served.
-struct Connection {
+struct Connection<L: Listener> {
     state: AppState,
     router: Router,
-    stream: UnixStream,
-    place: Place,
+    stream: L::Stream,
+    gate: Option<Arc<TcpGate>>,
+    places: Places,
     turn: Turn,
 }
 
-impl Connection {
+impl<L: Listener> Connection<L> {
     /// Answers requests until the client leaves, is out of time, or the server stops.
     async fn converse(self, watcher: Watcher) {
         let Self {
             state,
             router,
             stream,
-            place,
+            gate,
+            places,
             turn,
         } = self;
-        let peer = match state.users().peer_of(&stream).await {
+        let peer = match L::peer_of(&stream, &state).await {
             Ok(peer) => peer,
             Err(error) => {
                 tracing::warn!(%error, "the kernel does not say who is connecting; the connection is closed");
@@ -158,36 +199,59 @@ impl Connection {
         let stream = PatientStream::new(stream, turn.clone(), header, idle);
         let io = TokioIo::new(stream.counting(state.metrics().rejections.clone()));
         let service = service_fn(move |request: Request<Incoming>| {
-            answer(router.clone(), peer.clone(), turn.clone(), request)
+            answer(router.clone(), peer.clone(), gate.clone(), turn.clone(), request)
         });
         let connection = http().serve_connection(io, service);
         if let Err(error) = watcher.watch(connection).await {
             tracing::debug!(error = %error_chain(&error), "a connection ended early");
         }
-        drop(place);
+        drop(places);
     }
 }
 
 async fn answer(
     router: Router,
     peer: Peer,
+    gate: Option<Arc<TcpGate>>,
     turn: Turn,
     request: Request<Incoming>,
 ) -> Result<Response<AnswerBody>, Infallible> {
     let busy = turn.begin();
     let mut request = request.map(Body::new);
     request.extensions_mut().insert(peer);
+    if let Some(gate) = gate {
+        if let Err(refusal) = gate.check(&request) {
+            return Ok(turned_away(&gate, refusal).map(|body| AnswerBody::new(body, busy)));
+        }
+        request.extensions_mut().insert(gate);
+    }
     let response = router.oneshot(request).await?;
     Ok(response.map(|body| AnswerBody::new(body, busy)))
 }
 
+/// Answers a request that does not pass the gate. It says nothing of the store, and its connection ends.
+fn turned_away(gate: &TcpGate, refusal: Refusal) -> Response {
+    let mut response = access::refuse_over_tcp(gate, refusal).into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    if let Some(challenge) = refusal.challenge() {
+        headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+    }
+    response
+}
+
 /// Answers the first request of a connection over the limit with `busy`, and closes it.
-async fn refuse(stream: UnixStream, state: AppState) {
+async fn refuse<S>(stream: S, state: AppState, limit: Limit, is_known: bool)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let service = service_fn(move |_: Request<Incoming>| {
-        let max = state.limits().max_connections;
-        let detail = format!("{max} connections are open (max_connections): try again");
+        let detail = format!("too many connections are open ({}): try again", limit.key());
         let mut response = Problem::new(Code::Busy, detail).into_response();
-        guard::stamp(&state, &mut response);
+        // Whoever may open the Unix socket may know of the store.
+        if is_known {
+            guard::stamp(&state, &mut response);
+        }
         async move { Ok::<_, Infallible>(response) }
     });
     let mut http = http();

@@ -21,6 +21,7 @@ use super::access::{Access, Refusals};
 use super::health::Recent;
 use super::metrics::{HttpCollector, HttpMetrics};
 use super::peer::Users;
+use super::tcp::TcpGate;
 
 /// What the handlers share. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -39,6 +40,7 @@ pub(super) struct Parts {
     refusals: Refusals,
     pub(super) in_flight: Admission,
     pub(super) connections: Admission,
+    tcp: OnceLock<Arc<TcpGate>>,
     silences: Mutex<Vec<String>>,
     pub(super) metrics: HttpMetrics,
     registry: OnceLock<Registry>,
@@ -60,6 +62,7 @@ impl AppState {
         let parts = Parts {
             in_flight: Admission::new(limits.max_requests_in_flight),
             connections: Admission::new(limits.max_connections),
+            tcp: OnceLock::new(),
             silences: Mutex::default(),
             versions,
             jobs,
@@ -166,6 +169,15 @@ impl AppState {
         self.0.audit.get()
     }
 
+    /// Says what is served over TCP. Said once, at the start; without it, nothing is.
+    pub fn set_tcp(&self, gate: Arc<TcpGate>) {
+        let _said_before = self.0.tcp.set(gate);
+    }
+
+    pub(super) fn tcp(&self) -> Option<&TcpGate> {
+        self.0.tcp()
+    }
+
     pub(super) async fn audit_refusal(&self, draft: Draft) {
         if let Some(audit) = self.audit()
             && self.0.audits_refusals.load(Ordering::Relaxed)
@@ -233,6 +245,10 @@ impl AppState {
 }
 
 impl Parts {
+    pub(super) fn tcp(&self) -> Option<&TcpGate> {
+        self.tcp.get().map(Arc::as_ref)
+    }
+
     fn silences(&self) -> Vec<String> {
         self.silences
             .lock()

@@ -18,7 +18,8 @@ use crate::metrics::Limit;
 use super::problem::{Code, Problem};
 use super::query::StrictQuery;
 use super::responses::{CommonProblems, UnavailableProblem};
-use super::wire::{Health, HttpStatus, JobsStatus, StatusView};
+use super::tcp::TcpGate;
+use super::wire::{Health, HttpStatus, JobsStatus, StatusView, TcpStatus};
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(status))
@@ -113,6 +114,16 @@ fn http_status(state: &AppState) -> HttpStatus {
         max_requests_in_flight: in_flight.max() as u64,
         refused_connections: refused(Limit::Connections),
         refused_requests: refused(Limit::RequestsInFlight),
+        tcp: state.tcp().map(tcp_status),
+    }
+}
+
+fn tcp_status(gate: &TcpGate) -> TcpStatus {
+    TcpStatus {
+        address: gate.address().to_string(),
+        serves: gate.serves().iter().map(ToString::to_string).collect(),
+        connections: gate.connections().taken() as u64,
+        max_connections: gate.connections().max() as u64,
     }
 }
 

@@ -431,6 +431,23 @@ pub struct HttpStatus {
     pub refused_connections: u64,
     /// Requests that were answered with `busy`.
     pub refused_requests: u64,
+    /// What is served over TCP; null where nothing is.
+    #[serde(default)]
+    #[schema(required)]
+    pub tcp: Option<TcpStatus>,
+}
+
+/// The listener on the loopback.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct TcpStatus {
+    /// Where it listens.
+    pub address: String,
+    /// What it serves: `metrics`, `health`, `read`.
+    pub serves: Vec<String>,
+    /// Open connections.
+    pub connections: u64,
+    /// The limit.
+    pub max_connections: u64,
 }
 
 /// The answer to `GET /healthz` and `GET /readyz`.

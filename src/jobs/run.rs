@@ -12,6 +12,8 @@ use super::kinds::{Context, JobFailure, Plan};
 use super::shared::Shared;
 use super::state::Step;
 use super::{JobKind, Record};
+use crate::http::wire::{JobState, JobView};
+use crate::log_events::LogEvent;
 use crate::metrics::Limit;
 use crate::storage::{Acting, Action, Actor, StorageError};
 
@@ -194,7 +196,7 @@ async fn end(shared: &Shared, job: &Job, step: Step) {
     let Some(view) = job.view_after(step) else {
         return;
     };
-    tracing::info!(job_id = %job.id, kind = view.kind, state = ?view.state, "a job ended its run");
+    report(&view);
     if job.unrecorded().is_some() {
         let is_final = view.state.is_final();
         job.publish(view, 0);
@@ -221,6 +223,24 @@ async fn end(shared: &Shared, job: &Job, step: Step) {
     }
     job.publish(view, job.bytes());
     job.unclaim();
+}
+
+/// Tells the log what came of a run. Why a job failed may quote a prompt: its view says that.
+fn report(view: &JobView) {
+    let (job_id, kind, state) = (&view.job_id, view.kind.as_str(), view.state);
+    match (state, JobKind::parse(kind)) {
+        (JobState::Failed, _) => tracing::warn!(event = %LogEvent::JobFailed, %job_id, kind, "a job failed"),
+        (JobState::Succeeded, Some(JobKind::Backup)) => {
+            tracing::info!(event = %LogEvent::BackupMade, %job_id, kind, "a backup was made");
+        }
+        (JobState::Succeeded, Some(JobKind::Restore)) => {
+            tracing::info!(event = %LogEvent::StoreRestored, %job_id, kind, "versions were taken in from a backup");
+        }
+        (JobState::Succeeded, Some(JobKind::Collect)) => {
+            tracing::info!(event = %LogEvent::VersionsCollected, %job_id, kind, "old versions were collected");
+        }
+        _ => tracing::info!(event = %LogEvent::JobEnded, %job_id, kind, ?state, "a job ended its run"),
+    }
 }
 
 async fn write_end(shared: &Shared, job: &Job, record: Record) -> u64 {

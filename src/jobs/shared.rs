@@ -233,7 +233,7 @@ impl Shared {
 
     /// Remembers that something is wrong with an entry, and tells the log.
     pub(super) fn report(&self, id: &JobId, message: &str) {
-        tracing::warn!(job_id = %id, message, "job ledger");
+        tracing::warn!(job_id = %id, detail = message, "job ledger");
         let mut problems = self.lock_problems();
         if problems.len() < MAX_PROBLEMS {
             let path = std::path::Path::new(".jobs").join(id.as_str());

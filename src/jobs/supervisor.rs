@@ -7,6 +7,9 @@ use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, SupervisionEvent};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+use crate::log_events::LogEvent;
+
+use super::QUEUE_ACTOR;
 use super::actor::QueueActor;
 use super::shared::Shared;
 
@@ -100,7 +103,7 @@ impl Actor for Supervisor {
             child.id = None;
             child.shared.actor.send_replace(None);
             if !child.shared.is_closing() {
-                tracing::error!(why, "the job queue ended and is started again");
+                tracing::error!(event = %LogEvent::ActorRestarted, actor = QUEUE_ACTOR, reason = why, "the job queue ended and is started again");
                 child.shared.metrics.note_restart(&why);
                 respawn_later(&myself, child);
             }

@@ -7,12 +7,14 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep};
 
+use crate::credential::{CredentialError, CredentialSource, Secret};
+use crate::log_events::LogEvent;
+
 use super::answer::{AnswerError, Completion, Usage};
 use super::breaker::Breaker;
 use super::budget::{JobBudget, Prices, Spent};
 use super::client::{CallError, EndpointClient};
 use super::counters::{Counters, count};
-use super::credential::{CredentialError, CredentialSource, Secret};
 use super::error::LlmError;
 use super::rate_limit::Bucket;
 use super::request::{Ask, Parameters};
@@ -55,7 +57,7 @@ impl Caller {
             let pause = self.retry.pause(attempts, error.retry_after(), chance());
             let Some(pause) = pause.filter(|_| error.is_transient()) else {
                 self.note(!error.is_transient());
-                tracing::warn!(%error, attempts, "the language model gave no answer");
+                tracing::warn!(event = %LogEvent::ModelSilent, %error, attempts, "the language model gave no answer");
                 return Err(LlmError::Call { error, attempts });
             };
             tracing::debug!(%error, attempts, ?pause, "the language model is asked again");

@@ -6,7 +6,8 @@ use jiff::Timestamp;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use reqwest::{Client, Response, StatusCode};
 
-use super::credential::Secret;
+use crate::credential::Secret;
+
 use super::endpoint::Endpoint;
 use super::retry::retry_after;
 

@@ -1,9 +1,10 @@
 //! Why a text was not rewritten by the language model.
 
+use crate::credential::CredentialError;
+
 use super::answer::AnswerError;
 use super::budget::OverBudget;
 use super::client::CallError;
-use super::credential::CredentialError;
 use super::spending::SpendingError;
 
 /// Why a text was not rewritten. No message has a part of the prompt, of the answer or of the key.

@@ -9,13 +9,14 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
+use crate::credential::CredentialSource;
+
 use super::answer::Completion;
 use super::answer_cache::{AnswerCache, KeptAnswer};
 use super::budget::{JobBudget, Prices, Spent};
 use super::caller::{Caller, day};
 use super::client::EndpointClient;
 use super::counters::{Counters, LlmStatus, count};
-use super::credential::CredentialSource;
 use super::endpoint::Endpoint;
 use super::error::LlmError;
 use super::in_flight::InFlight;
@@ -86,7 +87,12 @@ impl LanguageModel {
         };
         let endpoint =
             Endpoint::parse(endpoint).map_err(|error| format!("optimizer.llm.endpoint {error}"))?;
-        let credential = CredentialSource::of(settings, places.credentials_dir.as_deref());
+        let credential = CredentialSource::of(
+            "optimizer.llm",
+            settings.credential.as_deref(),
+            settings.credential_file.as_deref(),
+            places.credentials_dir.as_deref(),
+        );
         let credential = credential.map_err(|error| error.to_string())?;
         // A key that is not there is told now, not in the middle of the first job.
         credential.read().map_err(|error| error.to_string())?;

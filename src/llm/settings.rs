@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::credential::is_credential_name;
+use crate::credential::is_credential_name;
+
 use super::endpoint::Endpoint;
 
 /// The settings of the language model. Without an endpoint there is none.

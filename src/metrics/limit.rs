@@ -14,6 +14,8 @@ use super::Samples;
 pub enum Limit {
     /// Too many connections.
     Connections,
+    /// Too many connections over TCP.
+    TcpConnections,
     /// Too many requests at one time.
     RequestsInFlight,
     /// A body that is too large.
@@ -51,8 +53,9 @@ pub enum Limit {
 }
 
 /// Each with the key of the configuration that sets it.
-const LIMITS: [(Limit, &str); 18] = [
+const LIMITS: [(Limit, &str); 19] = [
     (Limit::Connections, "daemon.limits.max_connections"),
+    (Limit::TcpConnections, "daemon.tcp.max_connections"),
     (Limit::RequestsInFlight, "daemon.limits.max_requests_in_flight"),
     (Limit::Body, "daemon.limits.max_body_bytes"),
     (Limit::ImportBody, "daemon.limits.max_import_bytes"),

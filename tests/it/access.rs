@@ -136,6 +136,12 @@ async fn refusals_of_one_user_fill_no_log() {
             .count(),
         10
     );
+    assert!(daemon.stop().success());
+    let log = std::fs::read_to_string(host.log()).unwrap();
+    assert!(
+        log.contains("event=lines-left-out left_out=5 kind=\"access-refused\""),
+        "{log}"
+    );
 }
 
 #[tokio::test]

@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
 /// Who may use whom inside the crate: the table in ARCHITECTURE.md. Checked for what is compiled into the programs.
-const USES: [(&str, &[&str]); 17] = [
+const USES: [(&str, &[&str]); 18] = [
     ("model", &[]),
     ("metrics", &[]),
+    ("log_events", &[]),
     ("access", &["model"]),
     ("optimizer", &["model"]),
     ("dify", &["model"]),
@@ -19,15 +20,25 @@ const USES: [(&str, &[&str]); 17] = [
         &[
             "model",
             "access",
+            "credential",
             "optimizer::OptimizationSettings",
             "llm::LlmSettings",
         ],
     ),
-    ("storage", &["model", "metrics", "versions::numbering"]),
-    ("audit", &["model", "metrics", "storage"]),
+    (
+        "storage",
+        &["log_events", "model", "metrics", "versions::numbering"],
+    ),
+    ("audit", &["log_events", "model", "metrics", "storage"]),
     (
         "llm",
-        &["model", "optimizer::references", "storage::filesystem::disk"],
+        &[
+            "credential",
+            "log_events",
+            "model",
+            "optimizer::references",
+            "storage::filesystem::disk",
+        ],
     ),
     ("versions", &["model", "optimizer", "evidence", "storage"]),
     (
@@ -35,6 +46,7 @@ const USES: [(&str, &[&str]); 17] = [
         &[
             "access",
             "admission",
+            "log_events",
             "model",
             "metrics",
             "dify",
@@ -52,8 +64,10 @@ const USES: [(&str, &[&str]); 17] = [
             "access",
             "admission",
             "audit",
+            "log_events",
             "model",
             "metrics",
+            "throttle",
             "storage",
             "versions",
             "optimizer",
@@ -65,8 +79,20 @@ const USES: [(&str, &[&str]); 17] = [
     (
         "daemon",
         &[
-            "access", "audit", "model", "metrics", "config", "evidence", "storage", "versions", "jobs",
-            "llm", "http",
+            "access",
+            "audit",
+            "credential",
+            "log_events",
+            "model",
+            "metrics",
+            "config",
+            "evidence",
+            "storage",
+            "throttle",
+            "versions",
+            "jobs",
+            "llm",
+            "http",
         ],
     ),
     (

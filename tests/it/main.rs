@@ -41,6 +41,7 @@ mod readme;
 mod scrubbing;
 mod service_manager;
 mod store_root;
+mod tcp;
 mod unreadable;
 mod upkeep;
 mod variants;

@@ -17,8 +17,10 @@ install_promptd() {
     install -D -m 0644 /opt/promptd/systemd/promptd.service /opt/promptd/systemd/promptd.socket -t /lib/systemd/system
     install -D -m 0644 /opt/promptd/systemd/promptd.sysusers /usr/lib/sysusers.d/promptd.conf
     install -D -m 0644 /opt/promptd/systemd/promptd.tmpfiles /usr/lib/tmpfiles.d/promptd.conf
+    install -D -m 0644 /opt/promptd/systemd/promptd.catalog /usr/lib/systemd/catalog/promptd.catalog
     systemd-sysusers promptd.conf
     systemd-tmpfiles --create promptd.conf
+    journalctl --update-catalog
     install -d -m 0755 "$drop_ins" /etc/promptd
     systemctl daemon-reload
 }

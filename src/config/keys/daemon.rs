@@ -1,6 +1,8 @@
 //! The keys of `daemon`.
 
-use super::kind::KeyKind::{Choice, Count, Flag, Group, Mode, Path, Rules, Size};
+use super::kind::KeyKind::{
+    Choice, Choices, Count, Flag, Group, Loopback, Mode, Names, Path, Rules, Size, Text,
+};
 use super::{Key, SectionInfo};
 
 const KIB: u64 = 1 << 10;
@@ -29,6 +31,11 @@ pub(super) const SECTIONS: &[SectionInfo] = &[
                       hash of the one before. promptctl audit shows it, promptctl audit verify checks it.",
     },
     SectionInfo {
+        path: "daemon.tcp",
+        description: "Reading over TCP, for programs that cannot open a Unix socket, such as Prometheus. Off by default; only \
+                      on the loopback, only with a token, and nothing is ever written. docs/operations.md explains it.",
+    },
+    SectionInfo {
         path: "daemon.limits",
         description: "What one client, and all clients together, may ask for. Over a limit is a clear answer, never \
                       unbounded memory.",
@@ -39,7 +46,7 @@ pub(super) const SECTIONS: &[SectionInfo] = &[
     },
     SectionInfo {
         path: "daemon.logging",
-        description: "What is written to standard error.",
+        description: "What is logged, and how.",
     },
 ];
 
@@ -111,6 +118,48 @@ pub(super) const KEYS: &[Key] = &[
         },
         about: "How many files of the log are kept; the oldest are removed first, and the log then begins later. 0 keeps \
                 all of them for ever.",
+    },
+    Key {
+        path: "daemon.tcp.listen",
+        kind: Loopback,
+        about: "Where to listen: 127.0.0.1:9464, or in quotes \"[::1]:9464\". Port 0 takes a free one, which the log names. \
+                It needs a token. Null listens nowhere, unless systemd passes a socket named promptd-tcp.",
+    },
+    Key {
+        path: "daemon.tcp.serve",
+        kind: Choices(&["metrics", "health", "read"]),
+        about: "What is served: metrics is /metrics; health is /healthz, /readyz and /health/optimizer; read is every prompt \
+                with its history, and the status. Whoever has the token may read all of it.",
+    },
+    Key {
+        path: "daemon.tcp.credential",
+        kind: Text,
+        about: "The name of the systemd credential with the token, as in LoadCredential=NAME:FILE. Clients send it as \
+                Authorization: Bearer TOKEN; it has at least 16 characters.",
+    },
+    Key {
+        path: "daemon.tcp.credential_file",
+        kind: Path,
+        about: "A file with the token, instead of a credential. It must be readable by its owner alone (mode 0600). SIGHUP \
+                reads it again.",
+    },
+    Key {
+        path: "daemon.tcp.allowed_hosts",
+        kind: Names,
+        about: "Names in the Host header that are taken besides localhost, 127.0.0.1 and [::1], with or without a port: for \
+                a proxy on this host that keeps the name which it was asked by.",
+    },
+    Key {
+        path: "daemon.tcp.allowed_origins",
+        kind: Names,
+        about: "Web pages that may ask, by their origin: https://dashboard.example. Any other request with an Origin header \
+                comes from a page in a browser that was not meant to ask, and is refused.",
+    },
+    Key {
+        path: "daemon.tcp.max_connections",
+        kind: Count { min: 1, max: 65_536 },
+        about: "The most open connections over TCP; they count as connections of daemon.limits.max_connections too. Any \
+                program on the host can open them, so keep it well below that.",
     },
     Key {
         path: "daemon.limits.max_body_bytes",
@@ -242,13 +291,24 @@ pub(super) const KEYS: &[Key] = &[
     },
     Key {
         path: "daemon.logging.format",
-        kind: Choice(&["text", "json"]),
-        about: "text is for people; json is one object per line: choose it where a log collector reads along.",
+        kind: Choice(&["auto", "text", "json", "journal"]),
+        about: "auto: entries of the journal with a field for each value (PROMPT_ID, PEER_UID) where standard error leads \
+                there, else text. text is for people; json is one object per line: choose it where a log collector reads \
+                along; both go to standard error. journal: entries of the journal also from elsewhere, text where there is none.",
     },
     Key {
         path: "daemon.logging.color",
         kind: Choice(&["auto", "always", "never"]),
         about: "Colours in text lines. auto: on a terminal, unless NO_COLOR is set; never where a tool without colours \
                 reads what it takes for a terminal.",
+    },
+    Key {
+        path: "daemon.logging.max_events_per_minute",
+        kind: Count {
+            min: 0,
+            max: 1_000_000,
+        },
+        about: "The most lines of one kind about one user, job or prompt in a minute, and ten times as many of one kind in \
+                all; how many were left out is said afterwards. debug and trace are not limited. 0 is no limit.",
     },
 ];

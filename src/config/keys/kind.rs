@@ -1,6 +1,7 @@
 //! The types of values, and what each accepts.
 
 use std::fmt;
+use std::net::SocketAddr;
 
 use serde_json::Value;
 
@@ -9,6 +10,12 @@ use crate::config::{AccessRule, ByteSize, SocketMode};
 
 /// The longest name of a user or group, in bytes.
 const MAX_ACCOUNT_BYTES: usize = 256;
+
+/// The longest name in a list of names, in bytes: that of a host, with a scheme and a port.
+const MAX_NAME_BYTES: usize = 300;
+
+/// The most names in a list.
+const MAX_NAMES: usize = 100;
 
 /// The most rules of access.
 const MAX_RULES: usize = 1_000;
@@ -60,6 +67,10 @@ pub enum KeyKind {
     Group,
     /// The rules of access: a list of sections.
     Rules,
+    /// An address of the loopback with a port, or null.
+    Loopback,
+    /// A list of names without blanks, which may be empty: `[a.example, b.example:80]`.
+    Names,
 }
 
 /// Why a value was refused.
@@ -80,9 +91,10 @@ impl KeyKind {
             (Self::Count { min, max } | Self::Size { min, max }, Scalar::Int(number)) => {
                 within(*number, min, max).map(Value::from)
             }
-            (Self::OptionalNumber { .. } | Self::Text | Self::Path | Self::Group, Scalar::Null) => {
-                Ok(Value::Null)
-            }
+            (
+                Self::OptionalNumber { .. } | Self::Text | Self::Path | Self::Group | Self::Loopback,
+                Scalar::Null,
+            ) => Ok(Value::Null),
             (Self::Text, Scalar::Text(text)) if is_plain_text(text) => Ok(Value::from(text.as_str())),
             // What is refused may be a secret in the wrong place: it is not repeated.
             (Self::Text, Scalar::Text(_)) => Err(Problem::OutOfBounds(
@@ -136,6 +148,16 @@ impl KeyKind {
             }
             (Self::Group, Scalar::Text(name)) if is_account(name) => Ok(Value::from(name.as_str())),
             (Self::Group, Scalar::Text(name)) => Err(Problem::OutOfBounds(name.clone())),
+            (Self::Loopback, Scalar::Text(text)) if is_loopback(text) => Ok(Value::from(text.as_str())),
+            (Self::Loopback, Scalar::Text(text)) => Err(Problem::OutOfBounds(text.clone())),
+            (Self::Names, Scalar::Text(text)) => {
+                let names: Vec<&str> = text
+                    .split(',')
+                    .map(str::trim)
+                    .filter(|name| !name.is_empty())
+                    .collect();
+                names_of(&names)
+            }
             // A variable has the rules as JSON.
             (Self::Rules, Scalar::Text(text)) => match serde_json::from_str(text) {
                 Ok(Value::Array(rules)) => rules_of(rules),
@@ -145,7 +167,7 @@ impl KeyKind {
         }
     }
 
-    /// Checks what is no scalar; only [`KeyKind::Choices`] and [`KeyKind::Rules`] take it.
+    /// Checks what is no scalar; only [`KeyKind::Choices`], [`KeyKind::Names`] and [`KeyKind::Rules`] take it.
     pub(in crate::config) fn check_items(self, items: &[Node]) -> Result<Value, Problem> {
         if self == Self::Rules {
             return rules_of(items.iter().map(value_of).collect());
@@ -161,11 +183,11 @@ impl KeyKind {
         self.check_list(&scalars.ok_or_else(nested)?)
     }
 
-    /// Checks a list of scalars; only [`KeyKind::Choices`] takes one.
+    /// Checks a list of scalars; only [`KeyKind::Choices`] and [`KeyKind::Names`] take one.
     pub(in crate::config) fn check_list(self, items: &[&Scalar]) -> Result<Value, Problem> {
-        let Self::Choices(words) = self else {
+        if !matches!(self, Self::Choices(_) | Self::Names) {
             return Err(Problem::WrongType("a list".to_owned()));
-        };
+        }
         let mut names = Vec::with_capacity(items.len());
         for item in items {
             match item {
@@ -173,6 +195,9 @@ impl KeyKind {
                 other => return Err(Problem::WrongType(format!("a list with {other}"))),
             }
         }
+        let Self::Choices(words) = self else {
+            return names_of(&names);
+        };
         choices(words, &names).ok_or_else(|| Problem::OutOfBounds(format!("[{}]", names.join(", "))))
     }
 
@@ -187,7 +212,7 @@ impl KeyKind {
                 _ => as_text(),
             },
             Self::Count { .. } | Self::Size { .. } => words.parse().map_or_else(|_| as_text(), Scalar::Int),
-            Self::Path | Self::Text | Self::Group | Self::OptionalNumber { .. }
+            Self::Path | Self::Text | Self::Group | Self::Loopback | Self::OptionalNumber { .. }
                 if words.is_empty() || words == "null" =>
             {
                 Scalar::Null
@@ -195,8 +220,10 @@ impl KeyKind {
             Self::Number { .. } | Self::OptionalNumber { .. } => {
                 words.parse().map_or_else(|_| as_text(), Scalar::Float)
             }
-            Self::Path | Self::Text | Self::Rules => as_text(),
-            Self::Choice(_) | Self::Choices(_) | Self::Mode | Self::Group => Scalar::Text(words.to_owned()),
+            Self::Path | Self::Text | Self::Rules | Self::Names => as_text(),
+            Self::Choice(_) | Self::Choices(_) | Self::Mode | Self::Group | Self::Loopback => {
+                Scalar::Text(words.to_owned())
+            }
         }
     }
 
@@ -209,6 +236,11 @@ impl KeyKind {
             (Self::Choices(_), Value::Array(words)) => {
                 let words: Vec<&str> = words.iter().filter_map(Value::as_str).collect();
                 format!("[{}]", words.join(", "))
+            }
+            (Self::Names, Value::Array(names)) => {
+                let names = names.iter().filter_map(Value::as_str);
+                let names: Vec<String> = names.map(crate::config::render::quoted).collect();
+                format!("[{}]", names.join(", "))
             }
             (Self::Choice(_), Value::String(word)) if word != "off" => word.clone(),
             (_, Value::String(text)) => crate::config::render::quoted(text),
@@ -258,6 +290,10 @@ impl fmt::Display for KeyKind {
             Self::Mode => f.write_str("octal digits in quotes, \"0600\" to \"0777\", owner included"),
             Self::Group => f.write_str("the name or number of a group, or null"),
             Self::Rules => f.write_str("a list of rules {users, groups, role, prompts, labels}"),
+            Self::Loopback => f.write_str(
+                "an address of this host alone with a port, such as 127.0.0.1:9464 or \"[::1]:9464\", or null",
+            ),
+            Self::Names => f.write_str("a list of names without blanks and commas"),
         }
     }
 }
@@ -268,6 +304,24 @@ fn choices(known: &[&str], names: &[&str]) -> Option<Value> {
     let all_known = names.iter().all(|name| known.contains(name));
     let all_new = names.iter().enumerate().all(is_new);
     (all_known && all_new && !names.is_empty()).then(|| names.iter().copied().map(Value::from).collect())
+}
+
+/// Returns the names of a list, when each of them is one.
+fn names_of(names: &[&str]) -> Result<Value, Problem> {
+    let is_name = |name: &&str| {
+        let is_part = |c: char| c.is_ascii_graphic() && c != ',';
+        (1..=MAX_NAME_BYTES).contains(&name.len()) && name.chars().all(is_part)
+    };
+    if names.len() <= MAX_NAMES && names.iter().all(is_name) {
+        Ok(names.iter().copied().map(Value::from).collect())
+    } else {
+        Err(Problem::OutOfBounds(format!("[{}]", names.join(", "))))
+    }
+}
+
+fn is_loopback(text: &str) -> bool {
+    text.parse::<SocketAddr>()
+        .is_ok_and(|address| address.ip().is_loopback())
 }
 
 fn within(number: i128, min: u64, max: u64) -> Result<u64, Problem> {
@@ -402,6 +456,44 @@ mod tests {
         assert_eq!(kind.scalar_of("2.5"), Scalar::Float(2.5));
         assert_eq!(KeyKind::Text.scalar_of(""), Scalar::Null);
         assert_eq!(KeyKind::Text.scalar_of("m"), text("m"));
+    }
+
+    #[test]
+    fn an_address_is_of_this_host_alone() {
+        for address in ["127.0.0.1:9464", "127.9.9.9:1", "[::1]:9464", "127.0.0.1:0"] {
+            check(KeyKind::Loopback, text(address), Some(address));
+        }
+        check(KeyKind::Loopback, Scalar::Null, Some(Value::Null));
+        for address in [
+            "0.0.0.0:9464",
+            "[::]:9464",
+            "192.0.2.7:9464",
+            "localhost:9464",
+            "127.0.0.1",
+            "127.0.0.1:99999",
+            "[::ffff:127.0.0.1]:9464",
+            "",
+        ] {
+            check(KeyKind::Loopback, text(address), NOTHING);
+        }
+        check(KeyKind::Loopback, Scalar::Int(9_464), NOTHING);
+    }
+
+    #[test]
+    fn names_are_a_list_in_a_file_and_separated_by_commas_in_a_variable() {
+        let names = |names: &[&str]| Some(names.iter().copied().map(Value::from).collect::<Value>());
+        check(
+            KeyKind::Names,
+            KeyKind::Names.scalar_of("a.example, b:80"),
+            names(&["a.example", "b:80"]),
+        );
+        check(KeyKind::Names, KeyKind::Names.scalar_of(""), names(&[]));
+        check(KeyKind::Names, text("a b"), NOTHING);
+        let list = [text("a.example"), text("b")];
+        let list: Vec<&Scalar> = list.iter().collect();
+        assert_eq!(KeyKind::Names.check_list(&list).ok(), names(&["a.example", "b"]));
+        assert_eq!(KeyKind::Names.check_list(&[]).ok(), names(&[]));
+        assert!(KeyKind::Names.check_list(&[&text("a,b")]).is_err());
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The section `daemon`.
 
 mod access;
+mod tcp;
 
 use std::path::PathBuf;
 
@@ -9,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::{ByteSize, SocketMode};
 
 pub use access::{AccessConfig, AccessRule, AuditConfig, AuditFailure};
+pub use tcp::{TcpConfig, TcpService};
 
 /// The daemon: socket, limits, logging.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -22,6 +24,8 @@ pub struct DaemonConfig {
     pub access: AccessConfig,
     /// The log of every change.
     pub audit: AuditConfig,
+    /// What is served over TCP.
+    pub tcp: TcpConfig,
     /// What one client, and all clients together, may ask for.
     pub limits: LimitsConfig,
     /// Whether the parts of the daemon still answer.
@@ -109,7 +113,7 @@ impl Default for WatchdogConfig {
 }
 
 /// What is logged, and how.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LoggingConfig {
     /// The least severe level that is written.
@@ -118,6 +122,19 @@ pub struct LoggingConfig {
     pub format: LogFormat,
     /// Whether lines are coloured.
     pub color: ColorChoice,
+    /// The most lines of one kind about one subject in a minute; 0 is no limit.
+    pub max_events_per_minute: u32,
+}
+
+impl Default for LoggingConfig {
+    fn default() -> Self {
+        Self {
+            level: LogLevel::default(),
+            format: LogFormat::default(),
+            color: ColorChoice::default(),
+            max_events_per_minute: 10,
+        }
+    }
 }
 
 /// The levels of logging, from nothing to everything.
@@ -155,11 +172,15 @@ impl LogLevel {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
-    /// For people.
+    /// Entries of the journal where standard error leads there, else text.
     #[default]
+    Auto,
+    /// For people.
     Text,
     /// One JSON object per line.
     Json,
+    /// Entries of the journal; text where there is none.
+    Journal,
 }
 
 /// Whether log lines are coloured.

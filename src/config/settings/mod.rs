@@ -14,7 +14,7 @@ use crate::optimizer::OptimizationSettings;
 
 pub use daemon::{
     AccessConfig, AccessRule, AuditConfig, AuditFailure, ColorChoice, DaemonConfig, LimitsConfig, LogFormat,
-    LogLevel, LoggingConfig, WatchdogConfig,
+    LogLevel, LoggingConfig, TcpConfig, TcpService, WatchdogConfig,
 };
 pub use evidence::EvidenceConfig;
 pub use storage::{

@@ -13,6 +13,7 @@ use tokio::runtime::Handle;
 
 use crate::http::AppState;
 use crate::jobs::{JobQueue, QUEUE_ACTOR};
+use crate::log_events::LogEvent;
 use crate::storage::VersionStorage;
 use crate::storage::filesystem::FileSystemStorage;
 use crate::storage::liveness::Vital;
@@ -62,6 +63,8 @@ struct Rounds {
     /// The answer of a round that was not ready in time. No further one is begun before it is.
     overdue: Option<Receiver<Examination>>,
     said: Vec<String>,
+    /// The concerns that the log knows of, without their numbers.
+    worried: String,
 }
 
 impl Watchdog {
@@ -89,6 +92,7 @@ impl Watchdog {
             judge: Judge::default(),
             overdue: None,
             said: Vec::new(),
+            worried: String::new(),
         };
         let (stop, stopped) = mpsc::sync_channel(0);
         std::thread::Builder::new()
@@ -124,6 +128,7 @@ impl Patients {
 
     fn replace(&self, actor: &str) {
         tracing::error!(
+            event = %LogEvent::ActorHung,
             actor,
             "an actor does not answer: another one is started in its place"
         );
@@ -198,11 +203,12 @@ impl Rounds {
     fn report(&mut self, silences: Vec<String>, concerns: Vec<String>, alive: bool) {
         if silences != self.said {
             if silences.is_empty() {
-                tracing::info!("every actor answers again");
+                tracing::info!(event = %LogEvent::ActorsAnswer, "every actor answers again");
             } else if alive {
-                tracing::warn!(silences = silences.join("; "), "not every actor answers");
+                tracing::warn!(event = %LogEvent::ActorsSilent, silences = silences.join("; "), "not every actor answers");
             } else {
                 tracing::error!(
+                    event = %LogEvent::WatchdogStopped,
                     silences = silences.join("; "),
                     "the daemon does not work any more: only a restart helps"
                 );
@@ -210,8 +216,26 @@ impl Rounds {
             self.patients.state.set_silences(silences.clone());
             self.said.clone_from(&silences);
         }
+        self.report_concerns(&concerns);
         let wrong: Vec<String> = silences.into_iter().chain(concerns).collect();
         self.line.health((!wrong.is_empty()).then(|| wrong.join("; ")));
+    }
+}
+
+impl Rounds {
+    /// Tells the log what needs a look, and when nothing does any more. That a number in it grows is no news.
+    fn report_concerns(&mut self, concerns: &[String]) {
+        let concerns = concerns.join("; ");
+        let worries = concerns.replace(|c: char| c.is_ascii_digit(), "");
+        if worries == self.worried {
+            return;
+        }
+        if concerns.is_empty() {
+            tracing::info!(event = %LogEvent::Sound, "nothing needs a look any more");
+        } else {
+            tracing::warn!(event = %LogEvent::Degraded, concerns, "requests are served, but something needs a look");
+        }
+        self.worried = worries;
     }
 }
 
@@ -267,6 +291,7 @@ mod tests {
             judge: Judge::default(),
             overdue: None,
             said: Vec::new(),
+            worried: String::new(),
         };
         let asked = rounds.examine().unwrap();
         let names: Vec<&str> = asked.vitals.iter().map(|vital| vital.actor.as_str()).collect();

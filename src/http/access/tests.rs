@@ -71,8 +71,8 @@ impl World {
                 name: format!("user{uid}"),
                 uid: Some(uid),
             },
-            principal: Principal { uid, gids: vec![uid] },
-            gid: uid,
+            principal: Some(Principal { uid, gids: vec![uid] }),
+            gid: Some(uid),
             pid: Some(1),
         });
         let response = self.router.clone().oneshot(request).await.unwrap();
@@ -128,10 +128,31 @@ fn routes() -> BTreeSet<(String, String)> {
 fn every_route_is_in_the_table_and_nothing_else_is() {
     let table: BTreeSet<(String, String)> = TABLE
         .iter()
-        .map(|(method, path, _)| (method.to_string(), (*path).to_owned()))
+        .map(|(method, path, ..)| (method.to_string(), (*path).to_owned()))
         .collect();
     assert_eq!(table.len(), TABLE.len(), "a route is there twice");
     assert_eq!(table, routes());
+}
+
+#[test]
+fn over_tcp_nothing_is_served_that_writes_or_is_about_jobs_backups_or_the_audit_log() {
+    for (method, path, need, class) in TABLE {
+        let reads = *method == Method::GET
+            && matches!(
+                need,
+                Need::Nothing | Need::Anywhere(Role::Read) | Need::Prompt(Role::Read)
+            );
+        if *class != Class::Never {
+            assert!(reads && !path.starts_with("/v1/jobs"), "{method} {path}");
+        }
+        assert_eq!(class_of(method, path), *class);
+    }
+    let check =
+        |method: &Method, path: &str, class| assert_eq!(class_of(method, path), class, "{method} {path}");
+    check(&Method::HEAD, "/metrics", Class::Metrics);
+    check(&Method::POST, "/metrics", Class::Never);
+    check(&Method::GET, "/v1/of/tomorrow", Class::Never);
+    check(&Method::DELETE, "/v1/prompts/{id}", Class::Never);
 }
 
 #[test]

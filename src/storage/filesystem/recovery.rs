@@ -5,6 +5,8 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
+use crate::log_events::LogEvent;
+
 use super::FileSystemStorage;
 use super::actors::ShardHandle;
 use super::runtime::atomic::Ordering;
@@ -77,6 +79,7 @@ fn leave_behind(handles: &[std::sync::Arc<ShardHandle>]) {
         .filter(|handle| !handle.is_up() && !has_failed(handle));
     for handle in rest {
         tracing::error!(
+            event = %LogEvent::ShardNotRecovered,
             shard = %handle.id,
             "the shard has not recovered and makes no progress: it is served when it has"
         );

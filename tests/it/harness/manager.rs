@@ -1,7 +1,7 @@
 //! A service manager for one daemon: it hears what the daemon says, and passes a socket.
 
 use std::os::fd::AsFd;
-use std::os::unix::net::{UnixDatagram, UnixListener};
+use std::os::unix::net::UnixDatagram;
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
@@ -46,7 +46,7 @@ impl Manager {
 
 impl Host {
     /// Starts the daemon with a socket that is passed to it, under a name, for the process of that number (`$$`: its own).
-    pub fn spawn_with_socket(&self, listener: &UnixListener, name: &str, process: &str) -> Daemon {
+    pub fn spawn_with_socket(&self, listener: &impl AsFd, name: &str, process: &str) -> Daemon {
         let plain = self.command();
         let mut command = Command::new("sh");
         let script = format!(

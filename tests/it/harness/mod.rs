@@ -192,6 +192,11 @@ impl Daemon {
         self.child.wait().unwrap();
     }
 
+    /// Waits until the daemon has ended by itself.
+    pub fn wait(mut self) -> ExitStatus {
+        wait_for(&mut self.child)
+    }
+
     /// Asks the daemon to stop and waits until it has.
     pub fn stop(mut self) -> ExitStatus {
         self.signal("TERM");

@@ -47,6 +47,7 @@ fn judge_status(status: &Value) -> Vec<Finding> {
     ));
     findings.extend(data(field(status, "/storage")));
     findings.extend(service(status));
+    findings.extend(tcp(field(status, "/http/tcp")));
     findings
 }
 
@@ -180,6 +181,27 @@ fn service(status: &Value) -> Vec<Finding> {
         );
     }
     findings
+}
+
+/// Says what can be read over TCP, so that nobody forgets that it can.
+fn tcp(tcp: &Value) -> Option<Finding> {
+    let serves: Vec<&str> = tcp
+        .get("serves")
+        .and_then(Value::as_array)?
+        .iter()
+        .filter_map(Value::as_str)
+        .collect();
+    let said = format!(
+        "{} serves {} to who has the token",
+        text(field(tcp, "/address")),
+        visible_line(&serves.join(", "))
+    );
+    let finding = Finding::note("tcp", said);
+    Some(if serves.contains(&"read") {
+        finding.why("whoever has the token may read every prompt, whatever daemon.access says")
+    } else {
+        finding
+    })
 }
 
 fn text(value: &Value) -> String {

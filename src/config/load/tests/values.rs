@@ -52,7 +52,7 @@ fn a_value_out_of_bounds_is_refused_with_key_value_and_bound() {
     );
     check_refused(
         "daemon: {logging: {format: xml}}",
-        "p.yaml:1: `daemon.logging.format` is xml, but must be one of text, json",
+        "p.yaml:1: `daemon.logging.format` is xml, but must be one of auto, text, json, journal",
     );
     check_refused(
         "daemon: {socket: ~/x.sock}",

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use crate::log_events::LogEvent;
 use crate::model::{Integrity, PromptId, Timestamp, Version};
 use crate::storage::filesystem::ExternalEdit;
 use crate::storage::filesystem::disk::{
@@ -163,10 +164,10 @@ impl ScrubStatus {
         }
         let Item { id, version, part } = item;
         if self.is_note(kind) {
-            tracing::info!(prompt_id = %id, %version, "the scrubber found a version that was changed outside promptd: it is served");
+            tracing::info!(event = %LogEvent::EditedOutside, prompt_id = %id, %version, "the scrubber found a version that was changed outside promptd: it is served");
         } else {
             let what = part.words();
-            tracing::warn!(prompt_id = %id, %version, what, kind, message, "the scrubber found a file that is not as it was written");
+            tracing::warn!(event = %LogEvent::DamageFound, prompt_id = %id, %version, what, kind, detail = message, "the scrubber found a file that is not as it was written");
         }
         let found_at = Timestamp::now();
         let finding = Finding {

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tokio::time::Instant;
 
+use crate::log_events::LogEvent;
 use crate::model::PromptId;
 use crate::storage::filesystem::disk::{IndexHints, RecoveredShard, recover_shard};
 use crate::storage::filesystem::runtime::atomic::Ordering;
@@ -145,7 +146,7 @@ async fn recover(state: &ShardActorState) -> Result<RecoveredShard, ActorProcess
     state.shared.metrics.note_recovery(&recovered, started.elapsed());
     if recovered.replayed + recovered.discarded + recovered.quarantined > 0 {
         tracing::info!(
-            shard = %state.handle.id, replayed = recovered.replayed, discarded = recovered.discarded,
+            event = %LogEvent::ShardRecovered, shard = %state.handle.id, replayed = recovered.replayed, discarded = recovered.discarded,
             quarantined = recovered.quarantined, "recovered from temporary files"
         );
     }

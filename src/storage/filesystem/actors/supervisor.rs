@@ -10,6 +10,7 @@ use std::time::Duration;
 use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, SupervisionEvent};
 use tokio::time::Instant;
 
+use crate::log_events::LogEvent;
 use crate::metrics::Limit;
 use crate::model::ShardId;
 use crate::storage::filesystem::runtime::atomic::Ordering;
@@ -218,10 +219,10 @@ impl SupervisorState {
             .ended(&self.shared.options.restart, Instant::now());
         match decision {
             RestartDecision::Restart { after } => {
-                tracing::warn!(%child, reason, pause_ms = after.as_millis(), "an actor ended and is started again");
+                tracing::warn!(event = %LogEvent::ActorRestarted, actor = %child, reason, pause_ms = after.as_millis(), "an actor ended and is started again");
             }
             RestartDecision::Rest { after } => {
-                tracing::error!(%child, reason, pause_s = after.as_secs(), "an actor keeps failing and rests before it is started again");
+                tracing::error!(event = %LogEvent::ActorResting, actor = %child, reason, pause_s = after.as_secs(), "an actor keeps failing and rests before it is started again");
             }
         }
         self.note_down(&child, reason, matches!(decision, RestartDecision::Rest { .. }));
@@ -300,12 +301,12 @@ impl SupervisorState {
 
 async fn stop(child: &ChildId, cell: &Cell, timeout: Duration) {
     if let Err(e) = cell.stop_and_wait(Some("stopping".into()), Some(timeout)).await {
-        tracing::debug!(%child, error = %e, "an actor had ended already or did not stop in time");
+        tracing::debug!(actor = %child, error = %e, "an actor had ended already or did not stop in time");
     }
 }
 
 async fn drain(child: &ChildId, cell: &Cell, timeout: Duration) {
     if let Err(e) = cell.drain_and_wait(Some(timeout)).await {
-        tracing::warn!(%child, error = %e, "an actor did not finish in time: what still waited was given up");
+        tracing::warn!(actor = %child, error = %e, "an actor did not finish in time: what still waited was given up");
     }
 }

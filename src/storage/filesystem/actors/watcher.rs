@@ -14,6 +14,7 @@ use ractor::{Actor, ActorProcessingErr, ActorRef};
 use serde::Serialize;
 use tokio::sync::oneshot;
 
+use crate::log_events::LogEvent;
 use crate::metrics::Limit;
 use crate::model::{PromptId, ShardId};
 use crate::storage::filesystem::disk::{inotify_limit, scan_shard_names, version_of_file_name};
@@ -258,7 +259,7 @@ impl WatcherState {
         let first = !self.scanning;
         self.status(|status| status.last_error = Some(reason.to_owned()));
         if first {
-            tracing::warn!(reason, scanning = falls_back, "not every directory is watched");
+            tracing::warn!(event = %LogEvent::NotAllWatched, reason, scanning = falls_back, "not every directory is watched");
         }
         if falls_back {
             self.begin_scanning(myself);
@@ -301,6 +302,7 @@ impl WatcherState {
             drop(myself.send_after(pause, || WatcherMessage::Drain));
             return;
         }
+        tracing::warn!(event = %LogEvent::EventsLost, "events of the file system were lost: everything is looked at");
         self.rearm(myself).await;
         self.look_everywhere().await;
     }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 
+use crate::log_events::LogEvent;
 use crate::model::Integrity;
 use crate::storage::{Problem, StoredVersion};
 
@@ -67,7 +68,7 @@ pub(super) fn settle_leftovers(
             Leftover::Replay(_) => {}
             Leftover::SetAside(reason) => {
                 let place = set_aside(shard, &path)?;
-                tracing::warn!(path = %place.display(), reason, "a temporary file was set aside");
+                tracing::warn!(event = %LogEvent::FileSetAside, path = %place.display(), reason, "a temporary file was set aside");
                 recovered
                     .problems
                     .push(Problem::new(&place, "quarantined", reason));
@@ -83,7 +84,7 @@ pub(super) fn settle_leftovers(
 fn replay(shard: &ShardDisk, prepared: &Prepared) -> Result<(), DiskFault> {
     let mut outcome = shard.commit_unchecked(std::slice::from_ref(prepared));
     outcome.pop().transpose()?;
-    tracing::info!(prompt_id = %prepared.id, version = %prepared.version, "a version cut off by a crash was put again");
+    tracing::info!(event = %LogEvent::VersionReplayed, prompt_id = %prepared.id, version = %prepared.version, "a version cut off by a crash was put again");
     Ok(())
 }
 

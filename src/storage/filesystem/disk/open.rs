@@ -11,6 +11,7 @@ use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::log_events::LogEvent;
 use crate::model::{ShardDepth, ShardId, Timestamp, strict_json};
 
 use crate::storage::Problem;
@@ -224,7 +225,7 @@ fn sync_what_is_there(disk: &RealDisk, path: &Path) -> Option<String> {
         tracing::warn!(path = %path.display(), file_system = name, "what is stored here may not survive a power failure");
     }
     let failure = disk.sync_all().err()?;
-    tracing::error!(error = %failure, "what was written before could not be made durable: nothing is written in this run");
+    tracing::error!(event = %LogEvent::StoreReadOnly, error = %failure, "what was written before could not be made durable: nothing is written in this run");
     Some(format!(
         "what was written before this start could not be made durable ({failure})"
     ))
@@ -241,7 +242,7 @@ fn take_lock(disk: &RealDisk, path: &Path) -> Result<StoreLock, OpenError> {
                     }
                 }
                 None => {
-                    tracing::warn!(path = %path.display(), "the store is on a read-only file system: it is only read");
+                    tracing::warn!(event = %LogEvent::StoreReadOnly, path = %path.display(), "the store is on a read-only file system: it is only read");
                 }
             }
             Ok(lock)

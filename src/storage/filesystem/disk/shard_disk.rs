@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::log_events::LogEvent;
 use crate::model::{PromptId, ShardId, Version};
 use crate::storage::{Problem, StorageError};
 
@@ -339,7 +340,7 @@ impl ShardDisk {
                     DiskFault::NoSpace | DiskFault::ReadOnly
                 ) => {}
             Err(e) => {
-                tracing::error!(shard = %self.shard, error = %e, "a sync failed");
+                tracing::error!(event = %LogEvent::SyncFailed, shard = %self.shard, error = %e, "a sync failed");
                 self.failed_syncs.fetch_add(1, Ordering::Relaxed);
             }
         }

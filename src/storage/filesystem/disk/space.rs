@@ -8,6 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
 
+use crate::log_events::LogEvent;
 use crate::model::Timestamp;
 
 use super::{Disk, DiskFault, Space};
@@ -141,7 +142,7 @@ impl SpaceGuard {
     pub fn refused_by_disk(&self) {
         let mut full = self.lock();
         if full.is_none() {
-            tracing::warn!("the disk is full: nothing new is stored until there is room again");
+            tracing::warn!(event = %LogEvent::StorageFull, "the disk is full: nothing new is stored until there is room again");
             *full = Some(Full {
                 since: Timestamp::now(),
                 cause: FullCause::Disk,
@@ -169,6 +170,7 @@ impl SpaceGuard {
                     resume_free_bytes,
                 } = self.bounds;
                 tracing::warn!(
+                    event = %LogEvent::StorageFull,
                     free = space.free,
                     min_free_bytes,
                     resume_free_bytes,
@@ -187,7 +189,7 @@ impl SpaceGuard {
 
     fn leave(&self, full: &mut Option<Full>) {
         if let Some(Full { since, .. }) = full.take() {
-            tracing::info!(%since, "there is room on the disk again: new versions are stored");
+            tracing::info!(event = %LogEvent::StorageWritable, %since, "there is room on the disk again: new versions are stored");
         }
     }
 

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::sync::Arc;
 
+use crate::log_events::LogEvent;
 use crate::model::{PromptId, Version};
 use crate::storage::filesystem::disk::{
     DiskFault, ReadFailure, Slot, Stamp, clock_nanos, list_prompt, read_version, scan_prompt,
@@ -480,12 +481,25 @@ fn report(before: &Slot, after: &Slot) {
             .filter(|version| !after.entry.has(version))
             .collect(),
     );
-    tracing::info!(prompt_id = %id, added = added.len(), removed = removed.len(), "changed outside the daemon");
+    tracing::info!(event = %LogEvent::ChangedOutside, prompt_id = %id, added = added.len(), removed = removed.len(), "changed outside the daemon");
     for problem in after
         .problems
         .iter()
         .filter(|problem| !before.problems.contains(problem))
     {
-        tracing::warn!(path = %problem.path, kind = %problem.kind, message = %problem.message, "a file in the store is not served");
+        tracing::warn!(
+            event = %LogEvent::FileNotServed, path = %problem.path, kind = %problem.kind, detail = %problem.message,
+            "a file in the store is not served"
+        );
+    }
+    for problem in before
+        .problems
+        .iter()
+        .filter(|problem| !after.problems.contains(problem))
+    {
+        tracing::info!(
+            event = %LogEvent::FileServedAgain, path = %problem.path, kind = %problem.kind,
+            "what was wrong with a file in the store is gone"
+        );
     }
 }

@@ -22,6 +22,7 @@ fn status() -> Value {
             "disk": {"full": null},
         },
         "jobs": {"actor": {"up": true, "restarts": 0, "last_error": null}, "problems": []},
+        "http": {"tcp": null},
     })
 }
 
@@ -403,6 +404,13 @@ fn what_the_daemon_says_of_its_parts_is_explained() {
         Level::Problem,
         "disk",
         "since 2026-01-01",
+    );
+    let tcp = json!({"address": "127.0.0.1:9464", "serves": ["metrics", "read"]});
+    check(
+        says("/http/tcp", tcp),
+        Level::Note,
+        "tcp",
+        "127.0.0.1:9464 serves metrics, read",
     );
     check(
         says("/jobs/problems", json!([{}])),

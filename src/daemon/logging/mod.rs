@@ -1,28 +1,58 @@
-//! The log: to standard error, as text for people or as JSON for programs.
+//! The log: to the journal, with its fields, where standard error leads there; else to standard error, as text for people
+//! or as JSON for programs.
 //!
 //! The text of a prompt is never logged above debug.
 
+mod entry;
+mod journal;
+mod limit;
+mod line;
+
 use std::io::{IsTerminal, Write};
 use std::os::fd::AsFd;
+use std::path::Path;
+use std::time::Instant;
 
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::DescriptorEncoder;
 use tracing_subscriber::filter::{LevelFilter, Targets};
-use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::layer::{Layered, SubscriberExt};
 use tracing_subscriber::reload;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, Registry, fmt};
 
 use crate::config::{ColorChoice, LogFormat, LogLevel, LoggingConfig};
+use crate::log_events::LogEvent;
+use crate::metrics::Samples;
 
-/// Changes the level of the log while the daemon runs.
+use journal::Journal;
+use limit::Limiter;
+
+/// Changes the log while the daemon runs, and tells what it left out.
 #[derive(Debug, Clone)]
-pub struct LogControl(reload::Handle<Targets, Registry>);
+pub struct LogControl {
+    filter: reload::Handle<Targets, Registry>,
+    limiter: Limiter,
+}
+
+/// What becomes of lines that are not written; for the metrics.
+#[derive(Debug)]
+pub(super) struct UnwrittenLines;
 
 /// Why the log could not be set up.
 #[derive(Debug, thiserror::Error)]
 #[error("the log cannot be set up: {0}")]
 pub struct LoggingError(String);
 
-/// Sends the log of this process to standard error.
+/// How lines are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Journal,
+    Text,
+    Json,
+}
+
+/// Sends the log of this process where it belongs.
 ///
 /// # Errors
 /// [`LoggingError`] when this process has a log already.
@@ -31,23 +61,69 @@ pub fn init(config: &LoggingConfig) -> Result<LogControl, LoggingError> {
     let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let colored = is_colored(config.color, stderr.is_terminal(), no_color);
     let journal = std::env::var("JOURNAL_STREAM").ok();
-    let timed = !is_journal(journal.as_deref(), identity(&stderr));
+    let leads_to_journal = is_journal(journal.as_deref(), identity(&stderr));
+    let form = form(config.format, leads_to_journal);
     let (filter, handle) = reload::Layer::new(filter(config.level));
+    let limiter = Limiter::new(config.max_events_per_minute);
+    let connected = (form == Form::Journal).then(|| Journal::connect(Path::new(journal::SOCKET)));
+    let (lines, failure) = match connected {
+        Some(Ok(journal)) => (journal.boxed(), None),
+        Some(Err(error)) => (lines(Form::Text, colored, !leads_to_journal), Some(error)),
+        None => (lines(form, colored, !leads_to_journal), None),
+    };
     tracing_subscriber::registry()
         .with(filter)
-        .with(lines(config.format, colored, timed))
+        .with(limiter.clone())
+        .with(lines)
         .try_init()
         .map_err(|e| LoggingError(e.to_string()))?;
     std::panic::set_hook(Box::new(log_panic));
-    Ok(LogControl(handle))
+    if let Some(error) = failure {
+        tracing::warn!(%error, "the journal cannot be reached: lines go to standard error");
+    }
+    Ok(LogControl {
+        filter: handle,
+        limiter,
+    })
 }
 
 impl LogControl {
-    /// Sets the least severe level that is written.
-    pub fn set_level(&self, level: LogLevel) {
-        if let Err(error) = self.0.modify(|current| *current = filter(level)) {
+    /// Takes what of a configuration can change while the daemon runs: the least severe level that is written, and how many
+    /// lines of one kind are.
+    pub fn take(&self, config: &LoggingConfig) {
+        if let Err(error) = self.filter.modify(|current| *current = filter(config.level)) {
             tracing::warn!(%error, "the log level could not be changed");
         }
+        self.limiter.set_max(config.max_events_per_minute);
+    }
+
+    /// Says of which kinds lines were left out in minutes that are over.
+    pub fn tell_left_out(&self) {
+        self.tell(false);
+    }
+
+    /// As [`LogControl::tell_left_out`], also of the minute that is not over: the daemon stops.
+    pub fn tell_all_left_out(&self) {
+        self.tell(true);
+    }
+
+    fn tell(&self, all: bool) {
+        for left_out in self.limiter.take(all, Instant::now()) {
+            tracing::warn!(
+                event = %LogEvent::LinesLeftOut, left_out = left_out.count, kind = left_out.kind, about = left_out.subject,
+                "lines came too often and were left out (max_events_per_minute)"
+            );
+        }
+    }
+}
+
+/// Chooses how lines are written.
+const fn form(format: LogFormat, leads_to_journal: bool) -> Form {
+    match format {
+        LogFormat::Journal => Form::Journal,
+        LogFormat::Auto if leads_to_journal => Form::Journal,
+        LogFormat::Auto | LogFormat::Text => Form::Text,
+        LogFormat::Json => Form::Json,
     }
 }
 
@@ -65,15 +141,31 @@ fn filter(level: LogLevel) -> Targets {
         .with_default(level.min(LevelFilter::WARN))
 }
 
-type Filtered = tracing_subscriber::layer::Layered<reload::Layer<Targets, Registry>, Registry>;
+type Filtered = Layered<reload::Layer<Targets, Registry>, Registry>;
 
-fn lines(format: LogFormat, colored: bool, timed: bool) -> Box<dyn Layer<Filtered> + Send + Sync> {
+fn lines(form: Form, colored: bool, timed: bool) -> Box<dyn Layer<Layered<Limiter, Filtered>> + Send + Sync> {
     let lines = fmt::layer().with_writer(std::io::stderr);
-    match (format, timed) {
-        (LogFormat::Text, true) => lines.compact().with_ansi(colored).boxed(),
-        (LogFormat::Text, false) => lines.compact().with_ansi(colored).without_time().boxed(),
-        (LogFormat::Json, true) => lines.json().with_ansi(false).boxed(),
-        (LogFormat::Json, false) => lines.json().with_ansi(false).without_time().boxed(),
+    match (form, timed) {
+        (Form::Json, true) => lines.json().with_ansi(false).boxed(),
+        (Form::Json, false) => lines.json().with_ansi(false).without_time().boxed(),
+        (_, true) => lines.compact().with_ansi(colored).boxed(),
+        (_, false) => lines.compact().with_ansi(colored).without_time().boxed(),
+    }
+}
+
+impl Collector for UnwrittenLines {
+    fn encode(&self, encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let mut samples = Samples::new(encoder);
+        samples.counter(
+            "promptd_log_lines_left_out",
+            "Lines of the log that came too often and were not written",
+            limit::left_out(),
+        )?;
+        samples.counter(
+            "promptd_log_lines_lost",
+            "Lines of the log that the journal did not take in time",
+            journal::lost(),
+        )
     }
 }
 
@@ -103,17 +195,16 @@ fn log_panic(panic: &std::panic::PanicHookInfo<'_>) {
     let thread = std::thread::current();
     let thread = thread.name().unwrap_or("unnamed");
     tracing::error!(
-        location,
-        thread,
+        event = %LogEvent::Panicked, location, thread,
         "panic: this is a mistake in promptd, please report it"
     );
     let payload = panic.payload();
-    let message = payload
+    let detail = payload
         .downcast_ref::<&str>()
         .copied()
         .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
         .unwrap_or_default();
-    tracing::debug!(location, message, "panic");
+    tracing::debug!(location, detail, "panic");
 }
 
 /// Says one line to the one who started the process; for what happens before there is a log.
@@ -142,6 +233,16 @@ mod tests {
         check(LogLevel::Trace, "hyper", Level::INFO, false);
         check(LogLevel::Info, "hyper", Level::WARN, true);
         check(LogLevel::Error, "hyper", Level::WARN, false);
+    }
+
+    #[test]
+    fn lines_go_to_the_journal_where_standard_error_leads_there_unless_another_form_is_asked_for() {
+        let check = |format, journal, expected| assert_eq!(form(format, journal), expected);
+        check(LogFormat::Auto, true, Form::Journal);
+        check(LogFormat::Auto, false, Form::Text);
+        check(LogFormat::Journal, false, Form::Journal);
+        check(LogFormat::Text, true, Form::Text);
+        check(LogFormat::Json, true, Form::Json);
     }
 
     #[test]

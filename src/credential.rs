@@ -1,11 +1,10 @@
-//! The key of an endpoint: where it is read from, and that it is never shown.
+//! Secrets that the configuration names and does not hold: where they are read from, and that they are never shown.
 
 use std::fmt;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::settings::LlmSettings;
 use crate::storage::filesystem::disk::{Disk, RealDisk};
 
 /// The largest key.
@@ -13,14 +12,14 @@ const MAX_KEY_BYTES: u64 = 8 * 1024;
 /// Rights of the group and of all others.
 const OTHERS_BITS: u32 = 0o077;
 
-/// A key. It is never printed.
+/// A secret. It is never printed.
 #[derive(Clone, PartialEq, Eq)]
-pub(super) struct Secret(String);
+pub(crate) struct Secret(String);
 
-/// Where the key is, if there is one.
+/// Where a secret is, if there is one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum CredentialSource {
-    /// None is sent.
+pub(crate) enum CredentialSource {
+    /// There is none.
     None,
     /// In the directory that systemd made.
     Systemd(PathBuf),
@@ -28,45 +27,51 @@ pub(super) enum CredentialSource {
     File(PathBuf),
 }
 
-/// Why there is no key. The message has no part of it.
+/// Why a secret cannot be read. The message has no part of it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct CredentialError(String);
 
 /// Tells whether a text can be the name of a credential: one plain file name.
-pub(super) fn is_credential_name(name: &str) -> bool {
+pub(crate) fn is_credential_name(name: &str) -> bool {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
     (1..=255).contains(&name.len()) && !name.starts_with('.') && name.chars().all(is_plain)
 }
 
 impl CredentialError {
-    pub(super) fn unread() -> Self {
-        Self("the key could not be read: see the log".to_owned())
+    pub(crate) fn unread() -> Self {
+        Self("the secret could not be read: see the log".to_owned())
     }
 }
 
 impl CredentialSource {
-    /// Finds out where the key is. `directory` is `$CREDENTIALS_DIRECTORY`.
-    pub(super) fn of(settings: &LlmSettings, directory: Option<&Path>) -> Result<Self, CredentialError> {
-        match (&settings.credential, &settings.credential_file, directory) {
+    /// Finds out where the secret is that the keys `credential` and `credential_file` of a section name. `directory` is
+    /// `$CREDENTIALS_DIRECTORY`.
+    pub(crate) fn of(
+        section: &str,
+        credential: Option<&str>,
+        file: Option<&Path>,
+        directory: Option<&Path>,
+    ) -> Result<Self, CredentialError> {
+        match (credential, file, directory) {
             (None, None, _) => Ok(Self::None),
-            (None, Some(file), _) => Ok(Self::File(file.clone())),
+            (None, Some(file), _) => Ok(Self::File(file.to_owned())),
             (Some(name), _, Some(directory)) => Ok(Self::Systemd(directory.join(name))),
             (Some(name), _, None) => Err(CredentialError(format!(
-                "optimizer.llm.credential names {name:?}, but there is no $CREDENTIALS_DIRECTORY: add \
-                 LoadCredential={name}:/path/of/the/key to the service, or set optimizer.llm.credential_file"
+                "{section}.credential names {name:?}, but there is no $CREDENTIALS_DIRECTORY: add \
+                 LoadCredential={name}:/path/of/the/file to the service, or set {section}.credential_file"
             ))),
         }
     }
 
-    /// Reads the key; `None` when none is to be sent. Blocks on the disk.
-    pub(super) fn read(&self) -> Result<Option<Secret>, CredentialError> {
+    /// Reads the secret; `None` when there is none. Blocks on the disk.
+    pub(crate) fn read(&self) -> Result<Option<Secret>, CredentialError> {
         let path = match self {
             Self::None => return Ok(None),
             Self::Systemd(path) | Self::File(path) => path,
         };
         let failed =
-            |why: &dyn fmt::Display| CredentialError(format!("the key in {}: {why}", path.display()));
+            |why: &dyn fmt::Display| CredentialError(format!("the secret in {}: {why}", path.display()));
         let bytes = self.read_file(path).map_err(|error| failed(&error))?;
         let text = String::from_utf8(bytes).map_err(|_| failed(&"it is not UTF-8"))?;
         let key = text.trim();
@@ -83,7 +88,7 @@ impl CredentialSource {
         };
         #[expect(
             clippy::disallowed_methods,
-            reason = "the key is a file of the operator and may be a link, as the secrets of containers are"
+            reason = "it is a file of the operator and may be a link, as the secrets of containers are"
         )]
         let path = std::fs::canonicalize(directory.join(name))?;
         if let Self::File(_) = self {
@@ -98,11 +103,11 @@ impl CredentialSource {
     }
 }
 
-/// A key that others can read is one no more.
+/// A secret that others can read is one no more.
 fn refuse_readable_by_others(path: &Path) -> io::Result<()> {
     #[expect(
         clippy::disallowed_methods,
-        reason = "the key is a file of the operator, outside the store"
+        reason = "it is a file of the operator, outside the store"
     )]
     let mode = std::fs::metadata(path)?.mode();
     if mode & OTHERS_BITS == 0 {
@@ -116,8 +121,8 @@ fn refuse_readable_by_others(path: &Path) -> io::Result<()> {
 }
 
 impl Secret {
-    /// Returns the key, to send it.
-    pub(super) fn reveal(&self) -> &str {
+    /// Returns the secret, to use it.
+    pub(crate) fn reveal(&self) -> &str {
         &self.0
     }
 }
@@ -186,13 +191,10 @@ mod tests {
     #[test]
     fn a_credential_of_systemd_is_found_by_its_name() {
         let (dir, _path) = file(KEY.as_bytes(), 0o440);
-        let settings = LlmSettings {
-            credential: Some("llm-key".into()),
-            ..LlmSettings::default()
-        };
-        let source = CredentialSource::of(&settings, Some(dir.path())).unwrap();
+        let of = |directory| CredentialSource::of("optimizer.llm", Some("llm-key"), None, directory);
+        let source = of(Some(dir.path())).unwrap();
         assert_eq!(source.read().unwrap().unwrap().reveal(), KEY);
-        let error = CredentialSource::of(&settings, None).unwrap_err();
+        let error = of(None).unwrap_err();
         assert!(error.to_string().contains("LoadCredential=llm-key:"), "{error}");
         for name in ["", ".", "..", ".hidden", "a/b", "../key", "a b", "käse"] {
             assert!(!is_credential_name(name), "{name:?}");
