@@ -12,11 +12,11 @@ use super::fixture::{Call, Server};
 use crate::http::HttpLimits;
 use crate::metrics::Limit;
 use crate::model::{Author, Label, PromptId, TestResult, Version};
+use crate::storage::feed::Feed;
 use crate::storage::memory::MemoryStorage;
 use crate::storage::{
     EvidenceAdded, EvidenceLimits, LabelEntry, LabelMove, Progress, PromptEntry, PromptPage, PutOutcome,
-    PutVersion, Revision, SetLabel, StorageError, StoredVersion, TrashedVersion, VerifyReport,
-    VersionStorage,
+    PutVersion, SetLabel, StorageError, StoredVersion, TrashedVersion, VerifyReport, VersionStorage,
 };
 
 const CREATE: &str = "/v1/prompts/greet/versions";
@@ -162,8 +162,8 @@ impl VersionStorage for Troubled {
     fn totals(&self) -> (u64, u64) {
         self.0.totals()
     }
-    fn revision(&self) -> Revision {
-        self.0.revision()
+    fn feed(&self) -> &Feed {
+        self.0.feed()
     }
     async fn read_many(
         &self,

@@ -9,10 +9,11 @@ use async_trait::async_trait;
 use tokio::sync::watch;
 
 use crate::model::{Author, Label, PromptId, TestResult, Version};
+use crate::storage::feed::Feed;
 use crate::storage::memory::MemoryStorage;
 use crate::storage::{
     EvidenceAdded, EvidenceLimits, LabelEntry, LabelMove, Progress, PromptEntry, PromptPage, PutOutcome,
-    PutVersion, Revision, SetLabel, StorageError, StoredVersion, TrashedVersion, VerifyReport, VerifyScope,
+    PutVersion, SetLabel, StorageError, StoredVersion, TrashedVersion, VerifyReport, VerifyScope,
     VersionStorage,
 };
 
@@ -86,8 +87,8 @@ impl VersionStorage for ScriptedStorage {
         self.inner.totals()
     }
 
-    fn revision(&self) -> Revision {
-        self.inner.revision()
+    fn feed(&self) -> &Feed {
+        self.inner.feed()
     }
 
     async fn read(&self, id: &PromptId, version: &Version) -> Result<Arc<StoredVersion>, StorageError> {

@@ -7,11 +7,11 @@ use async_trait::async_trait;
 
 use super::MAX_FILE_BYTES;
 use crate::model::{Author, Label, PromptId, TestResult, Version};
+use crate::storage::feed::Feed;
 use crate::storage::memory::MemoryStorage;
 use crate::storage::{
     EvidenceAdded, EvidenceLimits, LabelEntry, LabelMove, Progress, PromptEntry, PromptPage, PutOutcome,
-    PutVersion, Revision, SetLabel, StorageError, StoredVersion, TrashedVersion, VerifyReport,
-    VersionStorage,
+    PutVersion, SetLabel, StorageError, StoredVersion, TrashedVersion, VerifyReport, VersionStorage,
 };
 
 /// What to answer instead.
@@ -76,8 +76,8 @@ impl VersionStorage for Fickle {
         self.memory.totals()
     }
 
-    fn revision(&self) -> Revision {
-        self.memory.revision()
+    fn feed(&self) -> &Feed {
+        self.memory.feed()
     }
 
     async fn read(&self, id: &PromptId, version: &Version) -> Result<Arc<StoredVersion>, StorageError> {
