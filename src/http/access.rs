@@ -14,7 +14,7 @@ use axum::http::Method;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use crate::access::{Missing, Rights, Role};
+use crate::access::{Missing, Principal, Rights, Role};
 use crate::model::{Label, PromptId};
 use crate::storage::{Action, Actor};
 
@@ -113,6 +113,7 @@ pub(super) const TABLE: &[(Method, &str, Need)] = &[
     (Method::GET, "/v1/backups", Need::Everywhere(Role::Admin)),
     (Method::GET, "/v1/audit", Need::Everywhere(Role::Admin)),
     (Method::GET, "/v1/audit/verify", Need::Everywhere(Role::Admin)),
+    (Method::GET, "/v1/watch", Need::Anywhere(Role::Read)),
     (Method::GET, "/v1/status", Need::Anywhere(Role::Read)),
     (Method::GET, "/metrics", Need::Nothing),
     (Method::GET, "/health/optimizer", Need::Nothing),
@@ -227,6 +228,11 @@ impl Access {
             pid: self.peer.pid,
             job_id: None,
         }
+    }
+
+    /// Returns who asks, for those who look up the rights again while they answer.
+    pub(super) const fn principal(&self) -> &Principal {
+        &self.peer.principal
     }
 
     /// Tells whether a prompt may be read.

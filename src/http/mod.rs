@@ -37,10 +37,12 @@ mod server;
 pub mod socket;
 mod state;
 mod status;
+mod stream;
 #[cfg(test)]
 mod tests;
 mod trash;
 mod versions;
+mod watch;
 pub mod wire;
 
 pub use limits::HttpLimits;

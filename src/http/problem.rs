@@ -44,6 +44,8 @@ pub enum Code {
     EvidenceFull,
     /// The file was edited by hand, and the configuration says not to serve such files.
     EditedVersion,
+    /// What happened since that revision is not known any more: everything has to be listed anew.
+    Gone,
     /// Something is not where the request says that it must be.
     PreconditionFailed,
     /// The body is larger than the limit.
@@ -101,7 +103,7 @@ pub(super) struct Problem {
 
 impl Code {
     /// Every code, in the order of the statuses.
-    pub(super) const ALL: [Self; 27] = [
+    pub(super) const ALL: [Self; 28] = [
         Self::InvalidRequest,
         Self::InvalidPromptId,
         Self::InvalidVersion,
@@ -116,6 +118,7 @@ impl Code {
         Self::EvidenceConflict,
         Self::EvidenceFull,
         Self::EditedVersion,
+        Self::Gone,
         Self::PreconditionFailed,
         Self::PayloadTooLarge,
         Self::UnsupportedMediaType,
@@ -149,6 +152,7 @@ impl Code {
             Self::EvidenceConflict => "evidence-conflict",
             Self::EvidenceFull => "evidence-full",
             Self::EditedVersion => "edited-version",
+            Self::Gone => "gone",
             Self::PreconditionFailed => "precondition-failed",
             Self::PayloadTooLarge => "payload-too-large",
             Self::UnsupportedMediaType => "unsupported-media-type",
@@ -181,6 +185,7 @@ impl Code {
             | Self::EvidenceConflict
             | Self::EvidenceFull
             | Self::EditedVersion => StatusCode::CONFLICT,
+            Self::Gone => StatusCode::GONE,
             Self::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
             Self::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,

@@ -177,6 +177,7 @@ async fn answer(
     let busy = turn.begin();
     let mut request = request.map(Body::new);
     request.extensions_mut().insert(peer);
+    request.extensions_mut().insert(turn.cut());
     let response = router.oneshot(request).await?;
     Ok(response.map(|body| AnswerBody::new(body, busy)))
 }
@@ -187,7 +188,7 @@ async fn refuse(stream: UnixStream, state: AppState) {
         let max = state.limits().max_connections;
         let detail = format!("{max} connections are open (max_connections): try again");
         let mut response = Problem::new(Code::Busy, detail).into_response();
-        guard::stamp(&state, &mut response);
+        guard::stamp(&mut response, state.versions().storage().revision());
         async move { Ok::<_, Infallible>(response) }
     });
     let mut http = http();

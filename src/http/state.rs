@@ -21,6 +21,7 @@ use super::access::{Access, Refusals};
 use super::health::Recent;
 use super::metrics::{HttpCollector, HttpMetrics};
 use super::peer::Users;
+use super::watch::Streams;
 
 /// What the handlers share. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -39,6 +40,7 @@ pub(super) struct Parts {
     refusals: Refusals,
     pub(super) in_flight: Admission,
     pub(super) connections: Admission,
+    pub(super) streams: Streams,
     silences: Mutex<Vec<String>>,
     pub(super) metrics: HttpMetrics,
     registry: OnceLock<Registry>,
@@ -60,6 +62,7 @@ impl AppState {
         let parts = Parts {
             in_flight: Admission::new(limits.max_requests_in_flight),
             connections: Admission::new(limits.max_connections),
+            streams: Streams::default(),
             silences: Mutex::default(),
             versions,
             jobs,
@@ -196,6 +199,10 @@ impl AppState {
 
     pub(super) fn connections(&self) -> &Admission {
         &self.0.connections
+    }
+
+    pub(super) fn streams(&self) -> &Streams {
+        &self.0.streams
     }
 
     pub(super) fn metrics(&self) -> &HttpMetrics {

@@ -43,5 +43,6 @@ mod store_root;
 mod unreadable;
 mod upkeep;
 mod variants;
+mod watch;
 mod workflow_export;
 mod workflows;
