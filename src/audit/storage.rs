@@ -7,10 +7,11 @@ use serde_json::Value;
 use tokio::sync::Mutex;
 
 use crate::model::{Author, Label, PromptId, TestResult, Version};
+use crate::storage::feed::Feed;
 use crate::storage::{
     Acting, Action, Actor, BackupCheck, BackupReport, BackupRequest, BackupSummary, EvidenceAdded,
     EvidenceLimits, LabelEntry, LabelMove, Mend, Performance, Progress, PromptEntry, PromptPage, PutOutcome,
-    PutVersion, RepairStep, RestoreReport, RestoreRequest, Revision, SetLabel, StorageError, StoredVersion,
+    PutVersion, RepairStep, RestoreReport, RestoreRequest, SetLabel, StorageError, StoredVersion,
     TrashedVersion, VerifyReport, VerifyScope, VersionStorage,
 };
 
@@ -350,8 +351,8 @@ impl VersionStorage for AuditedStorage {
         self.inner.totals()
     }
 
-    fn revision(&self) -> Revision {
-        self.inner.revision()
+    fn feed(&self) -> &Feed {
+        self.inner.feed()
     }
 
     fn health(&self) -> Result<(), String> {

@@ -37,6 +37,7 @@ fn the_help_shows_verbs_examples_and_options() {
       export       Write versions into files: a directory, NDJSON, or back into a Dify workflow
       backup       Make a backup of the whole store, list backups, check one
       job          List, follow and cancel long work of the daemon
+      watch        Show what changes in the store, as it changes, whoever changes it
       verify       Read every version in the store and report what is not as it should be
       collect      Move old versions to the trash, and forget what lies there for long
       audit        Show who changed what and when, and check that the log of it is whole

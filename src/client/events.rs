@@ -1,45 +1,20 @@
 //! The stream of a job's states.
 
-use bytes::BytesMut;
-use hyper::body::Incoming;
-
 use crate::http::wire::JobView;
 
-use super::answer::Answer;
 use super::call::Call;
-use super::connection::{Connection, Lost};
+use super::lines::Lines;
 use super::{Client, ClientError};
-
-/// The longest line of the stream.
-const MAX_LINE_BYTES: usize = 16 << 20;
 
 /// What a job looks like, again whenever it changes, until it has ended.
 #[derive(Debug)]
-pub struct JobEvents {
-    connection: Connection,
-    body: Incoming,
-    buffer: BytesMut,
-    doing: String,
-}
+pub struct JobEvents(Lines);
 
 impl JobEvents {
     pub(super) async fn open(client: &Client, job_id: &str) -> Result<Self, ClientError> {
         let call = Call::get(&["v1", "jobs", job_id, "events"]);
-        let mut connection = client.connect().await?;
-        let response = connection
-            .start(&call)
-            .await
-            .map_err(|lost| client.lost(&call, lost))?;
-        if response.status().is_success() {
-            let doing = format!("following job {job_id}");
-            return Ok(Self {
-                connection,
-                body: response.into_body(),
-                buffer: BytesMut::new(),
-                doing,
-            });
-        }
-        Err(refusal(connection, response).await)
+        let lines = Lines::open(client, &call, format!("following job {job_id}"));
+        lines.await.map(Self)
     }
 
     /// Returns the next state; `None` when the stream has ended.
@@ -47,54 +22,7 @@ impl JobEvents {
     /// # Errors
     /// [`ClientError::Lost`] when the daemon goes away, [`ClientError::Malformed`] for what is no job.
     pub async fn next(&mut self) -> Result<Option<JobView>, ClientError> {
-        loop {
-            if let Some(end) = self.buffer.iter().position(|byte| *byte == b'\n') {
-                let line = self.buffer.split_to(end + 1);
-                if line.trim_ascii().is_empty() {
-                    continue;
-                }
-                return serde_json::from_slice(&line)
-                    .map(Some)
-                    .map_err(|error| ClientError::malformed(&error));
-            }
-            if self.buffer.len() > MAX_LINE_BYTES {
-                return Err(ClientError::malformed("a line of the stream has no end"));
-            }
-            match self.connection.next_piece(&mut self.body).await {
-                Ok(Some(piece)) => self.buffer.extend_from_slice(&piece),
-                Ok(None) if self.buffer.is_empty() => return Ok(None),
-                Ok(None) => return Err(self.lost("the last line is cut off".to_owned())),
-                Err(Lost::WhileWaiting(reason)) => return Err(self.lost(reason)),
-                Err(_) => return Err(self.lost("the connection was closed".to_owned())),
-            }
-        }
-    }
-
-    fn lost(&self, reason: String) -> ClientError {
-        ClientError::Lost {
-            doing: self.doing.clone(),
-            reason,
-        }
-    }
-}
-
-async fn refusal(mut connection: Connection, response: hyper::Response<Incoming>) -> ClientError {
-    let (head, mut body) = response.into_parts();
-    let mut bytes = BytesMut::new();
-    while let Ok(Some(piece)) = connection.next_piece(&mut body).await {
-        bytes.extend_from_slice(&piece);
-        if bytes.len() > MAX_LINE_BYTES {
-            break;
-        }
-    }
-    let answer = Answer {
-        status: head.status,
-        headers: head.headers,
-        body: bytes.freeze(),
-    };
-    match answer.success() {
-        Err(error) => error,
-        Ok(_) => ClientError::malformed("a refusal that is none"),
+        self.0.next().await
     }
 }
 

@@ -20,6 +20,7 @@ mod events;
 mod evidence;
 mod jobs;
 mod labels;
+mod lines;
 mod pages;
 mod pool;
 mod prompts;
@@ -27,6 +28,7 @@ mod prompts;
 mod stub;
 mod trash;
 mod versions;
+mod watch;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -45,6 +47,7 @@ pub use labels::LabelGuard;
 pub use pages::Pages;
 pub use pool::{Lent, Pool};
 pub use prompts::PromptFilter;
+pub use watch::{Watch, WatchFilter};
 
 use answer::Answer;
 use call::Call;

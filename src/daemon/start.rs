@@ -214,6 +214,8 @@ impl Daemon {
     /// Takes what of a configuration can change without a restart: the limits, who may do what, watching, retention.
     pub(super) async fn take(&mut self, config: &Config) {
         self.state.set_limits(http_limits(&config.daemon.limits));
+        let feed = self.state.versions().storage().feed();
+        feed.set_capacity(config.daemon.limits.max_events_kept);
         self.jobs.set_limits(job_limits(config)).await;
         if let Some(files) = &self.files {
             files.change_settings(&super::storage::options_of(config));
@@ -388,6 +390,9 @@ fn http_limits(limits: &LimitsConfig) -> HttpLimits {
         request_timeout_ms: limits.request_timeout_ms,
         idle_timeout_ms: limits.idle_timeout_ms,
         drain_timeout_ms: limits.drain_timeout_ms,
+        max_watch_streams: limits.max_watch_streams,
+        max_watch_streams_per_peer: limits.max_watch_streams_per_peer,
+        watch_heartbeat_ms: limits.watch_heartbeat_ms,
         max_page_items: limits.max_page_items,
         default_page_items: limits.default_page_items,
         max_history_documents: limits.max_history_documents,

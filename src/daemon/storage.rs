@@ -48,7 +48,8 @@ pub(super) async fn open(
         None => Ok(Opened {
             storage: Arc::new(
                 MemoryStorage::new(files.max_file_bytes.get())
-                    .with_evidence_limits(evidence_limits(&config.optimizer.evidence)),
+                    .with_evidence_limits(evidence_limits(&config.optimizer.evidence))
+                    .with_events_kept(config.daemon.limits.max_events_kept),
             ),
             files: None,
             ledger: Arc::new(MemoryLedger::default()),
@@ -178,6 +179,7 @@ fn file_system_options(config: &Config) -> FileSystemOptions {
         backup_dir: files.backup_dir.clone(),
         backup_memory_bytes: files.backup_memory_bytes.get(),
         evidence: evidence_limits(&config.optimizer.evidence),
+        max_events_kept: limits.max_events_kept,
         watch: watch_options(&files.watch),
         restart: restart_policy(&files.restart),
         drain_timeout: Duration::from_millis(limits.drain_timeout_ms),

@@ -14,7 +14,7 @@ use axum::http::Method;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use crate::access::{Missing, Rights, Role};
+use crate::access::{Missing, Principal, Rights, Role};
 use crate::log_events::LogEvent;
 use crate::model::{Label, PromptId};
 use crate::storage::{Action, Actor};
@@ -189,6 +189,7 @@ pub(super) const TABLE: &[(Method, &str, Need, Class)] = &[
         Need::Everywhere(Role::Admin),
         Class::Never,
     ),
+    (Method::GET, "/v1/watch", Need::Anywhere(Role::Read), Class::Never),
     (Method::GET, "/v1/status", Need::Anywhere(Role::Read), Class::Read),
     (Method::GET, "/metrics", Need::Nothing, Class::Metrics),
     (Method::GET, "/health/optimizer", Need::Nothing, Class::Health),
@@ -334,6 +335,11 @@ impl Access {
             pid: self.peer.pid,
             job_id: None,
         }
+    }
+
+    /// Returns who asks, for those who look up the rights again while they answer; nobody whom the kernel knows, over TCP.
+    pub(super) const fn principal(&self) -> Option<&Principal> {
+        self.peer.principal.as_ref()
     }
 
     /// Tells whether a prompt may be read.

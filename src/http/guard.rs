@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use crate::log_events::LogEvent;
 use crate::metrics::Limit;
+use crate::storage::Revision;
 
 use super::AppState;
 use super::problem::{Code, Problem};
@@ -22,12 +23,17 @@ pub(super) async fn always_answer(State(state): State<AppState>, request: Reques
     let started = Instant::now();
     let route = request.extensions().get::<MatchedPath>().cloned();
     let (method, uri) = (request.method().clone(), request.uri().clone());
+    // What is read may be older than the end of the reading: whoever follows the changes from then on must not miss any.
+    let read_from = method.is_safe().then(|| state.versions().storage().revision());
     let answered = CatchPanic(Box::pin(next.run(request))).await;
     let mut response = answered.unwrap_or_else(|| {
         let detail = "the daemon made a mistake; its log says more";
         Problem::new(Code::InternalError, detail).into_response()
     });
-    stamp(&state, &mut response);
+    stamp(
+        &mut response,
+        read_from.unwrap_or_else(|| state.versions().storage().revision()),
+    );
     let (status, path) = (response.status(), uri.path());
     let (metrics, route) = (state.metrics(), route.as_ref().map(MatchedPath::as_str));
     metrics.note(route, &method, status, started.elapsed());
@@ -46,11 +52,10 @@ pub(super) async fn always_answer(State(state): State<AppState>, request: Reques
     response
 }
 
-/// Says which revision of the store an answer is part of. Called after the work, so that the revision is never older than
-/// the change that it answers.
-pub(super) fn stamp(state: &AppState, response: &mut Response) {
-    let revision = state.versions().storage().revision().to_string();
-    if let Ok(revision) = HeaderValue::from_str(&revision) {
+/// Says which revision of the store an answer is part of: everything up to it is in what was read, and a change that was
+/// made is part of it.
+pub(super) fn stamp(response: &mut Response, revision: Revision) {
+    if let Ok(revision) = HeaderValue::from_str(&revision.to_string()) {
         let name = HeaderName::from_static(REVISION_HEADER);
         response.headers_mut().insert(name, revision);
     }

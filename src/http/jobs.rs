@@ -30,7 +30,6 @@ use super::schema::{JobIdText, job_cursor};
 use super::wire::{JobRequest, JobState, JobView, Page};
 use super::{AppState, cursor};
 
-use events::EventsBody;
 use submission::JobSubmission;
 
 /// The longest wait that one request may ask for, in seconds.
@@ -189,7 +188,7 @@ async fn events(
     let id = path.job_id();
     check_seen(&state, &access, id)?;
     let views = state.jobs().subscribe(id).ok_or_else(|| unknown(id))?;
-    let body = Body::new(EventsBody::follow(views, state.stopping().clone()));
+    let body = Body::new(events::follow(views, state.stopping().clone()));
     Ok(([(header::CONTENT_TYPE, NDJSON)], body).into_response())
 }
 

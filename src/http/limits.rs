@@ -23,6 +23,12 @@ pub struct HttpLimits {
     pub idle_timeout_ms: u64,
     /// How long requests may go on after the daemon was told to stop.
     pub drain_timeout_ms: u64,
+    /// How many streams of changes are open at once; more are answered with `busy`.
+    pub max_watch_streams: usize,
+    /// How many of them one user may have.
+    pub max_watch_streams_per_peer: usize,
+    /// How long such a stream says nothing.
+    pub watch_heartbeat_ms: u64,
     /// The largest page of a list.
     pub max_page_items: usize,
     /// The page of a list when the client names no size.
@@ -43,6 +49,9 @@ impl Default for HttpLimits {
             request_timeout_ms: 30_000,
             idle_timeout_ms: 300_000,
             drain_timeout_ms: 20_000,
+            max_watch_streams: 64,
+            max_watch_streams_per_peer: 32,
+            watch_heartbeat_ms: 15_000,
             max_page_items: 1_000,
             default_page_items: 50,
             max_history_documents: 200,

@@ -22,8 +22,8 @@ const METHODS: &[&str] = &[
 ];
 /// The statuses that this server answers with; a test holds them against the codes of errors.
 const STATUSES: &[&str] = &[
-    "200", "201", "304", "404", "204", "202", "400", "401", "403", "405", "408", "409", "412", "413", "415",
-    "421", "422", "500", "503", "507", "other",
+    "200", "201", "304", "404", "204", "202", "400", "401", "403", "405", "408", "409", "410", "412", "413",
+    "415", "421", "422", "500", "503", "507", "other",
 ];
 
 /// What the server measures.
@@ -128,6 +128,32 @@ impl Collector for HttpCollector {
             "promptd_http_connections_accepted",
             "Connections that were accepted",
             parts.metrics.connections.get(),
+        )?;
+        let (streams, feed) = (&parts.streams, parts.versions.storage().feed());
+        samples.gauge(
+            "promptd_watch_streams",
+            "Streams of changes that are open",
+            streams.open() as u64,
+        )?;
+        samples.counter(
+            "promptd_watch_events_sent",
+            "Changes that were sent to those who follow them, each as often as it was",
+            streams.sent(),
+        )?;
+        samples.counter(
+            "promptd_watch_streams_cut_off",
+            "Streams of changes that ended because their readers were too slow",
+            streams.cut_off(),
+        )?;
+        samples.gauge(
+            "promptd_watch_events_kept",
+            "Changes that are kept for those who come back",
+            feed.len() as u64,
+        )?;
+        samples.counter(
+            "promptd_changes",
+            "Changes of the store since the start",
+            feed.revision().counter,
         )?;
         samples.gauge(
             "promptd_tcp_connections",

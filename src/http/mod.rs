@@ -38,11 +38,13 @@ mod server;
 pub mod socket;
 mod state;
 mod status;
+mod stream;
 pub mod tcp;
 #[cfg(test)]
 mod tests;
 mod trash;
 mod versions;
+mod watch;
 pub mod wire;
 
 pub use limits::HttpLimits;

@@ -15,12 +15,15 @@ use axum::body::{Body, Bytes};
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
+use tokio_util::sync::WaitForCancellationFutureOwned;
 
 use crate::metrics::{Limit, Rejections};
 
+use super::stream::Cut;
+
 /// The turn of a connection, shared by its stream and its service: a number that only grows, three to a request.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Turn(Arc<AtomicU64>);
+pub(super) struct Turn(Arc<AtomicU64>, Cut);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
@@ -51,6 +54,11 @@ impl Turn {
             Phase::Busy => round + 2,
         };
         self.0.store(next, Ordering::Release);
+    }
+
+    /// Returns what cuts off this connection when its client takes nothing of an answer.
+    pub(super) fn cut(&self) -> Cut {
+        self.1.clone()
     }
 
     /// Tells whether somebody serves this connection and nothing has come on it yet.
@@ -119,12 +127,14 @@ pub(super) struct PatientStream<S> {
     read_timer_for: Option<u64>,
     write_timer: Pin<Box<Sleep>>,
     write_timer_runs: bool,
+    cut: Pin<Box<WaitForCancellationFutureOwned>>,
     rejections: Rejections,
 }
 
 impl<S> PatientStream<S> {
     pub(super) fn new(inner: S, turn: Turn, header_timeout: Duration, idle_timeout: Duration) -> Self {
         let unset = || Box::pin(tokio::time::sleep(Duration::ZERO));
+        let cut = Box::pin(turn.cut().0.cancelled_owned());
         Self {
             inner,
             turn,
@@ -134,6 +144,7 @@ impl<S> PatientStream<S> {
             read_timer_for: None,
             write_timer: unset(),
             write_timer_runs: false,
+            cut,
             rejections: Rejections::default(),
         }
     }
@@ -187,6 +198,10 @@ impl<S> PatientStream<S> {
             self.write_timer
                 .as_mut()
                 .reset(Instant::now() + self.idle_timeout);
+        }
+        if self.cut.as_mut().poll(cx).is_ready() {
+            let what = "the client takes nothing of a stream that has ended";
+            return Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, what)));
         }
         let timer = self.write_timer.as_mut().poll(cx);
         timer.map(|()| Err(self.give_up(Phase::Busy)))
@@ -318,6 +333,19 @@ mod tests {
             assert_eq!(waited, 9);
             drop(turn.begin());
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_takes_nothing_is_cut_off_when_its_stream_has_ended() {
+        let (_client, turn, mut stream) = pair();
+        let cut = turn.cut();
+        let cutting = async move {
+            tokio::time::sleep(Duration::from_secs(7)).await;
+            cut.0.cancel();
+        };
+        let writing = seconds(stream.write_all(&[0; 64]));
+        let ((waited, written), ()) = tokio::join!(writing, cutting);
+        assert_eq!((waited, written.is_err()), (7, true));
     }
 
     #[tokio::test(start_paused = true)]

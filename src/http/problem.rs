@@ -46,6 +46,8 @@ pub enum Code {
     EvidenceFull,
     /// The file was edited by hand, and the configuration says not to serve such files.
     EditedVersion,
+    /// What happened since that revision is not known any more: everything has to be listed anew.
+    Gone,
     /// Something is not where the request says that it must be.
     PreconditionFailed,
     /// The body is larger than the limit.
@@ -105,7 +107,7 @@ pub(super) struct Problem {
 
 impl Code {
     /// Every code, in the order of the statuses.
-    pub(super) const ALL: [Self; 29] = [
+    pub(super) const ALL: [Self; 30] = [
         Self::InvalidRequest,
         Self::InvalidPromptId,
         Self::InvalidVersion,
@@ -121,6 +123,7 @@ impl Code {
         Self::EvidenceConflict,
         Self::EvidenceFull,
         Self::EditedVersion,
+        Self::Gone,
         Self::PreconditionFailed,
         Self::PayloadTooLarge,
         Self::UnsupportedMediaType,
@@ -156,6 +159,7 @@ impl Code {
             Self::EvidenceConflict => "evidence-conflict",
             Self::EvidenceFull => "evidence-full",
             Self::EditedVersion => "edited-version",
+            Self::Gone => "gone",
             Self::PreconditionFailed => "precondition-failed",
             Self::PayloadTooLarge => "payload-too-large",
             Self::UnsupportedMediaType => "unsupported-media-type",
@@ -190,6 +194,7 @@ impl Code {
             | Self::EvidenceConflict
             | Self::EvidenceFull
             | Self::EditedVersion => StatusCode::CONFLICT,
+            Self::Gone => StatusCode::GONE,
             Self::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
             Self::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,

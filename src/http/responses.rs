@@ -23,6 +23,9 @@ pub(super) struct NotFoundProblem;
 /// Something in the store stands against it.
 pub(super) struct ConflictProblem;
 
+/// What is asked for is not known any more.
+pub(super) struct GoneProblem;
+
 /// A condition in a header does not hold.
 pub(super) struct PreconditionProblem;
 
@@ -56,6 +59,12 @@ impl IntoResponses for NotFoundProblem {
 impl IntoResponses for ConflictProblem {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
         problems(&[409])
+    }
+}
+
+impl IntoResponses for GoneProblem {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        problems(&[410])
     }
 }
 

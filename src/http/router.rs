@@ -15,7 +15,7 @@ use super::page::json_bytes;
 use super::problem::{Code, Problem};
 use super::{
     AppState, access, analyze, audit, backups, compare, evidence, guard, health, jobs, labels, openapi,
-    prompts, rewrite, status, trash, versions,
+    prompts, rewrite, status, trash, versions, watch,
 };
 
 /// Makes the service that answers requests. Requests must carry the peer of their connection: [`super::serve`] adds it.
@@ -56,6 +56,7 @@ pub(super) fn documented_routes(
     OpenApiRouter::with_openapi(openapi::frame())
         .merge(admission(work))
         .merge(jobs::waiting_routes())
+        .merge(watch::routes())
         .merge(status::health_routes())
         .merge(health::routes())
 }

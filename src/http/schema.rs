@@ -268,6 +268,15 @@ pub(super) fn quoted_version() -> utoipa::openapi::Object {
     .build()
 }
 
+/// A revision, as it stands in the header of every answer.
+pub(super) fn revision() -> utoipa::openapi::Object {
+    let example = "00c0ffee00c0ffee.42";
+    let about = "The revision after which to begin.";
+    text(r"^[0-9a-f]{16}\.(?:0|[1-9][0-9]{0,18})$", 18, 36, about)
+        .examples([example])
+        .build()
+}
+
 fn cursor(pattern: &str, max: usize, example: &str) -> utoipa::openapi::Object {
     text(
         pattern,

@@ -225,6 +225,7 @@ async fn answer(
         }
         request.extensions_mut().insert(gate);
     }
+    request.extensions_mut().insert(turn.cut());
     let response = router.oneshot(request).await?;
     Ok(response.map(|body| AnswerBody::new(body, busy)))
 }
@@ -250,7 +251,7 @@ where
         let mut response = Problem::new(Code::Busy, detail).into_response();
         // Whoever may open the Unix socket may know of the store.
         if is_known {
-            guard::stamp(&state, &mut response);
+            guard::stamp(&mut response, state.versions().storage().revision());
         }
         async move { Ok::<_, Infallible>(response) }
     });

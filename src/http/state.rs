@@ -22,6 +22,7 @@ use super::health::Recent;
 use super::metrics::{HttpCollector, HttpMetrics};
 use super::peer::Users;
 use super::tcp::TcpGate;
+use super::watch::Streams;
 
 /// What the handlers share. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -41,6 +42,7 @@ pub(super) struct Parts {
     pub(super) in_flight: Admission,
     pub(super) connections: Admission,
     tcp: OnceLock<Arc<TcpGate>>,
+    pub(super) streams: Streams,
     silences: Mutex<Vec<String>>,
     pub(super) metrics: HttpMetrics,
     registry: OnceLock<Registry>,
@@ -63,6 +65,7 @@ impl AppState {
             in_flight: Admission::new(limits.max_requests_in_flight),
             connections: Admission::new(limits.max_connections),
             tcp: OnceLock::new(),
+            streams: Streams::default(),
             silences: Mutex::default(),
             versions,
             jobs,
@@ -208,6 +211,10 @@ impl AppState {
 
     pub(super) fn connections(&self) -> &Admission {
         &self.0.connections
+    }
+
+    pub(super) fn streams(&self) -> &Streams {
+        &self.0.streams
     }
 
     pub(super) fn metrics(&self) -> &HttpMetrics {

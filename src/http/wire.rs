@@ -1,6 +1,7 @@
 //! The JSON that travels over the socket, beside the version documents themselves. Used by the server and by clients.
 
 mod health;
+mod watch;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -18,6 +19,7 @@ use crate::optimizer::{OptimizationSettings, ScoringProfile};
 use crate::storage::{BackupSummary, LabelEntry, LabelMove, Problem, PromptEntry, StoredVersion};
 
 pub use health::{HealthCheck, OptimizerHealth, QueueActor};
+pub use watch::{WatchKind, WatchLine, WatchProblem};
 
 /// The header that carries the revision of the store in every answer.
 pub const REVISION_HEADER: &str = "promptd-revision";

@@ -50,10 +50,14 @@ pub enum Limit {
     JobSeconds,
     /// An import of too many prompts.
     ImportPrompts,
+    /// Too many streams of changes.
+    WatchStreams,
+    /// Too many streams of changes of one user.
+    WatchStreamsPerPeer,
 }
 
 /// Each with the key of the configuration that sets it.
-const LIMITS: [(Limit, &str); 19] = [
+const LIMITS: [(Limit, &str); 21] = [
     (Limit::Connections, "daemon.limits.max_connections"),
     (Limit::TcpConnections, "daemon.tcp.max_connections"),
     (Limit::RequestsInFlight, "daemon.limits.max_requests_in_flight"),
@@ -73,6 +77,11 @@ const LIMITS: [(Limit, &str); 19] = [
     (Limit::JobsQueued, "daemon.limits.max_jobs_queued"),
     (Limit::JobSeconds, "daemon.limits.max_job_seconds"),
     (Limit::ImportPrompts, "daemon.limits.max_import_prompts"),
+    (Limit::WatchStreams, "daemon.limits.max_watch_streams"),
+    (
+        Limit::WatchStreamsPerPeer,
+        "daemon.limits.max_watch_streams_per_peer",
+    ),
 ];
 
 /// How often each limit was run into, as one layer counts it. Cheap to clone.

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+use super::feed::Feed;
 use super::memory::MemoryStorage;
 use super::{
     EvidenceAdded, EvidenceLimits, LabelEntry, LabelMove, Progress, PromptEntry, PromptPage, PutOutcome,
-    PutVersion, Revision, SetLabel, StorageError, StoredVersion, TrashedVersion, VerifyReport, VerifyScope,
+    PutVersion, SetLabel, StorageError, StoredVersion, TrashedVersion, VerifyReport, VerifyScope,
     VersionStorage,
 };
 use crate::model::{Author, Label, PromptId, TestResult, Version};
@@ -93,8 +94,8 @@ impl<T: Interpose> VersionStorage for Interposed<T> {
         self.memory.totals()
     }
 
-    fn revision(&self) -> Revision {
-        self.memory.revision()
+    fn feed(&self) -> &Feed {
+        self.memory.feed()
     }
 
     async fn read(&self, id: &PromptId, version: &Version) -> Result<Arc<StoredVersion>, StorageError> {

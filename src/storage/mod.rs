@@ -11,6 +11,7 @@ mod backup;
 mod entry;
 mod error;
 pub(crate) mod evidence;
+pub mod feed;
 pub mod filesystem;
 #[cfg(test)]
 pub(crate) mod interposed;
@@ -23,6 +24,7 @@ mod report;
 mod request;
 mod reseal;
 pub mod retention;
+mod revision;
 mod stored;
 mod used;
 
@@ -31,6 +33,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::model::{Author, Label, PromptId, TestResult, Version};
+
+use feed::Feed;
 
 pub use acting::{Acting, Action, Actor};
 pub use backup::{
@@ -46,23 +50,9 @@ pub use repair::{Mend, RepairStep, plan_repair};
 pub use report::{Problem, Severity, VerifyReport, VerifyScope};
 pub use request::{Numbering, PromptPage, PutOutcome, PutVersion, Sameness, SetLabel};
 pub(crate) use reseal::reseal;
+pub use revision::{InvalidRevision, Revision};
 pub use stored::{Fingerprint, RESERVED_METADATA, StoredVersion};
 pub use used::HighestUsed;
-
-/// One point in the history of a whole store: every change raises the counter.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Revision {
-    /// Changes at every start, since a counter says nothing across starts.
-    pub epoch: u64,
-    /// Raised by every change in this run.
-    pub counter: u64,
-}
-
-impl std::fmt::Display for Revision {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{:016x}.{}", self.epoch, self.counter)
-    }
-}
 
 /// Keeps versions of prompts.
 ///
@@ -86,8 +76,13 @@ pub trait VersionStorage: Send + Sync + std::fmt::Debug + 'static {
     /// Returns the number of prompts with versions, and of versions.
     fn totals(&self) -> (u64, u64);
 
+    /// Returns the feed of changes: every one, by whomever it was made, once it is visible to reads.
+    fn feed(&self) -> &Feed;
+
     /// Returns the revision that every change so far is part of.
-    fn revision(&self) -> Revision;
+    fn revision(&self) -> Revision {
+        self.feed().revision()
+    }
 
     /// Returns one version.
     ///

@@ -43,6 +43,7 @@ done
 # must be that of the path, nor what is a workflow document. use_after_free: DELETE of a job cancels it, it stays known.
 unfit=positive_data_acceptance,use_after_free
 
+# A stream that goes on for ever is no answer that a fuzzer can wait for: src/http/tests/watch.rs asks it.
 export SCHEMATHESIS_HOOKS=$PWD/tests/api/hooks.py
 status=0
 # It leaves a cache in the directory where it runs.
@@ -50,6 +51,7 @@ cd "$work"
 schemathesis run http://promptd/openapi.json \
     --url http://promptd \
     --checks all \
+    --exclude-path /v1/watch \
     --exclude-checks "$unfit" \
     --mode all \
     --max-examples "$examples" \

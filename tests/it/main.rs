@@ -45,5 +45,6 @@ mod tcp;
 mod unreadable;
 mod upkeep;
 mod variants;
+mod watch;
 mod workflow_export;
 mod workflows;

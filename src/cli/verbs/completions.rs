@@ -130,7 +130,7 @@ _promptctl_names() {
     fi
     for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
         case "$word" in
-            get|log|latest|diff|rollback|label|edit|rm|trash|put|analyze|rewrite|promote|verify|collect) verb="$word"; break ;;
+            get|log|latest|diff|rollback|label|edit|rm|trash|put|analyze|rewrite|promote|verify|collect|watch) verb="$word"; break ;;
         esac
     done
     if [[ -n "$verb" && "$cur" != -* ]]; then
@@ -146,7 +146,7 @@ complete -F _promptctl_names -o bashdefault -o default promptctl
 
 /// As [`BASH_NAMES`].
 const FISH_NAMES: &str = r#"
-complete -c promptctl -n "__fish_seen_subcommand_from get log latest diff rollback label edit rm trash put analyze rewrite promote verify collect" -a "(promptctl __complete reference (commandline -ct) 2>/dev/null)"
+complete -c promptctl -n "__fish_seen_subcommand_from get log latest diff rollback label edit rm trash put analyze rewrite promote verify collect watch" -a "(promptctl __complete reference (commandline -ct) 2>/dev/null)"
 "#;
 
 /// Lets the generated part complete names where it knows nothing better than the default.

@@ -37,6 +37,7 @@ mod trash;
 mod variants;
 mod verify;
 mod version;
+mod watch;
 
 use clap::Subcommand;
 
@@ -68,6 +69,7 @@ pub(super) enum Verb {
     Export(export::ExportArgs),
     Backup(backup::BackupArgs),
     Job(job::JobArgs),
+    Watch(watch::WatchArgs),
     Verify(verify::VerifyArgs),
     Collect(collect::CollectArgs),
     Audit(audit::AuditArgs),
@@ -115,6 +117,7 @@ impl Verb {
             Self::Export(args) => export::run(args, session).await,
             Self::Backup(args) => backup::run(args, session).await,
             Self::Job(args) => job::run(args, session).await,
+            Self::Watch(args) => watch::run(args, session).await,
             Self::Verify(args) => verify::run(args, session).await,
             Self::Collect(args) => collect::run(args, session).await,
             Self::Audit(args) => audit::run(args, session).await,

@@ -214,6 +214,33 @@ pub(super) const KEYS: &[Key] = &[
                 one connection for long.",
     },
     Key {
+        path: "daemon.limits.max_watch_streams",
+        kind: Count { min: 1, max: 65_536 },
+        about: "The most streams of changes (promptctl watch) that are open at one time; the next one is answered with \
+                busy. Each holds a connection: keep it well below max_connections.",
+    },
+    Key {
+        path: "daemon.limits.max_watch_streams_per_peer",
+        kind: Count { min: 1, max: 65_536 },
+        about: "The most of them that one user may have, so that no one takes them all. Raise it where all programs run as \
+                one user.",
+    },
+    Key {
+        path: "daemon.limits.watch_heartbeat_ms",
+        kind: TIMEOUT_MS,
+        about: "Milliseconds after which a stream on which nothing happened says that it is still there, so that dead \
+                readers are noticed and proxies keep the connection. Lower it where proxies are impatient.",
+    },
+    Key {
+        path: "daemon.limits.max_events_kept",
+        kind: Count {
+            min: 1,
+            max: 1_000_000,
+        },
+        about: "The most changes that are kept in memory, about 300 bytes each, for those who follow them. A reader that \
+                is further behind is cut off and has to list everything anew: raise it where many prompts change at once.",
+    },
+    Key {
         path: "daemon.limits.max_page_items",
         kind: Count { min: 1, max: 10_000 },
         about: "The most items on one page of a list, whatever the client asks for. Raise it for clients that would \

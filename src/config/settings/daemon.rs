@@ -54,6 +54,14 @@ pub struct LimitsConfig {
     pub request_timeout_ms: u64,
     /// Milliseconds after which a connection without a request is closed.
     pub idle_timeout_ms: u64,
+    /// The most streams of changes.
+    pub max_watch_streams: usize,
+    /// The most streams of changes of one user.
+    pub max_watch_streams_per_peer: usize,
+    /// Milliseconds after which a stream of changes says that it is still there.
+    pub watch_heartbeat_ms: u64,
+    /// The most changes that are kept for those who follow them.
+    pub max_events_kept: usize,
     /// The most items on one page of a list.
     pub max_page_items: usize,
     /// The items on one page when the client does not say.
@@ -85,6 +93,10 @@ impl Default for LimitsConfig {
             body_timeout_ms: 30_000,
             request_timeout_ms: 30_000,
             idle_timeout_ms: 300_000,
+            max_watch_streams: 64,
+            max_watch_streams_per_peer: 32,
+            watch_heartbeat_ms: 15_000,
+            max_events_kept: 10_000,
             max_page_items: 1_000,
             default_page_items: 50,
             max_history_documents: 200,

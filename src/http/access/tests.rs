@@ -203,6 +203,7 @@ const LEAST: &[(&str, &str, Role)] = &[
     ("GET", "/v1/backups", Role::Admin),
     ("GET", "/v1/audit", Role::Admin),
     ("GET", "/v1/audit/verify", Role::Admin),
+    ("GET", "/v1/watch?wait=0", Role::Read),
     ("GET", "/v1/status", Role::Read),
     ("GET", "/healthz", Role::None),
     ("GET", "/readyz", Role::None),

@@ -1,65 +1,43 @@
 //! The stream of a job's views.
 
-use std::convert::Infallible;
-use std::pin::Pin;
-use std::task::{Context, Poll};
-
 use bytes::Bytes;
-use hyper::body::{Body, Frame};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use crate::http::stream::{self, StreamBody};
 use crate::http::wire::JobView;
 
-/// The body of an answer that follows a job: one line for each view that the client is fast enough to see.
+/// Makes the body of an answer that follows a job until it has ended, the client leaves, or the daemon stops: one line for
+/// each view that the client is fast enough to see.
 ///
 /// A client that reads slowly misses views in between, never the last one, and costs no memory.
-pub(super) struct EventsBody(mpsc::Receiver<Bytes>);
-
-impl EventsBody {
-    /// Follows a job until it has ended, the client leaves, or the daemon stops.
-    pub(super) fn follow(mut views: watch::Receiver<JobView>, stopping: CancellationToken) -> Self {
-        let (send, lines) = mpsc::channel(1);
-        tokio::spawn(async move {
-            let following = async {
-                loop {
-                    let view = views.borrow_and_update().clone();
-                    if send.send(line(&view)).await.is_err() || view.state.is_final() {
-                        return;
-                    }
-                    if views.changed().await.is_err() {
-                        return;
-                    }
+pub(super) fn follow(mut views: watch::Receiver<JobView>, stopping: CancellationToken) -> StreamBody {
+    let (pieces, body) = stream::body();
+    tokio::spawn(async move {
+        let following = async {
+            loop {
+                let view = views.borrow_and_update().clone();
+                if !pieces.send(line(&view)).await || view.state.is_final() {
+                    return;
                 }
-            };
-            tokio::select! {
-                () = following => {}
-                () = send.closed() => {}
-                () = stopping.cancelled() => {}
+                if views.changed().await.is_err() {
+                    return;
+                }
             }
-        });
-        Self(lines)
-    }
+        };
+        tokio::select! {
+            () = following => {}
+            () = pieces.closed() => {}
+            () = stopping.cancelled() => {}
+        }
+    });
+    body
 }
 
 fn line(view: &JobView) -> Bytes {
     let mut line = serde_json::to_vec(view).unwrap_or_default();
     line.push(b'\n');
     line.into()
-}
-
-impl Body for EventsBody {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        self.0
-            .poll_recv(cx)
-            .map(|line| line.map(|line| Ok(Frame::data(line))))
-    }
 }
 
 #[cfg(test)]
@@ -84,7 +62,7 @@ mod tests {
         }
     }
 
-    async fn next(body: &mut EventsBody) -> Option<JobState> {
+    async fn next(body: &mut StreamBody) -> Option<JobState> {
         let frame = body.frame().await?.unwrap();
         let view: JobView = serde_json::from_slice(frame.data_ref().unwrap()).unwrap();
         Some(view.state)
@@ -93,7 +71,7 @@ mod tests {
     #[tokio::test]
     async fn each_change_is_a_line_and_the_last_view_ends_the_stream() {
         let (views, receiver) = watch::channel(job(JobState::Queued));
-        let mut body = EventsBody::follow(receiver, CancellationToken::new());
+        let mut body = follow(receiver, CancellationToken::new());
         assert_eq!(next(&mut body).await, Some(JobState::Queued));
         views.send(job(JobState::Running)).unwrap();
         assert_eq!(next(&mut body).await, Some(JobState::Running));
@@ -106,11 +84,11 @@ mod tests {
     async fn the_stream_ends_with_the_daemon_and_the_task_with_the_client() {
         let (views, receiver) = watch::channel(job(JobState::Running));
         let stopping = CancellationToken::new();
-        let mut body = EventsBody::follow(receiver, stopping.clone());
+        let mut body = follow(receiver, stopping.clone());
         assert_eq!(next(&mut body).await, Some(JobState::Running));
         stopping.cancel();
         assert_eq!(next(&mut body).await, None);
-        let left = EventsBody::follow(views.subscribe(), CancellationToken::new());
+        let left = follow(views.subscribe(), CancellationToken::new());
         drop(left);
         views.closed().await;
     }

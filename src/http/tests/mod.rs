@@ -12,3 +12,4 @@ mod stop;
 mod times;
 mod trash;
 mod versions;
+mod watch;

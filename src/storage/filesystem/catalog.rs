@@ -2,14 +2,17 @@
 //!
 //! The locks inside are held for map operations only, never across I/O or an await.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::sync::{Arc, PoisonError};
 
 use crate::model::{PromptId, ShardId, Version};
-use crate::storage::{Problem, PromptEntry, PromptPage, Revision};
+use crate::storage::feed::{Change as Event, Feed, Origin, Told, changes_of_problems, changes_of_prompt};
+use crate::storage::{Problem, PromptEntry, PromptPage};
 
 use super::disk::Slot;
+use super::intents::Intents;
+use super::known_states::KnownStates;
 use super::runtime::RwLock;
 use super::runtime::atomic::{AtomicU64, Ordering};
 
@@ -17,8 +20,7 @@ use super::runtime::atomic::{AtomicU64, Ordering};
 #[derive(Debug)]
 pub(super) struct Catalog {
     shards: RwLock<BTreeMap<ShardId, Arc<ShardCatalog>>>,
-    epoch: u64,
-    changes: Arc<AtomicU64>,
+    feed: Feed,
 }
 
 /// What exists in one shard.
@@ -28,21 +30,21 @@ pub(super) struct ShardCatalog {
     problems: RwLock<Vec<Problem>>,
     prompts: AtomicU64,
     versions: AtomicU64,
-    changes: Arc<AtomicU64>,
+    feed: Feed,
+    /// The states of files of which nobody needs to be told.
+    pub(super) known_states: KnownStates,
 }
 
 /// A change of one prompt: its new slot, or `None` when nothing is left of it.
 pub(super) type Change = (PromptId, Option<Slot>);
 
 impl Catalog {
-    /// Makes an empty catalog.
+    /// Makes an empty catalog whose changes go to a feed.
     #[must_use]
-    pub(super) fn new() -> Self {
-        let epoch = uuid::Uuid::new_v4().as_u64_pair().0;
+    pub(super) fn new(feed: Feed) -> Self {
         Self {
             shards: RwLock::default(),
-            epoch,
-            changes: Arc::default(),
+            feed,
         }
     }
 
@@ -55,7 +57,7 @@ impl Catalog {
         Arc::clone(
             shards
                 .entry(id.clone())
-                .or_insert_with(|| Arc::new(ShardCatalog::new(Arc::clone(&self.changes)))),
+                .or_insert_with(|| Arc::new(ShardCatalog::new(self.feed.clone()))),
         )
     }
 
@@ -91,25 +93,23 @@ impl Catalog {
         })
     }
 
-    /// Returns the revision.
+    /// Returns the feed of changes.
     #[must_use]
-    pub(super) fn revision(&self) -> Revision {
-        Revision {
-            epoch: self.epoch,
-            counter: self.changes.load(Ordering::Acquire),
-        }
+    pub(super) const fn feed(&self) -> &Feed {
+        &self.feed
     }
 }
 
 impl ShardCatalog {
-    fn new(changes: Arc<AtomicU64>) -> Self {
+    fn new(feed: Feed) -> Self {
         let (prompts, versions) = Default::default();
         Self {
             slots: RwLock::default(),
             problems: RwLock::default(),
             prompts,
             versions,
-            changes,
+            feed,
+            known_states: KnownStates::default(),
         }
     }
 
@@ -182,8 +182,14 @@ impl ShardCatalog {
     }
 
     /// Replaces everything with what a recovery found. Numbers that were known to be used stay used: the directory does not
-    /// remember those whose files were removed by hand.
-    pub(super) fn replace(&self, mut found: BTreeMap<PromptId, Slot>, problems: Vec<Problem>) {
+    /// remember those whose files were removed by hand. The differences are told as made by `origin`; without
+    /// one nobody can have seen what was there before, and nothing is told.
+    pub(super) fn replace(
+        &self,
+        mut found: BTreeMap<PromptId, Slot>,
+        problems: Vec<Problem>,
+        origin: Option<Origin>,
+    ) {
         let mut slots = self.slots.write().unwrap_or_else(PoisonError::into_inner);
         for (id, slot) in &mut found {
             let Some(before) = slots.get(id) else { continue };
@@ -194,6 +200,13 @@ impl ShardCatalog {
                 Arc::make_mut(&mut slot.entry).highest_used.note_all(&gone);
             }
         }
+        let mut told = Vec::new();
+        if let Some(origin) = origin {
+            let ids = slots.keys().chain(found.keys());
+            for id in ids.collect::<BTreeSet<_>>() {
+                told.extend(differences(id, slots.get(id), found.get(id), |_: &Event| origin));
+            }
+        }
         let (prompts, versions) = found.values().fold((0, 0), |(prompts, versions), slot| {
             let count = slot.entry.versions.len() as u64;
             (prompts + u64::from(count > 0), versions + count)
@@ -202,28 +215,51 @@ impl ShardCatalog {
         self.prompts.store(prompts, Ordering::Relaxed);
         self.versions.store(versions, Ordering::Relaxed);
         drop(slots);
-        *self.problems.write().unwrap_or_else(PoisonError::into_inner) = problems;
-        self.changes.fetch_add(1, Ordering::Release);
+        let before = self.swap_problems(&problems);
+        if origin.is_some() {
+            told.extend(of_no_prompt(changes_of_problems(&before, &problems)));
+            self.feed.append(told);
+        } else {
+            self.feed.begin_anew();
+        }
     }
 
     /// Replaces what is wrong outside of prompt directories.
-    pub(super) fn set_problems(&self, problems: Vec<Problem>) {
-        *self.problems.write().unwrap_or_else(PoisonError::into_inner) = problems;
+    pub(super) fn set_problems(&self, problems: &[Problem]) {
+        let before = self.swap_problems(problems);
+        let changes = changes_of_problems(&before, problems);
+        if !changes.is_empty() {
+            self.feed.append(of_no_prompt(changes).collect());
+        }
     }
 
-    /// Applies changes.
-    pub(super) fn apply(&self, changes: Vec<Change>) {
+    fn swap_problems(&self, problems: &[Problem]) -> Vec<Problem> {
+        let mut there = self.problems.write().unwrap_or_else(PoisonError::into_inner);
+        std::mem::replace(&mut *there, problems.to_vec())
+    }
+
+    /// Applies changes, and tells of each once readers see it. What was not intended was made by others.
+    pub(super) fn apply(&self, changes: Vec<Change>, intents: &Intents) {
         let mut slots = self.slots.write().unwrap_or_else(PoisonError::into_inner);
         for (id, change) in changes {
             let before = slots.get(&id).map_or(0, |slot| slot.entry.versions.len() as u64);
             let after = change.as_ref().map_or(0, |slot| slot.entry.versions.len() as u64);
+            let origin = |event: &Event| intents.origin_of(&id, event);
+            let told = differences(&id, slots.get(&id), change.as_ref(), origin);
             match change {
                 Some(slot) => slots.insert(id, slot),
                 None => slots.remove(&id),
             };
             add(&self.versions, before, after);
             add(&self.prompts, u64::from(before > 0), u64::from(after > 0));
-            self.changes.fetch_add(1, Ordering::Release);
+            self.feed.append(told);
+        }
+    }
+
+    /// Tells of changes that no entry of the catalog shows.
+    pub(super) fn tell(&self, told: Vec<Told>) {
+        if !told.is_empty() {
+            self.feed.append(told);
         }
     }
 
@@ -247,6 +283,34 @@ impl ShardCatalog {
             .cloned()
             .collect()
     }
+}
+
+/// Returns what changed of a prompt from one slot to the other; no slot is an empty one.
+fn differences(
+    id: &PromptId,
+    before: Option<&Slot>,
+    after: Option<&Slot>,
+    origin: impl Fn(&Event) -> Origin,
+) -> Vec<Told> {
+    let nothing = Slot::empty(id.clone());
+    let (before, after) = (before.unwrap_or(&nothing), after.unwrap_or(&nothing));
+    let mut changes = changes_of_prompt(&before.entry, &after.entry);
+    changes.extend(changes_of_problems(&before.problems, &after.problems));
+    let told = changes.into_iter().map(|change| Told {
+        prompt_id: Some(id.clone()),
+        origin: origin(&change),
+        change,
+    });
+    told.collect()
+}
+
+/// Problems that belong to no prompt. Nobody makes them through the daemon.
+fn of_no_prompt(changes: Vec<Event>) -> impl Iterator<Item = Told> {
+    changes.into_iter().map(|change| Told {
+        prompt_id: None,
+        origin: Origin::Outside,
+        change,
+    })
 }
 
 fn add(counter: &AtomicU64, before: u64, after: u64) {
@@ -273,6 +337,8 @@ pub(super) fn known_damage(slot: &Slot, version: &Version) -> Option<Problem> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::storage::Revision;
+    use crate::storage::filesystem::intents::Intent;
 
     fn slot(id: &str, versions: &[&str]) -> (PromptId, Slot) {
         let id = PromptId::new(id).unwrap();
@@ -284,7 +350,7 @@ mod tests {
     }
 
     fn catalog() -> Catalog {
-        let catalog = Catalog::new();
+        let catalog = Catalog::new(Feed::new(100));
         let depth = crate::model::ShardDepth::DEFAULT;
         for (id, slot) in [
             slot("b", &["1.0.0"]),
@@ -292,7 +358,9 @@ mod tests {
             slot("a2", &[]),
             slot("a3", &["2.0.0"]),
         ] {
-            catalog.shard(&depth.shard_of(&id)).apply(vec![(id, Some(slot))]);
+            catalog
+                .shard(&depth.shard_of(&id))
+                .apply(vec![(id, Some(slot))], &Intents::default());
         }
         catalog
     }
@@ -326,9 +394,67 @@ mod tests {
         assert_eq!(catalog.totals(), (3, 4));
         let id = PromptId::new("a1").unwrap();
         let shard = catalog.shard(&crate::model::ShardDepth::DEFAULT.shard_of(&id));
-        let before = catalog.revision();
-        shard.apply(vec![(id, None)]);
+        let before = catalog.feed().revision();
+        shard.apply(vec![(id, None)], &Intents::default());
         assert_eq!(catalog.totals(), (2, 2));
-        assert_ne!(catalog.revision(), before);
+        assert_ne!(catalog.feed().revision(), before);
+    }
+
+    /// What a feed says of a change: kind, prompt and origin of each event.
+    fn told(catalog: &Catalog, since: Revision) -> Vec<String> {
+        let events = catalog
+            .feed()
+            .subscribe(Some(since))
+            .unwrap()
+            .take_ready()
+            .unwrap();
+        let shown = events.iter().map(|event| {
+            let id = event.prompt_id.as_ref().map(ToString::to_string);
+            let (kind, origin) = (event.change.kind.as_str(), event.origin.as_str());
+            format!("{kind} {} {origin}", id.unwrap_or_default())
+        });
+        shown.collect()
+    }
+
+    #[test]
+    fn what_was_intended_is_the_daemons_and_all_else_was_made_outside() {
+        let catalog = catalog();
+        let (id, after) = slot("a1", &["1.0.0", "1.0.1", "1.0.2", "1.0.3"]);
+        let shard = catalog.shard(&crate::model::ShardDepth::DEFAULT.shard_of(&id));
+        let before = catalog.feed().revision();
+        let mut intents = Intents::default();
+        intents.add(&id, Intent::Create(Version::release(1, 0, 3)));
+        shard.apply(vec![(id, Some(after))], &intents);
+        let expected = ["version-created a1 outside", "version-created a1 daemon"];
+        assert_eq!(told(&catalog, before), expected);
+    }
+
+    #[test]
+    fn a_recovery_tells_what_it_found_but_not_at_the_start() {
+        let catalog = catalog();
+        let (id, after) = slot("a1", &["1.0.1"]);
+        let shard = catalog.shard(&crate::model::ShardDepth::DEFAULT.shard_of(&id));
+        let before = catalog.feed().revision();
+        shard.replace(
+            BTreeMap::from([(id.clone(), after.clone())]),
+            Vec::new(),
+            Some(Origin::Recovery),
+        );
+        assert_eq!(told(&catalog, before), ["version-removed a1 recovery"]);
+        let before = catalog.feed().revision();
+        shard.replace(BTreeMap::from([(id, after)]), Vec::new(), None);
+        assert!(catalog.feed().subscribe(Some(before)).is_err());
+    }
+
+    #[test]
+    fn a_change_that_no_event_tells_has_a_revision_all_the_same() {
+        let catalog = catalog();
+        let (id, mut after) = slot("a1", &["1.0.0", "1.0.1"]);
+        Arc::make_mut(&mut after.entry).description = Some("for greeting".into());
+        let shard = catalog.shard(&crate::model::ShardDepth::DEFAULT.shard_of(&id));
+        let before = catalog.feed().revision();
+        shard.apply(vec![(id, Some(after))], &Intents::default());
+        assert!(told(&catalog, before).is_empty());
+        assert_eq!(catalog.feed().revision().counter, before.counter + 1);
     }
 }

@@ -8,6 +8,8 @@ mod backup;
 mod cache;
 mod catalog;
 pub mod disk;
+mod intents;
+mod known_states;
 mod liveness;
 mod mend;
 mod metrics;
@@ -39,6 +41,8 @@ use metrics::StorageMetrics;
 use runtime::atomic::AtomicBool;
 use runtime::atomic::Ordering;
 use runtime::{Address, Mutex, Semaphore, watch};
+
+use crate::storage::feed::Feed;
 
 pub use disk::{DiskLimits, OpenError};
 pub use observer::{Observation, StoreObserver};
@@ -179,7 +183,7 @@ impl FileSystemStorage {
             layout: Layout {
                 depth: opened.metadata.shard_depth,
             },
-            catalog: Catalog::new(),
+            catalog: Catalog::new(Feed::new(options.max_events_kept)),
             cache: Arc::new(VersionCache::new(
                 options.use_cache,
                 options.cache_size,

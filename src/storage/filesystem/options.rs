@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::model::ShardDepth;
 use crate::storage::EvidenceLimits;
+use crate::storage::feed::DEFAULT_EVENTS_KEPT;
 
 use super::StoreObserver;
 use super::disk::DiskLimits;
@@ -99,6 +100,8 @@ pub struct FileSystemOptions {
     pub backup_memory_bytes: u64,
     /// How much evidence a version may have.
     pub evidence: EvidenceLimits,
+    /// How many changes are kept for those who follow them.
+    pub max_events_kept: usize,
     /// Watching.
     pub watch: WatchOptions,
     /// Restarts.
@@ -134,6 +137,7 @@ impl Default for FileSystemOptions {
             backup_dir: None,
             backup_memory_bytes: 64 << 20,
             evidence: EvidenceLimits::default(),
+            max_events_kept: DEFAULT_EVENTS_KEPT,
             watch: WatchOptions {
                 mode: WatchMode::Auto,
                 scan_interval: Duration::from_secs(30),

@@ -7,11 +7,12 @@ use async_trait::async_trait;
 use serde_json::Value;
 
 use crate::model::{Author, Label, PromptId, TestResult, Version};
+use crate::storage::feed::Feed;
 use crate::storage::{
     BackupCheck, BackupReport, BackupRequest, BackupSummary, EvidenceAdded, EvidenceLimits, LabelEntry,
     LabelMove, Mend, Performance, Progress, PromptEntry, PromptPage, PutOutcome, PutVersion, RepairStep,
-    RestoreReport, RestoreRequest, Revision, SetLabel, StorageError, StoredVersion, TrashedVersion,
-    VerifyReport, VerifyScope, VersionStorage,
+    RestoreReport, RestoreRequest, SetLabel, StorageError, StoredVersion, TrashedVersion, VerifyReport,
+    VerifyScope, VersionStorage,
 };
 
 use super::actors::ShardHandle;
@@ -41,8 +42,8 @@ impl VersionStorage for FileSystemStorage {
         self.shared.catalog.totals()
     }
 
-    fn revision(&self) -> Revision {
-        self.shared.catalog.revision()
+    fn feed(&self) -> &Feed {
+        self.shared.catalog.feed()
     }
 
     fn available(&self, id: &PromptId) -> Result<(), StorageError> {

@@ -5,7 +5,6 @@
 mod prompt;
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -17,19 +16,19 @@ use crate::versions::numbering::next_version_after;
 use prompt::MemoryPrompt;
 
 use super::evidence::merge;
+use super::feed::{Change, DEFAULT_EVENTS_KEPT, EventKind, Feed, Origin, Told, changes_of_prompt};
 use super::retention::check_choice;
 use super::{
     EvidenceAdded, EvidenceLimits, LabelEntry, LabelMove, Numbering, Progress, PromptEntry, PromptPage,
-    PutOutcome, PutVersion, Revision, Sameness, SetLabel, StorageError, StoredVersion, TrashedVersion,
-    VerifyReport, VerifyScope, VersionStorage,
+    PutOutcome, PutVersion, Sameness, SetLabel, StorageError, StoredVersion, TrashedVersion, VerifyReport,
+    VerifyScope, VersionStorage,
 };
 
 /// Keeps everything in memory; nothing survives the process.
 #[derive(Debug)]
 pub struct MemoryStorage {
     prompts: Mutex<BTreeMap<PromptId, MemoryPrompt>>,
-    epoch: u64,
-    changes: AtomicU64,
+    feed: Feed,
     max_file_bytes: u64,
     evidence_limits: EvidenceLimits,
 }
@@ -38,11 +37,9 @@ impl MemoryStorage {
     /// Makes an empty storage. `max_file_bytes` is the largest version that it takes.
     #[must_use]
     pub fn new(max_file_bytes: u64) -> Self {
-        let epoch = uuid::Uuid::new_v4().as_u64_pair().0;
         Self {
             prompts: Mutex::default(),
-            epoch,
-            changes: AtomicU64::new(0),
+            feed: Feed::new(DEFAULT_EVENTS_KEPT),
             max_file_bytes,
             evidence_limits: EvidenceLimits::default(),
         }
@@ -55,12 +52,26 @@ impl MemoryStorage {
         self
     }
 
+    /// Keeps so many changes for those who follow them.
+    #[must_use]
+    pub fn with_events_kept(self, count: usize) -> Self {
+        self.feed.set_capacity(count);
+        self
+    }
+
     fn lock(&self) -> MutexGuard<'_, BTreeMap<PromptId, MemoryPrompt>> {
         self.prompts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn changed(&self) {
-        self.changes.fetch_add(1, Ordering::Relaxed);
+    /// Tells of what a change made of a prompt. Called while nobody else changes anything, so that the order is theirs.
+    fn changed(&self, before: &PromptEntry, after: &PromptEntry, more: Option<Change>) {
+        let changes = changes_of_prompt(before, after).into_iter().chain(more);
+        let told = changes.map(|change| Told {
+            prompt_id: Some(after.id.clone()),
+            origin: Origin::Daemon,
+            change,
+        });
+        self.feed.append(told.collect());
     }
 
     /// Runs a change on a prompt that exists.
@@ -73,8 +84,9 @@ impl MemoryStorage {
         let prompt = prompts
             .get_mut(id)
             .ok_or_else(|| StorageError::PromptNotFound(id.clone()))?;
+        let before = prompt.entry(id);
         let done = change(prompt)?;
-        self.changed();
+        self.changed(&before, &prompt.entry(id), None);
         Ok(done)
     }
 }
@@ -109,11 +121,8 @@ impl VersionStorage for MemoryStorage {
         })
     }
 
-    fn revision(&self) -> Revision {
-        Revision {
-            epoch: self.epoch,
-            counter: self.changes.load(Ordering::Relaxed),
-        }
+    fn feed(&self) -> &Feed {
+        &self.feed
     }
 
     async fn read(&self, id: &PromptId, version: &Version) -> Result<Arc<StoredVersion>, StorageError> {
@@ -196,12 +205,9 @@ impl VersionStorage for MemoryStorage {
                 limit: self.max_file_bytes,
             });
         }
-        prompts
-            .entry(id.clone())
-            .or_default()
-            .versions
-            .insert(document.version, Arc::clone(&stored));
-        self.changed();
+        let prompt = prompts.entry(id.clone()).or_default();
+        prompt.versions.insert(document.version, Arc::clone(&stored));
+        self.changed(&entry, &prompt.entry(id), None);
         Ok(PutOutcome::Created(stored))
     }
 
@@ -261,8 +267,9 @@ impl VersionStorage for MemoryStorage {
             let (id, version, label) = (id.clone(), entry.version.clone(), label.clone());
             return Err(StorageError::Labelled { id, version, label });
         }
+        let before = prompt.entry(id);
         prompts.remove(id);
-        self.changed();
+        self.changed(&before, &PromptEntry::empty(id.clone()), None);
         Ok(())
     }
 
@@ -382,12 +389,19 @@ impl VersionStorage for MemoryStorage {
     ) -> Result<EvidenceAdded, StorageError> {
         self.read(id, version).await?;
         let limits = self.evidence_limits;
-        self.change(id, |prompt| {
-            let there = prompt.evidence.get(version).cloned().unwrap_or_default();
-            let merged = merge(id, version, there, results, limits)?;
-            prompt.evidence.insert(version.clone(), merged.results);
-            Ok(merged.outcome)
-        })
+        let mut prompts = self.lock();
+        let prompt = prompts
+            .get_mut(id)
+            .ok_or_else(|| StorageError::PromptNotFound(id.clone()))?;
+        let there = prompt.evidence.get(version).cloned().unwrap_or_default();
+        let merged = merge(id, version, there, results, limits)?;
+        prompt.evidence.insert(version.clone(), merged.results);
+        if merged.outcome.added > 0 {
+            let entry = prompt.entry(id);
+            let added = Change::of_version(EventKind::EvidenceAdded, version);
+            self.changed(&entry, &entry, Some(added));
+        }
+        Ok(merged.outcome)
     }
 
     async fn verify_within(

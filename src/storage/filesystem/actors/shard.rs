@@ -13,6 +13,7 @@ use tokio::time::Instant;
 
 use crate::log_events::LogEvent;
 use crate::model::PromptId;
+use crate::storage::feed::Origin;
 use crate::storage::filesystem::disk::{IndexHints, RecoveredShard, recover_shard};
 use crate::storage::filesystem::runtime::atomic::Ordering;
 use crate::storage::filesystem::runtime::{
@@ -173,13 +174,29 @@ impl ShardActorState {
         let (layout, shard) = (self.handle.disk.layout, &self.handle.id);
         // A predecessor may have ended between a change and the cache, or with outside changes still to look at.
         self.shared.cache.remove_where(|id| layout.shard_of(id) == *shard);
-        self.handle.catalog.replace(recovered.slots, recovered.problems);
+        self.handle
+            .catalog
+            .replace(recovered.slots, recovered.problems, self.origin_of_found());
         self.shared.index_changed();
         if let Some(missed) = self.handle.came_up(self.myself.clone()) {
             self.remember(missed, None);
             self.start_next()?;
         }
         Ok(())
+    }
+
+    /// Tells who made what a recovery finds and nobody knew of; nothing at the start, when nobody has seen anything yet.
+    fn origin_of_found(&self) -> Option<Origin> {
+        if !self.shared.has_started.load(Ordering::Acquire) {
+            return None;
+        }
+        let has_served = self.handle.state.restarts.load(Ordering::Relaxed) > 0;
+        // A shard that was not there at the start was put there by somebody else, or is empty.
+        Some(if has_served {
+            Origin::Recovery
+        } else {
+            Origin::Outside
+        })
     }
 
     /// Takes one message.
@@ -346,12 +363,13 @@ impl ShardActorState {
             self.shared.saw_read_only();
         }
         if let Some(problems) = effects.problems {
-            self.handle.catalog.set_problems(problems);
+            self.handle.catalog.set_problems(&problems);
         }
         if !effects.changes.is_empty() {
-            self.handle.catalog.apply(effects.changes);
+            self.handle.catalog.apply(effects.changes, &effects.intents);
             self.shared.index_changed();
         }
+        self.handle.catalog.tell(effects.told);
         self.handle.catalog.note_listed(effects.listed);
         for (key, version) in effects.cached {
             self.shared.cache.insert(key, version);

@@ -10,6 +10,7 @@ mod damage;
 mod fault_table;
 mod faults;
 mod faulty_disk;
+mod feed;
 mod janitor;
 mod liveness;
 mod model;

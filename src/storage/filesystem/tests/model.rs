@@ -10,8 +10,9 @@ use proptest_state_machine::StateMachineTest;
 use super::steps::{LABELS, NUMBERS, PROMPTS, Pick, Step, Steps, TEXTS, prompt_name};
 use super::*;
 use crate::model::{TestResult, TestStatus, Timestamp};
+use crate::storage::feed::Origin;
 use crate::storage::memory::MemoryStorage;
-use crate::storage::{Fingerprint, PromptEntry};
+use crate::storage::{Fingerprint, PromptEntry, Revision};
 use crate::versions::numbering::next_version_after;
 
 /// Both storages, and what it takes to run them.
@@ -20,6 +21,8 @@ struct Both {
     store: Store,
     files: Arc<FileSystemStorage>,
     memory: MemoryStorage,
+    /// Up to where the changes of the files, and those of the memory, were followed.
+    followed: [Revision; 2],
     clock: i64,
     /// Whether inodes are not used again at once: by them a prompt that was forgotten is told from one that was not, when
     /// the index is older than a crash.
@@ -48,6 +51,7 @@ impl Both {
         Self {
             runtime,
             store,
+            followed: [files.revision(), memory.revision()],
             files,
             memory,
             clock: 0,
@@ -123,6 +127,7 @@ impl Both {
             }
             panic!("the lock is never given back");
         });
+        self.followed[0] = self.files.revision();
     }
 
     /// Drops the storage as a crash would: nothing is closed.
@@ -257,6 +262,32 @@ impl Both {
         }
     }
 
+    /// Takes what both tell of the last step: the same, in the same order, and nothing of it made by others.
+    fn follow(&mut self) {
+        let storages: [&dyn VersionStorage; 2] = [&*self.files, &self.memory];
+        let [of_files, of_memory] = [0, 1].map(|which| {
+            let mut following = storages[which]
+                .feed()
+                .subscribe(Some(self.followed[which]))
+                .unwrap();
+            let (mut told, mut last) = (Vec::new(), self.followed[which].counter);
+            loop {
+                let events = following.take_ready().unwrap();
+                if events.is_empty() {
+                    self.followed[which] = following.revision();
+                    return told;
+                }
+                for event in events {
+                    assert!(event.revision.counter > last, "{event:?}");
+                    last = event.revision.counter;
+                    assert_eq!(event.origin, Origin::Daemon, "{event:?}");
+                    told.push((event.prompt_id.clone(), event.change.clone()));
+                }
+            }
+        });
+        assert_eq!(of_files, of_memory);
+    }
+
     fn compare(&self) {
         assert_eq!(self.files.totals(), self.memory.totals());
         for name in (0..PROMPTS).map(prompt_name) {
@@ -362,6 +393,7 @@ impl StateMachineTest for Unwatched {
 
     fn apply(mut both: Both, (): &(), step: Step) -> Both {
         both.step(step);
+        both.follow();
         both
     }
 
@@ -380,6 +412,7 @@ impl StateMachineTest for Watched {
 
     fn apply(mut both: Both, (): &(), step: Step) -> Both {
         both.step(step);
+        both.follow();
         both
     }
 

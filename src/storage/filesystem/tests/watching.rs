@@ -453,7 +453,7 @@ async fn a_change_that_left_no_trace_in_the_state_of_its_directory_is_found() {
     let mut slot = catalog.slot(&id("p")).unwrap();
     Arc::make_mut(&mut slot.entry).versions.truncate(1);
     slot.listed_at = slot.dir.unwrap().ctime;
-    catalog.apply(vec![(id("p"), Some(slot))]);
+    catalog.apply(vec![(id("p"), Some(slot))], &Default::default());
     assert_eq!(versions(&storage, "p"), ["1.0.0"]);
     look_everywhere(&storage).await;
     assert_eq!(versions(&storage, "p"), ["1.0.0", "1.0.1"]);

@@ -52,7 +52,7 @@ impl FileSystemStorage {
         loop {
             attempt += 1;
             let can_be_written = !first.doubts_index() || self.settle_index().await;
-            let before = self.shared.catalog.revision();
+            let before = self.shared.catalog.feed().revision();
             let (shared, owned) = (Arc::clone(&self.shared), scope.clone());
             let pass = move |watched: &Progress| {
                 let report = second_pass(&shared, &owned, &first, watched)?;
@@ -62,7 +62,7 @@ impl FileSystemStorage {
             first = again;
             if !can_be_written {
                 excuse_index(&mut report.problems);
-            } else if before != self.shared.catalog.revision() && first.doubts_index() {
+            } else if before != self.shared.catalog.feed().revision() && first.doubts_index() {
                 // What was written meanwhile is not in the index that was read: nothing follows from that.
                 if attempt < MAX_ATTEMPTS {
                     continue;

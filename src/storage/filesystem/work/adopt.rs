@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use crate::model::{Author, Integrity, Version};
 use crate::storage::evidence::MAX_EVIDENCE_BYTES;
+use crate::storage::feed::EventKind;
 use crate::storage::filesystem::disk::{Adoptee, Manifest, ReadFailure, read_regular};
 use crate::storage::{Problem, StorageError, StoredVersion};
 
@@ -145,6 +146,9 @@ impl ChangeOf<'_> {
         trash.extend(deleted);
         trash.sort_unstable();
         trash.dedup();
+        for version in &versions {
+            self.context.note_own_write(self.id, version);
+        }
         self.effects.evict_all(self.id, &versions);
         self.look_again(trash, None);
     }
@@ -176,6 +180,11 @@ impl ChangeOf<'_> {
             let taken_in = self.context.disk.adopt(self.id, &adoptees);
             taken_in.map_err(|fault| self.fault(fault))?;
             self.look_again(self.slot.entry.trash.clone(), None);
+            for adoptee in &adoptees {
+                if let Adoptee::Evidence(version, _) = adoptee {
+                    self.effects.made(self.id, EventKind::EvidenceAdded, version);
+                }
+            }
         }
         Ok(())
     }

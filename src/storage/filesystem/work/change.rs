@@ -114,6 +114,7 @@ impl ChangeOf<'_> {
             }
             Err(fault) => return Err(self.fault(fault)),
         }
+        self.context.note_own_write(self.id, version);
         self.effects.evict_all(self.id, std::slice::from_ref(version));
         self.look_again(self.trash_without(std::slice::from_ref(version)), None);
         Ok(WriteDone::Done)

@@ -2,6 +2,7 @@
 
 use crate::model::{TestResult, Version};
 use crate::storage::evidence::merge;
+use crate::storage::feed::EventKind;
 use crate::storage::filesystem::disk::{DiskFault, ReadFailure, read_evidence};
 use crate::storage::{EvidenceAdded, StorageError};
 
@@ -43,6 +44,7 @@ impl ChangeOf<'_> {
             Err(fault) => return Err(self.fault(fault)),
         }
         self.look_again(self.slot.entry.trash.clone(), None);
+        self.effects.made(self.id, EventKind::EvidenceAdded, version);
         Ok(WriteDone::Evidence(added))
     }
 

@@ -15,6 +15,7 @@ use crate::storage::filesystem::disk::{
 };
 use crate::storage::{Problem, PromptEntry};
 
+use super::touched::{note_found, tell, touched};
 use super::{Effects, WorkContext};
 
 /// So many new or changed files in one directory are read at once; beyond that they are checked when they are read.
@@ -135,7 +136,7 @@ fn settle(context: &WorkContext, look: &mut Look, effects: &mut Effects) {
     match context.disk.settle() {
         Ok(settled) if settled.replayed > 0 => {
             look.relist.extend(context.catalog.ids());
-            effects.has_settled = true;
+            effects.intents.has_settled = true;
         }
         Ok(_) => {}
         Err(fault) => {
@@ -156,6 +157,7 @@ fn look_at(
     context.cache.begin_look(id);
     let before = context.catalog.slot(id);
     let changed = changed_files(context, id, files, suspicion, before.as_ref());
+    let mut foreign = touched(context, before.as_ref(), files, &changed);
     if suspicion != Suspicion::Certain
         && changed.is_empty()
         && is_unchanged(context, id, files, before.as_ref())
@@ -164,6 +166,9 @@ fn look_at(
                 .as_ref()
                 .is_some_and(|slot| is_confirmed(context, slot, effects)))
     {
+        if let Some(slot) = &before {
+            tell(effects, slot, &foreign);
+        }
         return false;
     }
     let before = before.unwrap_or_else(|| Slot::empty(id.clone()));
@@ -177,7 +182,20 @@ fn look_at(
         Err(failure) => unreadable(context, &before, &failure),
     };
     let is_found = after.dir.is_some() && !same(before.dir, after.dir);
-    publish(context, &before, after, changed, effects);
+    if is_found
+        && before
+            .dir
+            .is_some_and(|dir| after.dir.is_some_and(|now| now.ino != dir.ino))
+    {
+        // Another directory under the same name: any version in it may be another one.
+        foreign.extend(touched(
+            context,
+            Some(&before),
+            &BTreeSet::new(),
+            &before.entry.versions,
+        ));
+    }
+    publish(context, &before, after, (changed, foreign), effects);
     is_found
 }
 
@@ -334,7 +352,7 @@ fn publish(
     context: &WorkContext,
     before: &Slot,
     mut after: Slot,
-    changed: Vec<Version>,
+    (changed, touched): (Vec<Version>, Vec<Version>),
     effects: &mut Effects,
 ) {
     let id = before.entry.id.clone();
@@ -356,9 +374,11 @@ fn publish(
         .cloned()
         .collect();
     check_files(context, &mut after, suspects.into_iter().take(MAX_CHECKED_FILES));
-    if !effects.has_settled {
+    if !effects.intents.has_settled {
         super::observe::outside(context, &before.entry, &after.entry, &named);
     }
+    note_found(context, before, &after);
+    tell(effects, &after, &touched);
     if before.agrees_with(&after) {
         effects.listed.push((id, after.listed_at));
     } else {

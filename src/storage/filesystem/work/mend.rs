@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::model::{Integrity, Version};
+use crate::storage::feed::EventKind;
 use crate::storage::filesystem::disk::{DiskFault, Manifest, ReadFailure, read_version};
 use crate::storage::{RepairStep, StorageError, reseal};
 
@@ -60,6 +61,8 @@ impl ChangeOf<'_> {
         };
         match disk.replace_version(self.id, version, stamp, &bytes) {
             Ok(()) => {
+                self.context.note_own_write(self.id, version);
+                self.effects.made(self.id, EventKind::VersionChanged, version);
                 let message = "its checksum was written; nothing else in it changed";
                 Ok(Some(RepairStep::new(&place, action, message)))
             }

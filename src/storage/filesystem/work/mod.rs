@@ -12,11 +12,13 @@ mod mend;
 mod observe;
 mod plan;
 mod puts;
+mod touched;
 mod write;
 
 use std::sync::Arc;
 
 use crate::model::{Author, Label, PromptId, TestResult, Version};
+use crate::storage::feed::{Change as Event, EventKind, Origin, Told};
 use crate::storage::{
     EvidenceAdded, EvidenceLimits, LabelEntry, Problem, PromptEntry, PutOutcome, PutVersion, RepairStep,
     SetLabel, StorageError,
@@ -26,6 +28,7 @@ use super::StoreObserver;
 use super::cache::{CacheKey, CachedVersion, VersionCache};
 use super::catalog::{Change, ShardCatalog};
 use super::disk::ShardDisk;
+use super::intents::Intents;
 use super::metrics::StorageMetrics;
 
 pub(super) use adopt::{AdoptDone, AdoptFile, AdoptRequest};
@@ -162,8 +165,10 @@ pub(super) struct Effects {
     pub problems: Option<Vec<Problem>>,
     /// Whether the file system turned out to be read-only.
     pub saw_read_only: bool,
-    /// Whether temporary files of our own became versions, so that not all that is found was made by others.
-    pub has_settled: bool,
+    /// What the work set out to do.
+    pub intents: Intents,
+    /// Changes that the catalog does not show.
+    pub told: Vec<Told>,
     /// Why the shard must recover from disk before it goes on.
     pub must_recover: Option<String>,
 }
@@ -173,6 +178,15 @@ impl Effects {
     fn evict_all(&mut self, id: &PromptId, versions: &[Version]) {
         self.evicted
             .extend(versions.iter().map(|version| (id.clone(), version.clone())));
+    }
+
+    /// Tells of a change of a version that the work made and the catalog does not show.
+    fn made(&mut self, id: &PromptId, kind: EventKind, version: &Version) {
+        self.told.push(Told {
+            prompt_id: Some(id.clone()),
+            origin: Origin::Daemon,
+            change: Event::of_version(kind, version),
+        });
     }
 
     /// Turns a disk fault into the caller's answer, and remembers when the shard must recover.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::model::{PromptId, Version};
 use crate::storage::filesystem::cache::CachedVersion;
 use crate::storage::filesystem::disk::{DiskFault, Prepared, Slot, Stamp};
+use crate::storage::filesystem::intents::Intent;
 use crate::storage::{Fingerprint, Numbering, PutOutcome, PutVersion, Sameness, StorageError, StoredVersion};
 
 use super::plan::{PutPlan, plan_put};
@@ -230,6 +231,7 @@ fn publish(context: &WorkContext, ready: Ready, written: Option<Stamp>, effects:
     } = ready;
     let disk = &context.disk;
     let id = slot.entry.id.clone();
+    effects.intents.add(&id, Intent::Create(stored.version.clone()));
     let entry = Arc::make_mut(&mut slot.entry);
     entry.insert(stored.version.clone());
     if entry.latest() == Some(&stored.version) {
@@ -256,6 +258,7 @@ fn publish(context: &WorkContext, ready: Ready, written: Option<Stamp>, effects:
         .zip(stamp)
         .is_some_and(|(written, now)| has_same_content(written, now))
     {
+        context.catalog.known_states.remember(stamp);
         let cached = CachedVersion {
             stored: Arc::clone(&stored),
             stamp,

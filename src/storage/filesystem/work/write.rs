@@ -1,8 +1,9 @@
 //! Which change a request is.
 
 use crate::model::PromptId;
-use crate::storage::StorageError;
 use crate::storage::filesystem::disk::Slot;
+use crate::storage::filesystem::intents::Intent;
+use crate::storage::{SetLabel, StorageError};
 
 use super::change::ChangeOf;
 use super::look::{same, slot_for_change};
@@ -40,6 +41,9 @@ pub(crate) fn write_one(
     let before = context.disk.stamp(&dir);
     if before.is_some() && !same(slot.dir, before) {
         adopt_dir(context, effects)?;
+    }
+    if let Some(intent) = intent_of(&op) {
+        effects.intents.add(id, intent);
     }
     let done = change(
         ChangeOf {
@@ -91,6 +95,20 @@ fn change(mut change: ChangeOf<'_>, op: WriteOp) -> Result<WriteDone, StorageErr
         WriteOp::AddEvidence { version, results } => change.add_evidence(&version, &results),
         WriteOp::Adopt(request) => change.adopt(*request).map(WriteDone::Adopted),
         WriteOp::Put(_) | WriteOp::Quiet(_) => Ok(WriteDone::Done),
+    }
+}
+
+/// What a change is meant to come to. Of test results the catalog shows nothing.
+fn intent_of(op: &WriteOp) -> Option<Intent> {
+    match op {
+        WriteOp::Delete { .. } | WriteOp::DeleteChosen { .. } => Some(Intent::Delete),
+        WriteOp::Restore(version) => Some(Intent::Create(version.clone())),
+        WriteOp::PurgeTrashed(_) => Some(Intent::Forget),
+        WriteOp::SetLabel(SetLabel { label, .. }) | WriteOp::RemoveLabel { label, .. } => {
+            Some(Intent::Label(label.clone()))
+        }
+        WriteOp::Purge { .. } | WriteOp::MendManifest | WriteOp::Adopt(_) => Some(Intent::Anything),
+        WriteOp::Seal(_) | WriteOp::AddEvidence { .. } | WriteOp::Put(_) | WriteOp::Quiet(_) => None,
     }
 }
 

@@ -12,6 +12,7 @@ use super::oracle::{Op, Oracle, Picture};
 use super::world::Content;
 use super::*;
 use crate::model::{ShardId, TestResult, TestStatus};
+use crate::storage::feed::Feed;
 use crate::storage::filesystem::cache::VersionCache;
 use crate::storage::filesystem::catalog::{Catalog, ShardCatalog};
 use crate::storage::filesystem::disk::{
@@ -99,7 +100,7 @@ impl Daemon {
         }
         let run = RUNS.fetch_add(1, Ordering::Relaxed);
         let mut daemon = Self {
-            catalog: Catalog::new(),
+            catalog: Catalog::new(Feed::new(100)),
             cache: Arc::new(VersionCache::new(
                 true,
                 1000,
@@ -129,7 +130,7 @@ impl Daemon {
         let found = recover_shard(&shard.disk, hints).map_err(|fault| format!("recovery: {fault:?}"))?;
         recovery.replayed += found.replayed;
         recovery.discarded += found.discarded;
-        shard.catalog.replace(found.slots, found.problems);
+        shard.catalog.replace(found.slots, found.problems, None);
         recovery.problems.extend(shard.catalog.problems());
         Ok(())
     }
@@ -141,7 +142,7 @@ impl Daemon {
         look(&context, Look::everything(), &mut effects).unwrap();
         assert_eq!(effects.must_recover, None);
         self.cache.remove_all(&effects.evicted);
-        context.catalog.apply(effects.changes);
+        context.catalog.apply(effects.changes, &effects.intents);
     }
 
     fn context(&mut self, prompt: &str) -> WorkContext {
@@ -204,7 +205,7 @@ impl Daemon {
             )]
         };
         self.cache.remove_all(&effects.evicted);
-        catalog.apply(effects.changes);
+        catalog.apply(effects.changes, &effects.intents);
         for (key, version) in effects.cached {
             self.cache.insert(key, version);
         }
