@@ -343,7 +343,10 @@ fn http_limits(limits: &LimitsConfig) -> HttpLimits {
         max_body_bytes: limits.max_body_bytes.as_usize(),
         max_import_bytes: limits.max_import_bytes.as_usize(),
         max_connections: limits.max_connections,
+        max_connections_per_peer: limits.max_connections_per_peer,
         max_requests_in_flight: limits.max_requests_in_flight,
+        max_requests_in_flight_per_peer: limits.max_requests_in_flight_per_peer,
+        max_bytes_in_flight: limits.max_bytes_in_flight.as_usize(),
         header_timeout_ms: limits.header_timeout_ms,
         body_timeout_ms: limits.body_timeout_ms,
         request_timeout_ms: limits.request_timeout_ms,
@@ -359,6 +362,7 @@ fn job_limits(config: &Config) -> JobLimits {
     let limits = &config.daemon.limits;
     let mut job_limits = JobLimits {
         max_jobs_queued: limits.max_jobs_queued,
+        max_jobs_queued_per_author: limits.max_jobs_queued_per_author,
         max_jobs_kept: limits.max_jobs_kept,
         max_job_seconds: limits.max_job_seconds,
         max_concurrent_prompts: limits.max_concurrent_prompts,

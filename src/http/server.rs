@@ -21,8 +21,8 @@ use crate::admission::Place;
 use crate::metrics::Limit;
 
 use super::patience::{AnswerBody, PatientStream, Turn};
-use super::peer::Peer;
-use super::problem::{Code, Problem};
+use super::peer::{Peer, claimant_of};
+use super::problem::{Crowd, Problem};
 use super::{AppState, guard, router};
 
 /// How long to wait before accepting again when the process has no file descriptor left.
@@ -45,6 +45,12 @@ const MAX_HEAD_BYTES: usize = 16 << 10;
 
 /// Read and write buffer of one connection, in bytes.
 const MAX_BUFFER_BYTES: usize = 64 << 10;
+
+const CONNECTIONS: Crowd = Crowd {
+    what: "connections",
+    all: Limit::Connections,
+    per_peer: Limit::ConnectionsPerPeer,
+};
 
 /// Serves the API on a listening socket until `shutdown` resolves; then stops accepting, lets requests end for at most
 /// `drain_timeout_ms`, and closes every connection.
@@ -69,8 +75,8 @@ pub async fn serve(state: AppState, listener: UnixListener, shutdown: impl Futur
                 }
             },
         };
-        match state.connections().try_enter() {
-            Some(place) => {
+        match state.connections().try_enter(claimant_of(&stream)) {
+            Ok(place) => {
                 state.metrics().connections.inc();
                 let turn = Turn::default();
                 newcomers.retain(Turn::is_new);
@@ -84,10 +90,14 @@ pub async fn serve(state: AppState, listener: UnixListener, shutdown: impl Futur
                 };
                 connections.spawn(connection.converse(graceful.watcher()));
             }
-            None => {
-                state.metrics().rejections.note(Limit::Connections);
+            Err(refusal) => {
+                let problem = Problem::crowded(refusal, &CONNECTIONS);
+                problem
+                    .limit
+                    .iter()
+                    .for_each(|limit| state.metrics().rejections.note(*limit));
                 if refusals.len() < MAX_REFUSALS {
-                    refusals.spawn(refuse(stream, state.clone()));
+                    refusals.spawn(refuse(stream, state.clone(), problem));
                 }
             }
         }
@@ -182,11 +192,9 @@ async fn answer(
 }
 
 /// Answers the first request of a connection over the limit with `busy`, and closes it.
-async fn refuse(stream: UnixStream, state: AppState) {
+async fn refuse(stream: UnixStream, state: AppState, problem: Problem) {
     let service = service_fn(move |_: Request<Incoming>| {
-        let max = state.limits().max_connections;
-        let detail = format!("{max} connections are open (max_connections): try again");
-        let mut response = Problem::new(Code::Busy, detail).into_response();
+        let mut response = problem.clone().into_response();
         guard::stamp(&state, &mut response);
         async move { Ok::<_, Infallible>(response) }
     });
