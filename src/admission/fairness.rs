@@ -1,22 +1,25 @@
-//! Who may have the last places. Pure.
+//! Who may have how much. Pure.
 //!
-//! Places are shared at two levels: among the users of the host, and among the processes of one user. The rule is the same
-//! at both: the last quarter is for those who have less than their share.
+//! Places are shared at two levels: among the users of the host, and among the processes of one user. The rule is the same at
+//! both: nobody may have more than three quarters of what the others have left. So one alone gets three quarters, two get
+//! three sevenths each, and there is always something left for whoever comes next.
 
-/// One of so many parts of a bound is kept for those who have less than their share.
+/// One of so many parts of what the others have left is left, too.
 const KEPT_OF: usize = 4;
 
-/// A bound as somebody finds it who wants more of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Level {
-    /// How many places there are.
-    pub(super) max: usize,
-    /// How many are taken.
+/// What is there, and who has it, as somebody finds it who wants more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Found {
+    /// How much there is for all.
+    pub(super) all: usize,
+    /// How much one user may have, whatever is left.
+    pub(super) per_peer: usize,
+    /// How much is taken.
     pub(super) taken: usize,
-    /// How many have one, whoever asks included.
-    pub(super) members: usize,
-    /// How many whoever asks has.
-    pub(super) held: usize,
+    /// How much of it the user has.
+    pub(super) of_peer: usize,
+    /// How much of that the process has; `None` when the process is not known.
+    pub(super) of_process: Option<usize>,
 }
 
 /// What is said to whoever wants more.
@@ -26,96 +29,133 @@ pub(super) enum Verdict {
     Fits,
     /// There is no room for anybody.
     Full,
-    /// There is room, but it is kept for those who have less.
-    Kept,
+    /// The user has as much as one user may have.
+    PeerFull,
+    /// What is left is for other users.
+    KeptForPeers,
+    /// What is left of that of the user is for their other processes.
+    KeptForProcesses,
 }
 
-impl Level {
-    /// Decides about so many more places.
+impl Found {
+    /// Decides about so much more.
     ///
-    /// Who has nothing may enter as long as there is room. More than there is at all goes alone: else it never went.
+    /// What is larger than everything goes alone: else it never went. Who has nothing gets something as long as there is
+    /// room for it, and their user is within what one user may have at all.
     pub(super) fn judge(&self, amount: usize) -> Verdict {
-        let free = self.max.saturating_sub(self.taken);
-        if amount > free {
-            let is_alone = self.taken == 0 && self.max > 0;
-            return if is_alone { Verdict::Fits } else { Verdict::Full };
+        let by_peer = self.of_peer.saturating_add(amount);
+        if amount > self.all.saturating_sub(self.taken) && (self.taken > 0 || self.all == 0) {
+            return Verdict::Full;
         }
-        let is_plenty = free - amount >= kept(self.max);
-        let is_below_share = self.held == 0 || self.held.saturating_add(amount) <= self.share();
-        if is_plenty || is_below_share {
-            Verdict::Fits
-        } else {
-            Verdict::Kept
+        if by_peer > self.limit_of_peer() && (self.of_peer > 0 || self.limit_of_peer() == 0) {
+            return Verdict::PeerFull;
         }
+        let held = self.of_process.unwrap_or(self.of_peer);
+        if held == 0 {
+            return Verdict::Fits;
+        }
+        if by_peer > self.share_of_peer() {
+            return Verdict::KeptForPeers;
+        }
+        if self.of_process.is_some() && held.saturating_add(amount) > self.share_of_process() {
+            return Verdict::KeptForProcesses;
+        }
+        Verdict::Fits
     }
 
-    /// Tells whether what is left after so many more is what is kept.
-    pub(super) fn is_scarce(&self, amount: usize) -> bool {
-        self.max.saturating_sub(self.taken).saturating_sub(amount) < kept(self.max)
+    /// What one user may have, however little the others have.
+    pub(super) fn limit_of_peer(&self) -> usize {
+        self.per_peer.min(most_of(self.all))
     }
 
-    /// Returns the share of one: as if one more were there, so that there is room when they come.
-    pub(super) fn share(&self) -> usize {
-        self.max / self.members.saturating_add(1)
+    /// What the user may have now.
+    pub(super) fn share_of_peer(&self) -> usize {
+        let others = self.taken.saturating_sub(self.of_peer);
+        self.limit_of_peer().min(most_of(self.all.saturating_sub(others)))
+    }
+
+    /// What the process may have now.
+    fn share_of_process(&self) -> usize {
+        let others = self.of_peer - self.of_process.unwrap_or(0).min(self.of_peer);
+        most_of(self.share_of_peer().saturating_sub(others))
     }
 }
 
-/// Returns how much of a bound is kept for those who have less than their share.
-pub(super) const fn kept(max: usize) -> usize {
-    max / KEPT_OF
+/// Returns what one may have of what the others have left.
+const fn most_of(left: usize) -> usize {
+    left - left / KEPT_OF
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn check(max: usize, taken: usize, members: usize, held: usize, amount: usize, expected: Verdict) {
-        let level = Level {
-            max,
+    /// `process` is what the process has; less than nothing when it is not known.
+    fn check(taken: usize, of_peer: usize, process: isize, amount: usize, expected: Verdict) {
+        let found = Found {
+            all: 100,
+            per_peer: 60,
             taken,
-            members,
-            held,
+            of_peer,
+            of_process: usize::try_from(process).ok(),
         };
-        assert_eq!(level.judge(amount), expected, "{amount} more of {level:?}");
+        assert_eq!(found.judge(amount), expected, "{amount} more of {found:?}");
     }
 
     #[test]
-    fn three_quarters_are_for_whoever_comes_first() {
-        check(100, 0, 1, 0, 1, Verdict::Fits);
-        check(100, 74, 1, 74, 1, Verdict::Fits);
-        check(100, 75, 1, 75, 1, Verdict::Kept);
+    fn a_process_alone_may_have_three_quarters_of_what_its_user_may_have() {
+        check(0, 0, 0, 1, Verdict::Fits);
+        check(44, 44, 44, 1, Verdict::Fits);
+        check(45, 45, 45, 1, Verdict::KeptForProcesses);
+        check(45, 45, -1, 1, Verdict::Fits);
+        check(60, 60, -1, 1, Verdict::PeerFull);
     }
 
     #[test]
-    fn the_last_quarter_is_for_those_below_their_share() {
-        check(100, 75, 2, 0, 1, Verdict::Fits);
-        check(100, 99, 2, 24, 1, Verdict::Fits);
-        check(100, 76, 2, 33, 1, Verdict::Kept);
-        check(100, 76, 2, 32, 1, Verdict::Fits);
-        check(100, 99, 50, 1, 1, Verdict::Fits);
-        check(100, 99, 99, 1, 1, Verdict::Kept);
+    fn what_others_have_makes_the_share_smaller() {
+        // The others have 50: three quarters of what they left are 38, and of these a process has 29.
+        check(78, 28, 28, 1, Verdict::Fits);
+        check(79, 29, 29, 1, Verdict::KeptForProcesses);
+        check(88, 38, 10, 1, Verdict::KeptForPeers);
+        // A neighbour of the same user has 20: three quarters of the other 40 are 30.
+        check(49, 49, 29, 1, Verdict::Fits);
+        check(50, 50, 30, 1, Verdict::KeptForProcesses);
     }
 
     #[test]
-    fn what_is_full_is_full_for_everybody() {
-        check(100, 100, 2, 0, 1, Verdict::Full);
-        check(100, 120, 2, 0, 1, Verdict::Full);
-        check(0, 0, 1, 0, 1, Verdict::Full);
-    }
-
-    #[test]
-    fn a_small_bound_keeps_nothing_back() {
-        check(1, 0, 1, 0, 1, Verdict::Fits);
-        check(3, 2, 1, 2, 1, Verdict::Fits);
-        check(4, 3, 1, 3, 1, Verdict::Kept);
-        check(4, 3, 2, 0, 1, Verdict::Fits);
+    fn who_has_nothing_gets_something_while_there_is_anything() {
+        check(99, 0, 0, 1, Verdict::Fits);
+        check(99, 59, 0, 1, Verdict::Fits);
+        check(99, 60, 0, 1, Verdict::PeerFull);
+        check(100, 0, 0, 1, Verdict::Full);
+        check(120, 0, 0, 1, Verdict::Full);
     }
 
     #[test]
     fn what_is_larger_than_everything_goes_alone() {
-        check(100, 0, 1, 0, 500, Verdict::Fits);
-        check(100, 1, 2, 0, 500, Verdict::Full);
-        check(100, 10, 2, 0, 90, Verdict::Fits);
-        check(100, 10, 1, 10, 90, Verdict::Kept);
+        check(0, 0, 0, 500, Verdict::Fits);
+        check(1, 0, 0, 500, Verdict::Full);
+        check(0, 0, 0, 80, Verdict::Fits);
+        check(10, 10, 10, 80, Verdict::PeerFull);
+    }
+
+    #[test]
+    fn small_bounds_keep_nothing_back_and_none_lets_nobody_in() {
+        let judge = |all, per_peer, held: usize| {
+            let found = Found {
+                all,
+                per_peer,
+                taken: held,
+                of_peer: held,
+                of_process: Some(held),
+            };
+            found.judge(1)
+        };
+        assert_eq!(judge(1, 1, 0), Verdict::Fits);
+        assert_eq!(judge(3, 3, 2), Verdict::Fits);
+        assert_eq!(judge(4, 4, 2), Verdict::Fits);
+        assert_eq!(judge(4, 4, 3), Verdict::PeerFull);
+        assert_eq!(judge(0, 1, 0), Verdict::Full);
+        assert_eq!(judge(1, 0, 0), Verdict::PeerFull);
     }
 }

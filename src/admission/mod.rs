@@ -3,8 +3,8 @@
 //! Nobody waits here: who finds no place is told at once, and why. When a bound is lowered, those inside stay, and nobody
 //! enters until enough of them have left.
 //!
-//! A greedy client does not starve another. Each user has a bound of their own, below that of all; and the last quarter of
-//! all places is for users, the last quarter of a user's places for processes, that have less than their share.
+//! A greedy client does not starve another: each user has a bound of their own, below that of all, and nobody gets more than
+//! three quarters of what the others have left, neither a user nor a process of a user.
 
 mod fairness;
 mod refusal;
@@ -14,7 +14,7 @@ mod tests;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use fairness::{Level, Verdict, kept};
+use fairness::Found;
 
 pub use refusal::{Refusal, Scope};
 
@@ -141,36 +141,15 @@ impl Crowd {
     fn judge(&self, claimant: Claimant, amount: usize) -> Result<(), Refusal> {
         let nobody = Holdings::default();
         let peer = self.peers.get(&claimant.peer).unwrap_or(&nobody);
-        let house = Level {
-            max: self.bounds.all,
+        let of_process = peer.processes.get(&claimant.process).copied().unwrap_or(0);
+        let found = Found {
+            all: self.bounds.all,
+            per_peer: self.bounds.per_peer,
             taken: self.taken,
-            members: self.peers.len() + usize::from(peer.taken == 0),
-            held: peer.taken,
+            of_peer: peer.taken,
+            of_process: claimant.process.map(|_| of_process),
         };
-        let refuse = |scope, level: Level, verdict| match verdict {
-            Verdict::Fits => Ok(()),
-            Verdict::Full => Err(Refusal::full(scope, &level)),
-            Verdict::Kept => Err(Refusal::kept(scope, &level)),
-        };
-        refuse(Scope::All, house, house.judge(amount))?;
-        let quota = self.bounds.per_peer.min(self.bounds.all - kept(self.bounds.all));
-        let held = peer.processes.get(&claimant.process).copied().unwrap_or(0);
-        let own = Level {
-            // Among several users who have nearly everything each has a share, and divides that.
-            max: if house.is_scarce(amount) && house.members > 1 {
-                quota.min(house.share().max(1))
-            } else {
-                quota
-            },
-            taken: peer.taken,
-            members: peer.processes.len() + usize::from(held == 0),
-            held,
-        };
-        let verdict = match own.judge(amount) {
-            Verdict::Kept if claimant.process.is_none() => Verdict::Fits,
-            verdict => verdict,
-        };
-        refuse(Scope::Peer, own, verdict)
+        Refusal::of(found.judge(amount), &found).map_or(Ok(()), Err)
     }
 
     fn add(&mut self, claimant: Claimant, amount: usize) {

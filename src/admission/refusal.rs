@@ -1,6 +1,6 @@
 //! Why there was no place, in words.
 
-use super::fairness::Level;
+use super::fairness::{Found, Verdict};
 
 /// Whose bound it was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,25 +20,29 @@ pub struct Refusal {
     pub max: usize,
     /// How many places the user has, or the process where it is about those of the user.
     pub held: usize,
-    /// Whether there are places left, which are kept for those who have fewer.
+    /// Whether there are places left, which are kept for others.
     pub is_kept: bool,
 }
 
 impl Refusal {
-    pub(super) const fn full(scope: Scope, level: &Level) -> Self {
-        Self {
+    /// Makes the refusal that follows from a verdict; none when there is a place.
+    pub(super) fn of(verdict: Verdict, found: &Found) -> Option<Self> {
+        let (scope, is_kept, max, held) = match verdict {
+            Verdict::Fits => return None,
+            Verdict::Full => (Scope::All, false, found.all, found.of_peer),
+            Verdict::KeptForPeers => (Scope::All, true, found.all, found.of_peer),
+            Verdict::PeerFull => (Scope::Peer, false, found.limit_of_peer(), found.of_peer),
+            Verdict::KeptForProcesses => {
+                let held = found.of_process.unwrap_or(found.of_peer);
+                (Scope::Peer, true, found.share_of_peer(), held)
+            }
+        };
+        Some(Self {
             scope,
-            max: level.max,
-            held: level.held,
-            is_kept: false,
-        }
-    }
-
-    pub(super) const fn kept(scope: Scope, level: &Level) -> Self {
-        Self {
-            is_kept: true,
-            ..Self::full(scope, level)
-        }
+            max,
+            held,
+            is_kept,
+        })
     }
 
     /// Says it: what there is a bound on, and the keys of the configuration that set that of all and that of one user.
@@ -48,16 +52,16 @@ impl Refusal {
         match (self.scope, self.is_kept) {
             (Scope::All, false) => format!("there is no room for more than {max} {what} ({key}): try again"),
             (Scope::All, true) => format!(
-                "your user has {held} of {max} {what} ({key}), and the last ones are kept for users who have fewer: \
-                 try again when some of yours are done"
+                "your user has {held} of {max} {what} ({key}), and what is left is kept for other users: try again \
+                 when some of yours are done"
             ),
             (Scope::Peer, false) => format!(
-                "your user has as many {what} as one user may have now, which is {max} ({key_of_peer}): try again \
+                "your user has as many {what} as one user may have, which is {max} ({key_of_peer}): try again \
                  when some of them are done"
             ),
             (Scope::Peer, true) => format!(
-                "your process has {held} of the {max} {what} that one user may have now ({key_of_peer}), and the \
-                 last ones are kept for processes that have fewer: try again when some of yours are done"
+                "your process has {held} of the {max} {what} that one user may have now ({key_of_peer}), and \
+                 what is left is kept for their other processes: try again when some of yours are done"
             ),
         }
     }
@@ -90,7 +94,7 @@ mod tests {
         check(
             Scope::All,
             true,
-            &["6 of 8", "(max_connections)", "users who have fewer"],
+            &["6 of 8", "(max_connections)", "for other users"],
         );
         check(
             Scope::Peer,
@@ -100,11 +104,7 @@ mod tests {
         check(
             Scope::Peer,
             true,
-            &[
-                "6 of the 8",
-                "(max_connections_per_peer)",
-                "processes that have fewer",
-            ],
+            &["6 of the 8", "(max_connections_per_peer)", "other processes"],
         );
     }
 }

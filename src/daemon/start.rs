@@ -393,9 +393,31 @@ impl StartError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::admission::{Admission, Bounds, Claimant};
+    use crate::jobs::JobKind;
 
     #[test]
     fn the_defaults_of_the_configuration_are_the_defaults_of_the_server() {
         assert_eq!(http_limits(&LimitsConfig::default()), HttpLimits::default());
+    }
+
+    #[test]
+    fn with_the_defaults_one_process_cannot_fill_the_queue_of_a_shard() {
+        let config = Config::default();
+        let limits = &config.daemon.limits;
+        let connections = Admission::new(Bounds {
+            all: limits.max_connections,
+            per_peer: limits.max_connections_per_peer,
+        });
+        let process = Claimant {
+            peer: Some(1),
+            process: Some(1),
+        };
+        let writes = std::iter::from_fn(|| connections.try_enter(process).ok());
+        let writes = writes.collect::<Vec<_>>().len();
+        let jobs = JobKind::Import.max_running() + JobKind::Optimize.max_running();
+        let of_jobs = jobs * limits.max_concurrent_prompts;
+        let queue = config.optimizer.storage.config.max_queue_depth;
+        assert!(writes + of_jobs < queue, "{writes} and {of_jobs} of {queue}");
     }
 }

@@ -136,8 +136,8 @@ pub(super) const KEYS: &[Key] = &[
         path: "daemon.limits.max_connections_per_peer",
         kind: Count { min: 1, max: 65_536 },
         about: "The most open connections of one user, as the kernel says who is at the other end; never more than three \
-                quarters of max_connections. The last quarter is for processes that have less than their share. Lower it \
-                where many users share a host.",
+                quarters of max_connections. Processes of one user share them: none gets more than three quarters of what \
+                the others have left. Lower it where many users share a host.",
     },
     Key {
         path: "daemon.limits.max_requests_in_flight",
@@ -149,8 +149,7 @@ pub(super) const KEYS: &[Key] = &[
         path: "daemon.limits.max_requests_in_flight_per_peer",
         kind: Count { min: 1, max: 65_536 },
         about: "The most requests of one user that are worked on at one time; never more than three quarters of \
-                max_requests_in_flight. The last quarter is for processes that have less than their share. Lower it where \
-                many users share a host.",
+                max_requests_in_flight. Shared among processes as connections are. Lower it where many users share a host.",
     },
     Key {
         path: "daemon.limits.max_bytes_in_flight",
