@@ -33,7 +33,8 @@ Examples:
 /// fast, what was refused, how much memory the daemon took and how soon all was normal again, and reads everything that
 /// was acknowledged. It fails when something of that is lost.
 ///
-/// Columns in a pipe: operation, count, per second, then microseconds: p50, p90, p99, p99.9, highest; busy, errors.
+/// Columns in a pipe: operation, count, per second, then microseconds: p50, p90, p99, p99.9, highest; busy, errors. With --overload:
+/// who, processes, connections, sent, served, refused, failed, then microseconds: p50, p99, highest.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct BenchArgs {

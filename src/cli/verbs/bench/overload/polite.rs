@@ -172,7 +172,7 @@ impl Worker {
 /// how many seconds were before that. Only seconds that are over by now count.
 fn recovery(samples: &[Sample], began: Duration, ended: Duration, now: Duration) -> Option<u64> {
     let calm = samples.iter().filter(|sample| sample.at < began);
-    let normal = p99(calm.clone()).unwrap_or_default() * NORMAL_FACTOR + NORMAL_SLACK;
+    let normal = p99(calm).unwrap_or_default() * NORMAL_FACTOR + NORMAL_SLACK;
     (0..)
         .map_while(|second: u32| {
             let from = ended + SECOND * second;
