@@ -128,10 +128,10 @@ fn what_a_greedy_process_gives_back_it_does_not_get_before_its_neighbour() {
     );
 }
 
-/// Every round each client wants more, and a part of what is inside ends: the polite one is never turned away, and the others
-/// come to have about the same.
+/// Every round each client wants more, and a third of what is inside ends: the polite one is never turned away, and none of the
+/// others has twice as much as one that wants as much.
 #[test]
-fn as_requests_come_and_go_greedy_clients_come_to_equal_shares_and_the_polite_one_is_always_served() {
+fn as_requests_come_and_go_greedy_clients_share_and_the_polite_one_is_always_served() {
     let admission = admission(120, 90);
     let polite = of(9, 90);
     let greedy = [(of(1, 1), 200), (of(2, 2), 30), (of(3, 3), 5)];
@@ -153,7 +153,7 @@ fn as_requests_come_and_go_greedy_clients_come_to_equal_shares_and_the_polite_on
     }
     let counts = greedy.map(|(who, _)| inside.iter().filter(|(of, _)| *of == who).count());
     let [first, second, third] = counts;
-    assert!(first.abs_diff(second) <= 8 && third >= 5, "{counts:?}");
+    assert!(first < 2 * second && third >= 5, "{counts:?}");
 }
 
 #[test]
