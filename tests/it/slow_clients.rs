@@ -110,7 +110,7 @@ async fn readers_that_take_nothing_hold_bounded_memory_starve_no_other_process_a
     const MAX_BYTES: f64 = (8 << 20) as f64;
     let mut host = Host::new();
     host.set("LIMITS__MAX_BYTES_IN_FLIGHT", "8MiB");
-    host.set("LIMITS__IDLE_TIMEOUT_MS", "3000");
+    host.set("LIMITS__IDLE_TIMEOUT_MS", "10000");
     let daemon = host.start().await;
     fill(&daemon).await;
     let memory = "process_resident_memory_bytes";
@@ -144,7 +144,7 @@ async fn readers_that_take_nothing_hold_bounded_memory_starve_no_other_process_a
 #[tokio::test]
 async fn a_reader_that_is_slow_but_reads_gets_its_whole_answer() {
     let mut host = Host::new();
-    host.set("LIMITS__IDLE_TIMEOUT_MS", "1000");
+    host.set("LIMITS__IDLE_TIMEOUT_MS", "5000");
     let daemon = host.start().await;
     fill(&daemon).await;
     let mut stream = ask_for_history(&host);
