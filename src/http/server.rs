@@ -20,6 +20,7 @@ use tower::ServiceExt;
 use crate::admission::Place;
 use crate::metrics::Limit;
 
+use super::body::drain_refused;
 use super::patience::{AnswerBody, PatientStream, Turn};
 use super::peer::{Peer, claimant_of};
 use super::problem::{Crowd, Problem};
@@ -38,7 +39,7 @@ const NEWCOMER_GRACE: Duration = Duration::from_millis(500);
 const NEWCOMER_LOOK: Duration = Duration::from_millis(5);
 
 /// How many clients are being refused at once; more are closed without a word.
-const MAX_REFUSALS: usize = 64;
+const MAX_REFUSALS: usize = 256;
 
 /// The longest request line with its headers, in bytes: 16 KiB.
 const MAX_HEAD_BYTES: usize = 16 << 10;
@@ -193,10 +194,14 @@ async fn answer(
 
 /// Answers the first request of a connection over the limit with `busy`, and closes it.
 async fn refuse(stream: UnixStream, state: AppState, problem: Problem) {
-    let service = service_fn(move |_: Request<Incoming>| {
+    let service = service_fn(move |request: Request<Incoming>| {
         let mut response = problem.clone().into_response();
         guard::stamp(&state, &mut response);
-        async move { Ok::<_, Infallible>(response) }
+        async move {
+            // A socket that is closed with something unread resets the other end, which then never sees the answer.
+            drain_refused(request.map(Body::new)).await;
+            Ok::<_, Infallible>(response)
+        }
     });
     let mut http = http();
     let connection = http

@@ -103,6 +103,24 @@ async fn connections_over_the_limit_are_answered_with_busy_and_closed() {
     assert_eq!(server.state.metrics().rejections.count(Limit::Connections), 1);
 }
 
+#[tokio::test]
+async fn a_client_over_the_limit_of_connections_gets_its_answer_although_it_sends_a_large_body() {
+    let server = Server::with_limits(HttpLimits {
+        max_connections: 1,
+        ..HttpLimits::default()
+    })
+    .await;
+    let mut first = UnixStream::connect(&server.path).await.unwrap();
+    ask_on(&mut first).await;
+    for _ in 0..10 {
+        let large = Call::new(Method::POST, CREATE)
+            .header("content-type", "application/json")
+            .bytes(vec![b' '; 2 << 20]);
+        let refused = server.send(large).await;
+        refused.check_problem(503, "busy").check_detail("max_connections");
+    }
+}
+
 /// Sends a request on a kept-alive connection and reads a bit of the answer.
 async fn ask_on(stream: &mut UnixStream) {
     stream

@@ -94,6 +94,7 @@ async fn storm(
     Ok(Report {
         factor,
         capacity,
+        clients: usize::from(args.clients),
         offers,
         parts,
         polite: polite.seen(began, ended),

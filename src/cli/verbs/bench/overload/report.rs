@@ -21,6 +21,8 @@ use crate::cli::wording;
 pub(super) struct Report {
     pub(super) factor: u16,
     pub(super) capacity: drive::Measured,
+    /// How many clients found out what the daemon can do.
+    pub(super) clients: usize,
     pub(super) offers: Vec<Offer>,
     pub(super) parts: Vec<Outcome>,
     pub(super) polite: Phases,
@@ -87,6 +89,7 @@ fn of_capacity(report: &Report) -> Result<Row, CliError> {
         let steps = times.histogram.iter_recorded();
         row = Row {
             processes: 1,
+            connections: report.clients,
             sent: served + times.busy + times.errors,
             served,
             refused: times.busy,
@@ -279,6 +282,7 @@ mod tests {
         Report {
             factor: 10,
             capacity: drive::Measured::default(),
+            clients: 8,
             offers,
             parts,
             polite: Phases {
