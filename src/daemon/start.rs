@@ -384,7 +384,10 @@ fn http_limits(limits: &LimitsConfig) -> HttpLimits {
         max_body_bytes: limits.max_body_bytes.as_usize(),
         max_import_bytes: limits.max_import_bytes.as_usize(),
         max_connections: limits.max_connections,
+        max_connections_per_peer: limits.max_connections_per_peer,
         max_requests_in_flight: limits.max_requests_in_flight,
+        max_requests_in_flight_per_peer: limits.max_requests_in_flight_per_peer,
+        max_bytes_in_flight: limits.max_bytes_in_flight.as_usize(),
         header_timeout_ms: limits.header_timeout_ms,
         body_timeout_ms: limits.body_timeout_ms,
         request_timeout_ms: limits.request_timeout_ms,
@@ -403,6 +406,7 @@ fn job_limits(config: &Config) -> JobLimits {
     let limits = &config.daemon.limits;
     let mut job_limits = JobLimits {
         max_jobs_queued: limits.max_jobs_queued,
+        max_jobs_queued_per_author: limits.max_jobs_queued_per_author,
         max_jobs_kept: limits.max_jobs_kept,
         max_job_seconds: limits.max_job_seconds,
         max_concurrent_prompts: limits.max_concurrent_prompts,
@@ -434,9 +438,31 @@ impl StartError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::admission::{Admission, Bounds, Claimant};
+    use crate::jobs::JobKind;
 
     #[test]
     fn the_defaults_of_the_configuration_are_the_defaults_of_the_server() {
         assert_eq!(http_limits(&LimitsConfig::default()), HttpLimits::default());
+    }
+
+    #[test]
+    fn with_the_defaults_one_process_cannot_fill_the_queue_of_a_shard() {
+        let config = Config::default();
+        let limits = &config.daemon.limits;
+        let connections = Admission::new(Bounds {
+            all: limits.max_connections,
+            per_peer: limits.max_connections_per_peer,
+        });
+        let process = Claimant {
+            peer: Some(1),
+            process: Some(1),
+        };
+        let writes = std::iter::from_fn(|| connections.try_enter(process).ok());
+        let writes = writes.collect::<Vec<_>>().len();
+        let jobs = JobKind::Import.max_running() + JobKind::Optimize.max_running();
+        let of_jobs = jobs * limits.max_concurrent_prompts;
+        let queue = config.optimizer.storage.config.max_queue_depth;
+        assert!(writes + of_jobs < queue, "{writes} and {of_jobs} of {queue}");
     }
 }

@@ -78,7 +78,7 @@ pub(super) async fn read_bytes(
             if !asks_first {
                 drain(&mut body).await;
             }
-            let key = limit.key().rsplit('.').next().unwrap_or_default();
+            let key = limit.short_key();
             let detail = format!("the body is larger than {max} bytes ({key})");
             Err(Problem::over(limit, Code::PayloadTooLarge, detail))
         }
@@ -119,6 +119,13 @@ async fn collect(body: &mut Body, max: usize) -> Result<Bytes, Refusal> {
         }
     }
     Ok(collected.freeze())
+}
+
+/// Reads and throws away the body of a request that is refused because of it.
+pub(super) async fn drain_refused(request: Request) {
+    if !request.headers().contains_key(header::EXPECT) {
+        drain(&mut request.into_body()).await;
+    }
 }
 
 async fn drain(body: &mut Body) {

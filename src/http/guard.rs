@@ -10,13 +10,23 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use tokio::time::Instant;
 
+use crate::admission::Claimant;
 use crate::log_events::LogEvent;
 use crate::metrics::Limit;
 use crate::storage::Revision;
 
 use super::AppState;
-use super::problem::{Code, Problem};
+use super::body::drain_refused;
+use super::peer::Peer;
+use super::problem::{Code, Crowd, Problem};
+use super::room;
 use super::wire::REVISION_HEADER;
+
+const REQUESTS: Crowd = Crowd {
+    what: "requests",
+    all: Limit::RequestsInFlight,
+    per_peer: Limit::RequestsInFlightPerPeer,
+};
 
 /// The outermost layer: whatever happens below, there is an answer, and it carries the revision of the store.
 pub(super) async fn always_answer(State(state): State<AppState>, request: Request, next: Next) -> Response {
@@ -61,13 +71,38 @@ pub(super) fn stamp(response: &mut Response, revision: Revision) {
     }
 }
 
-/// Admits at most `max_requests_in_flight` requests, and gives each its deadline.
+/// Admits requests within their bounds and shares, and gives each its deadline.
 pub(super) async fn admit(State(state): State<AppState>, request: Request, next: Next) -> Response {
-    let Some(_place) = state.in_flight().try_enter() else {
-        let max = state.in_flight().max();
-        let detail = format!("{max} requests are being worked on (max_requests_in_flight): try again");
-        return Problem::over(Limit::RequestsInFlight, Code::Busy, detail).into_response();
+    let claimant = claimant(&request);
+    let _place = match state.in_flight().try_enter(claimant) {
+        Ok(place) => place,
+        Err(refusal) => return Problem::crowded(refusal, &REQUESTS).into_response(),
     };
+    let is_read = request.method().is_safe();
+    let upload = match room::for_body(&state, claimant, &request) {
+        Ok(upload) => upload,
+        Err(problem) => {
+            drain_refused(request).await;
+            return problem.into_response();
+        }
+    };
+    let response = work(&state, request, next).await;
+    room::hand_over(&state, claimant, upload, is_read, response).await
+}
+
+/// Bounds the answers of requests that wait, which take no place among those that are worked on.
+pub(super) async fn hold_answer(State(state): State<AppState>, request: Request, next: Next) -> Response {
+    let claimant = claimant(&request);
+    let response = next.run(request).await;
+    room::hand_over(&state, claimant, None, true, response).await
+}
+
+fn claimant(request: &Request) -> Claimant {
+    let peer = request.extensions().get::<Peer>();
+    peer.map(Peer::claimant).unwrap_or_default()
+}
+
+async fn work(state: &AppState, request: Request, next: Next) -> Response {
     let deadline = state.limits().request_timeout();
     match tokio::time::timeout(deadline, next.run(request)).await {
         Ok(response) => response,

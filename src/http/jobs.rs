@@ -80,6 +80,7 @@ async fn submit(
     let submitter = Submitter {
         author: peer.author,
         rights: access.rights.as_ref().clone(),
+        process: peer.pid,
     };
     let job = match state.jobs().submit_for(request, submitter).await {
         Err(JobError::Forbidden(missing)) => return Err(access.refuse(&state, &missing).await),

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::admission::Bounds;
+
 /// Every limit that the HTTP side keeps (configuration section `daemon.limits`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HttpLimits {
@@ -11,8 +13,14 @@ pub struct HttpLimits {
     pub max_import_bytes: usize,
     /// How many connections are served at once; more are answered with `busy`.
     pub max_connections: usize,
+    /// How many connections of one user are served at once.
+    pub max_connections_per_peer: usize,
     /// How many requests are worked on at once; more are answered with `busy`. Waiting for a job is not work.
     pub max_requests_in_flight: usize,
+    /// How many requests of one user are worked on at once.
+    pub max_requests_in_flight_per_peer: usize,
+    /// How many bytes of large bodies and answers are held at once; more are answered with `busy`.
+    pub max_bytes_in_flight: usize,
     /// How long a client may take from the first byte of a request to the end of its headers.
     pub header_timeout_ms: u64,
     /// How long a client may take to send a body.
@@ -43,7 +51,10 @@ impl Default for HttpLimits {
             max_body_bytes: 4 << 20,
             max_import_bytes: 16 << 20,
             max_connections: 256,
+            max_connections_per_peer: 192,
             max_requests_in_flight: 1_024,
+            max_requests_in_flight_per_peer: 768,
+            max_bytes_in_flight: 128 << 20,
             header_timeout_ms: 10_000,
             body_timeout_ms: 30_000,
             request_timeout_ms: 30_000,
@@ -60,6 +71,27 @@ impl Default for HttpLimits {
 }
 
 impl HttpLimits {
+    pub(super) const fn connections(&self) -> Bounds {
+        Bounds {
+            all: self.max_connections,
+            per_peer: self.max_connections_per_peer,
+        }
+    }
+
+    pub(super) const fn requests(&self) -> Bounds {
+        Bounds {
+            all: self.max_requests_in_flight,
+            per_peer: self.max_requests_in_flight_per_peer,
+        }
+    }
+
+    pub(super) const fn bytes(&self) -> Bounds {
+        Bounds {
+            all: self.max_bytes_in_flight,
+            per_peer: self.max_bytes_in_flight,
+        }
+    }
+
     pub(super) const fn header_timeout(&self) -> Duration {
         Duration::from_millis(self.header_timeout_ms)
     }

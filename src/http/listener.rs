@@ -6,8 +6,10 @@ use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{UnixListener, UnixStream};
 
+use crate::admission::Claimant;
+
 use super::AppState;
-use super::peer::Peer;
+use super::peer::{self, Peer};
 use super::tcp::TcpGate;
 
 /// A listener of either kind.
@@ -17,6 +19,9 @@ pub(super) trait Listener: Send + Sync + 'static {
 
     /// Waits for the next connection.
     fn accept(&self) -> impl Future<Output = io::Result<Self::Stream>> + Send;
+
+    /// Returns who takes a place among the connections.
+    fn claimant_of(stream: &Self::Stream) -> Claimant;
 
     /// Finds out who is at the other end.
     ///
@@ -34,6 +39,10 @@ impl Listener for UnixListener {
     async fn accept(&self) -> io::Result<UnixStream> {
         let (stream, _) = Self::accept(self).await?;
         Ok(stream)
+    }
+
+    fn claimant_of(stream: &UnixStream) -> Claimant {
+        peer::claimant_of(stream)
     }
 
     async fn peer_of(stream: &UnixStream, state: &AppState) -> io::Result<Peer> {

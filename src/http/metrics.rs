@@ -124,6 +124,21 @@ impl Collector for HttpCollector {
             "Open connections",
             parts.connections.taken() as u64,
         )?;
+        samples.gauge(
+            "promptd_http_requests_in_flight_busiest_peer",
+            "Requests of the user who has most of them",
+            parts.in_flight.taken_by_one() as u64,
+        )?;
+        samples.gauge(
+            "promptd_http_connections_busiest_peer",
+            "Open connections of the user who has most of them",
+            parts.connections.taken_by_one() as u64,
+        )?;
+        samples.gauge(
+            "promptd_http_bytes_in_flight",
+            "Bytes of large bodies and answers that are held",
+            parts.bytes.taken() as u64,
+        )?;
         samples.counter(
             "promptd_http_connections_accepted",
             "Connections that were accepted",
@@ -158,7 +173,7 @@ impl Collector for HttpCollector {
         samples.gauge(
             "promptd_tcp_connections",
             "Open connections over TCP",
-            parts.tcp().map_or(0, |gate| gate.connections().taken()) as u64,
+            parts.tcp().map_or(0, |gate| gate.connections()) as u64,
         )?;
         samples.counters(
             "promptd_tcp_refused",

@@ -32,6 +32,7 @@ mod prompts;
 mod query;
 mod responses;
 mod rewrite;
+mod room;
 mod router;
 mod schema;
 mod server;

@@ -59,7 +59,7 @@ pub(super) fn frame() -> Document {
 /// Returns the OpenAPI 3.1 document of the API with the default limits, as it is served.
 #[must_use]
 pub fn openapi_json() -> String {
-    let document = router::documented_routes(|work| work).into_openapi();
+    let document = router::documented_routes(|work| work, |waiting| waiting).into_openapi();
     render(document, &HttpLimits::default())
 }
 

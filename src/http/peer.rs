@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::access::Principal;
+use crate::admission::Claimant;
 use crate::model::Author;
 
 /// How many names are remembered; past that, all are forgotten and looked up again.
@@ -31,6 +32,27 @@ pub(super) struct Peer {
     pub(super) gid: Option<u32>,
     /// The process, for logs alone: by the time that somebody looks, the number may be another's.
     pub(super) pid: Option<i32>,
+}
+
+impl Peer {
+    /// Returns who takes places among requests.
+    pub(super) const fn claimant(&self) -> Claimant {
+        Claimant {
+            peer: self.author.uid,
+            process: self.pid,
+        }
+    }
+}
+
+/// Returns who wants to connect. Those of whom the kernel does not tell are one.
+pub(super) fn claimant_of(socket: impl AsFd) -> Claimant {
+    rustix::net::sockopt::socket_peercred(socket).map_or_else(
+        |_| Claimant::default(),
+        |credentials| Claimant {
+            peer: Some(credentials.uid.as_raw()),
+            process: Some(credentials.pid.as_raw_pid()),
+        },
+    )
 }
 
 /// The names and groups of users, looked up once each.

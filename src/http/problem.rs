@@ -4,6 +4,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 
+use crate::admission::{Refusal, Scope};
 use crate::metrics::Limit;
 use crate::model::{InvalidLabel, InvalidPromptId, InvalidVersion, InvalidVersionRef};
 use crate::storage::StorageError;
@@ -103,6 +104,14 @@ pub(super) struct Problem {
     pub(super) detail: String,
     /// The limit that the request ran into, when this layer keeps it.
     pub(super) limit: Option<Limit>,
+}
+
+/// What is bounded for all and for each user, with the limits that a refusal names.
+#[derive(Debug)]
+pub(super) struct Crowd {
+    pub(super) what: &'static str,
+    pub(super) all: Limit,
+    pub(super) per_peer: Limit,
 }
 
 impl Code {
@@ -239,6 +248,24 @@ impl Problem {
             limit: Some(limit),
             ..Self::new(code, detail)
         }
+    }
+
+    /// Makes the problem of a request for which there was no place.
+    pub(super) fn crowded(refusal: Refusal, crowd: &Crowd) -> Self {
+        let limit = match refusal.scope {
+            Scope::All => crowd.all,
+            Scope::Peer => crowd.per_peer,
+        };
+        let detail = refusal.describe(crowd.what, crowd.all.short_key(), crowd.per_peer.short_key());
+        Self::over(limit, Code::Busy, detail)
+    }
+
+    /// Makes the problem of an answer that could not be put together.
+    pub(super) fn broken_answer(error: &dyn std::fmt::Display) -> Self {
+        Self::new(
+            Code::InternalError,
+            format!("the answer could not be put together: {error}"),
+        )
     }
 
     pub(super) fn invalid_request(detail: impl Into<String>) -> Self {

@@ -20,9 +20,11 @@ use super::{
 
 /// Makes the service that answers requests. Requests must carry the peer of their connection: [`super::serve`] adds it.
 pub fn router(state: AppState) -> Router {
-    let (routes, document) =
-        documented_routes(|work| work.layer(from_fn_with_state(state.clone(), guard::admit)))
-            .split_for_parts();
+    let (routes, document) = documented_routes(
+        |work| work.layer(from_fn_with_state(state.clone(), guard::admit)),
+        |waiting| waiting.layer(from_fn_with_state(state.clone(), guard::hold_answer)),
+    )
+    .split_for_parts();
     state.metrics().set_routes(document.paths.paths.keys().cloned());
     let document = Arc::new(DescribedApi::new(document));
     let describe =
@@ -36,9 +38,11 @@ pub fn router(state: AppState) -> Router {
         .with_state(state)
 }
 
-/// All routes with their part of the OpenAPI document. `admission` is put around those that do work.
+/// All routes with their part of the OpenAPI document. `admission` is put around those that do work, `holding` around those
+/// that wait for a job.
 pub(super) fn documented_routes(
     admission: impl FnOnce(OpenApiRouter<AppState>) -> OpenApiRouter<AppState>,
+    holding: impl FnOnce(OpenApiRouter<AppState>) -> OpenApiRouter<AppState>,
 ) -> OpenApiRouter<AppState> {
     let work = OpenApiRouter::new()
         .merge(prompts::routes())
@@ -55,7 +59,7 @@ pub(super) fn documented_routes(
         .merge(status::routes());
     OpenApiRouter::with_openapi(openapi::frame())
         .merge(admission(work))
-        .merge(jobs::waiting_routes())
+        .merge(holding(jobs::waiting_routes()))
         .merge(watch::routes())
         .merge(status::health_routes())
         .merge(health::routes())

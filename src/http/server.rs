@@ -17,17 +17,19 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::UnixListener;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinSet;
 use tower::ServiceExt;
 
-use crate::admission::Place;
+use crate::admission::{Claimant, Place};
 use crate::log_events::LogEvent;
 use crate::metrics::Limit;
 
+use super::body::drain_refused;
 use super::listener::Listener;
 use super::patience::{AnswerBody, PatientStream, Turn};
 use super::peer::Peer;
-use super::problem::{Code, Problem};
+use super::problem::{Code, Crowd, Problem};
 use super::tcp::{Refusal, TcpDoor, TcpGate};
 use super::{AppState, access, guard, router};
 
@@ -44,13 +46,19 @@ const NEWCOMER_GRACE: Duration = Duration::from_millis(500);
 const NEWCOMER_LOOK: Duration = Duration::from_millis(5);
 
 /// How many clients are being refused at once; more are closed without a word.
-const MAX_REFUSALS: usize = 64;
+const MAX_REFUSALS: usize = 256;
 
 /// The longest request line with its headers, in bytes: 16 KiB.
 const MAX_HEAD_BYTES: usize = 16 << 10;
 
 /// Read and write buffer of one connection, in bytes.
 const MAX_BUFFER_BYTES: usize = 64 << 10;
+
+const CONNECTIONS: Crowd = Crowd {
+    what: "connections",
+    all: Limit::Connections,
+    per_peer: Limit::ConnectionsPerPeer,
+};
 
 /// Serves the API on a listening socket until `shutdown` resolves; then stops accepting, lets requests end for at most
 /// `drain_timeout_ms`, and closes every connection.
@@ -86,7 +94,7 @@ async fn serve_on<L: Listener>(state: AppState, listener: L, shutdown: impl Futu
             },
         };
         let gate = listener.gate();
-        match enter(&state, gate.map(Arc::as_ref)) {
+        match enter(&state, L::claimant_of(&stream), gate.map(Arc::as_ref)) {
             Ok(places) => {
                 state.metrics().connections.inc();
                 let turn = Turn::default();
@@ -102,11 +110,13 @@ async fn serve_on<L: Listener>(state: AppState, listener: L, shutdown: impl Futu
                 };
                 connections.spawn(connection.converse(graceful.watcher()));
             }
-            Err(limit) => {
-                state.metrics().rejections.note(limit);
-                tracing::warn!(event = %LogEvent::Overloaded, limit = limit.key(), "a connection was turned away");
+            Err(problem) => {
+                if let Some(limit) = problem.limit {
+                    state.metrics().rejections.note(limit);
+                    tracing::warn!(event = %LogEvent::Overloaded, limit = limit.key(), "a connection was turned away");
+                }
                 if refusals.len() < MAX_REFUSALS {
-                    refusals.spawn(refuse(stream, state.clone(), limit, gate.is_none()));
+                    refusals.spawn(refuse(stream, state.clone(), problem, gate.is_none()));
                 }
             }
         }
@@ -123,17 +133,22 @@ async fn serve_on<L: Listener>(state: AppState, listener: L, shutdown: impl Futu
 /// The places that a connection takes.
 struct Places {
     _of_all: Place,
-    _of_tcp: Option<Place>,
+    _of_tcp: Option<OwnedSemaphorePermit>,
 }
 
 /// Lets a connection in, or says which limit is in the way.
-fn enter(state: &AppState, gate: Option<&TcpGate>) -> Result<Places, Limit> {
+fn enter(state: &AppState, claimant: Claimant, gate: Option<&TcpGate>) -> Result<Places, Problem> {
     // First: what anybody on the host can open must not take the places of those with a socket.
     let of_tcp = match gate {
-        Some(gate) => Some(gate.connections().try_enter().ok_or(Limit::TcpConnections)?),
+        Some(gate) => Some(gate.try_connect().ok_or_else(|| {
+            let limit = Limit::TcpConnections;
+            let detail = format!("too many connections are open ({}): try again", limit.key());
+            Problem::over(limit, Code::Busy, detail)
+        })?),
         None => None,
     };
-    let of_all = state.connections().try_enter().ok_or(Limit::Connections)?;
+    let of_all = state.connections().try_enter(claimant);
+    let of_all = of_all.map_err(|refusal| Problem::crowded(refusal, &CONNECTIONS))?;
     Ok(Places {
         _of_all: of_all,
         _of_tcp: of_tcp,
@@ -242,18 +257,21 @@ fn turned_away(gate: &TcpGate, refusal: Refusal) -> Response {
 }
 
 /// Answers the first request of a connection over the limit with `busy`, and closes it.
-async fn refuse<S>(stream: S, state: AppState, limit: Limit, is_known: bool)
+async fn refuse<S>(stream: S, state: AppState, problem: Problem, is_known: bool)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let service = service_fn(move |_: Request<Incoming>| {
-        let detail = format!("too many connections are open ({}): try again", limit.key());
-        let mut response = Problem::new(Code::Busy, detail).into_response();
+    let service = service_fn(move |request: Request<Incoming>| {
+        let mut response = problem.clone().into_response();
         // Whoever may open the Unix socket may know of the store.
         if is_known {
             guard::stamp(&mut response, state.versions().storage().revision());
         }
-        async move { Ok::<_, Infallible>(response) }
+        async move {
+            // A socket that is closed with something unread resets the other end, which then never sees the answer.
+            drain_refused(request.map(Body::new)).await;
+            Ok::<_, Infallible>(response)
+        }
     });
     let mut http = http();
     let connection = http

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::time::Instant;
 
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio_util::sync::CancellationToken;
 
 use crate::access::Policy;
@@ -24,6 +25,9 @@ use super::peer::Users;
 use super::tcp::TcpGate;
 use super::watch::Streams;
 
+/// How many pages of whole documents are gathered at once: each may take 16 MiB, and once more while it is put together.
+const MAX_PAGES_IN_THE_MAKING: usize = 8;
+
 /// What the handlers share. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct AppState(Arc<Parts>);
@@ -43,6 +47,8 @@ pub(super) struct Parts {
     pub(super) connections: Admission,
     tcp: OnceLock<Arc<TcpGate>>,
     pub(super) streams: Streams,
+    pub(super) bytes: Admission,
+    page_makers: Semaphore,
     silences: Mutex<Vec<String>>,
     pub(super) metrics: HttpMetrics,
     registry: OnceLock<Registry>,
@@ -62,8 +68,10 @@ impl AppState {
         optimization: OptimizationSettings,
     ) -> Self {
         let parts = Parts {
-            in_flight: Admission::new(limits.max_requests_in_flight),
-            connections: Admission::new(limits.max_connections),
+            in_flight: Admission::new(limits.requests()),
+            connections: Admission::new(limits.connections()),
+            bytes: Admission::new(limits.bytes()),
+            page_makers: Semaphore::new(MAX_PAGES_IN_THE_MAKING),
             tcp: OnceLock::new(),
             streams: Streams::default(),
             silences: Mutex::default(),
@@ -106,8 +114,9 @@ impl AppState {
 
     /// Changes the limits while requests are served. Connections that are open keep the times that they began with.
     pub fn set_limits(&self, limits: HttpLimits) {
-        self.0.in_flight.set_max(limits.max_requests_in_flight);
-        self.0.connections.set_max(limits.max_connections);
+        self.0.in_flight.set_bounds(limits.requests());
+        self.0.connections.set_bounds(limits.connections());
+        self.0.bytes.set_bounds(limits.bytes());
         *self.0.limits.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(limits);
     }
 
@@ -215,6 +224,16 @@ impl AppState {
 
     pub(super) fn streams(&self) -> &Streams {
         &self.0.streams
+    }
+
+    pub(super) fn bytes(&self) -> &Admission {
+        &self.0.bytes
+    }
+
+    /// Waits for leave to gather a page of whole documents.
+    pub(super) async fn page_maker(&self) -> Option<SemaphorePermit<'_>> {
+        // The semaphore is never closed.
+        self.0.page_makers.acquire().await.ok()
     }
 
     pub(super) fn metrics(&self) -> &HttpMetrics {

@@ -106,14 +106,24 @@ fn jobs_status(state: &AppState) -> JobsStatus {
 
 fn http_status(state: &AppState) -> HttpStatus {
     let (connections, in_flight) = (state.connections(), state.in_flight());
-    let refused = |limit| state.metrics().rejections.count(limit);
+    let (limits, bytes) = (state.limits(), state.bytes());
+    let refused = |limits: [Limit; 2]| -> u64 {
+        let rejections = &state.metrics().rejections;
+        limits.into_iter().map(|limit| rejections.count(limit)).sum()
+    };
     HttpStatus {
         connections: connections.taken() as u64,
         max_connections: connections.max() as u64,
+        max_connections_per_peer: limits.max_connections_per_peer as u64,
+        connections_of_busiest_peer: connections.taken_by_one() as u64,
         requests_in_flight: in_flight.taken() as u64,
         max_requests_in_flight: in_flight.max() as u64,
-        refused_connections: refused(Limit::Connections),
-        refused_requests: refused(Limit::RequestsInFlight),
+        max_requests_in_flight_per_peer: limits.max_requests_in_flight_per_peer as u64,
+        bytes_in_flight: bytes.taken() as u64,
+        max_bytes_in_flight: bytes.max() as u64,
+        refused_connections: refused([Limit::Connections, Limit::ConnectionsPerPeer]),
+        refused_requests: refused([Limit::RequestsInFlight, Limit::RequestsInFlightPerPeer])
+            + state.metrics().rejections.count(Limit::BytesInFlight),
         tcp: state.tcp().map(tcp_status),
     }
 }
@@ -122,8 +132,8 @@ fn tcp_status(gate: &TcpGate) -> TcpStatus {
     TcpStatus {
         address: gate.address().to_string(),
         serves: gate.serves().iter().map(ToString::to_string).collect(),
-        connections: gate.connections().taken() as u64,
-        max_connections: gate.connections().max() as u64,
+        connections: gate.connections() as u64,
+        max_connections: gate.max_connections() as u64,
     }
 }
 

@@ -97,6 +97,7 @@ async fn documents(
     order: Order,
     limit: usize,
 ) -> Result<Response, Problem> {
+    let _one_of_few = state.page_maker().await;
     let mut page = DocumentPage::default();
     let mut left = limit;
     loop {

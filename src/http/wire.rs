@@ -425,10 +425,25 @@ pub struct HttpStatus {
     pub connections: u64,
     /// The limit.
     pub max_connections: u64,
+    /// That of one user.
+    #[serde(default)]
+    pub max_connections_per_peer: u64,
+    /// Connections of the user who has most of them.
+    #[serde(default)]
+    pub connections_of_busiest_peer: u64,
     /// Requests being worked on, this one included.
     pub requests_in_flight: u64,
     /// The limit.
     pub max_requests_in_flight: u64,
+    /// That of one user.
+    #[serde(default)]
+    pub max_requests_in_flight_per_peer: u64,
+    /// Bytes of large bodies and answers that are held.
+    #[serde(default)]
+    pub bytes_in_flight: u64,
+    /// The limit.
+    #[serde(default)]
+    pub max_bytes_in_flight: u64,
     /// Connections that were answered with `busy`.
     pub refused_connections: u64,
     /// Requests that were answered with `busy`.

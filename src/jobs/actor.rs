@@ -10,7 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::job::{Job, StopReason};
 use super::run;
-use super::schedule::{Lane, who_starts};
+use super::schedule::{Candidate, who_starts};
 use super::shared::Shared;
 use super::state::Step;
 
@@ -96,13 +96,14 @@ fn start_who_may(shared: &Arc<Shared>) {
     }
     let open = shared.table.open_jobs();
     let waiting: Vec<&Arc<Job>> = open.iter().filter(|job| job.is_waiting()).collect();
-    let running: Vec<Lane> = open
+    let running: Vec<Candidate> = open
         .iter()
         .filter(|job| job.is_claimed())
-        .map(|job| job.lane.clone())
+        .map(|job| job.candidate())
         .collect();
-    let lanes: Vec<Lane> = waiting.iter().map(|job| job.lane.clone()).collect();
-    for position in who_starts(&lanes, &running) {
+    let candidates: Vec<Candidate> = waiting.iter().map(|job| job.candidate()).collect();
+    let starts = who_starts(&candidates, &running, &mut shared.turns());
+    for position in starts {
         if let Some(job) = waiting.get(position)
             && job.claim()
         {

@@ -1,7 +1,9 @@
 //! What can go wrong with jobs, with the stable code of each.
 
 use crate::access::Missing;
+use crate::admission::Refusal;
 use crate::dify::DifyError;
+use crate::metrics::Limit;
 use crate::storage::StorageError;
 
 use super::JobKind;
@@ -34,7 +36,10 @@ pub enum JobError {
     /// The author may not have this done.
     #[error("this needs {0}, which your user does not have")]
     Forbidden(Missing),
-    /// Too many jobs or calls wait.
+    /// Too many jobs wait: in all, or of this author.
+    #[error("{}", .0.describe("waiting jobs", Limit::JobsQueued.short_key(), Limit::JobsQueuedPerAuthor.short_key()))]
+    Crowded(Refusal),
+    /// Too many calls wait.
     #[error("{waiting} {what} are waiting: try again when some of them are done")]
     Busy {
         /// How many wait.
@@ -65,7 +70,7 @@ impl JobError {
             Self::InvalidDocument(_) => "invalid-document",
             Self::TooLarge { .. } => "payload-too-large",
             Self::Forbidden(_) => "forbidden",
-            Self::Busy { .. } => "busy",
+            Self::Busy { .. } | Self::Crowded(_) => "busy",
             Self::NotFound(_) => "not-found",
             Self::Unavailable(_) => "unavailable",
             Self::Ledger(error) => error.code(),

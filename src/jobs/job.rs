@@ -12,7 +12,7 @@ use crate::model::{Author, Timestamp};
 use crate::storage::Progress;
 
 use super::kinds::Plan;
-use super::schedule::Lane;
+use super::schedule::{Candidate, Lane};
 use super::state::{self, Step};
 use super::{JobId, LedgerEntry};
 
@@ -75,6 +75,14 @@ impl Job {
     /// Returns who submitted the job.
     pub(super) fn author(&self) -> Author {
         self.view.borrow().author.clone()
+    }
+
+    /// Returns what the job competes for, and on whose behalf.
+    pub(super) fn candidate(&self) -> Candidate {
+        Candidate {
+            lane: self.lane.clone(),
+            author: self.view.borrow().author.uid,
+        }
     }
 
     /// Returns every view from now on.

@@ -1,5 +1,6 @@
 //! What jobs may cost.
 
+use crate::admission::Bounds;
 use crate::dify::ExtractOptions;
 use crate::optimizer::OptimizationSettings;
 
@@ -8,6 +9,8 @@ use crate::optimizer::OptimizationSettings;
 pub struct JobLimits {
     /// How many jobs may wait for their turn; one more is refused as `busy`.
     pub max_jobs_queued: usize,
+    /// How many jobs of one author may wait.
+    pub max_jobs_queued_per_author: usize,
     /// How many jobs that ended are remembered; the oldest beyond are forgotten, in the ledger too.
     pub max_jobs_kept: usize,
     /// After how many seconds of work a job is stopped and counts as failed.
@@ -20,10 +23,21 @@ pub struct JobLimits {
     pub optimization: OptimizationSettings,
 }
 
+impl JobLimits {
+    /// Returns how many jobs may wait.
+    pub(super) const fn queued(&self) -> Bounds {
+        Bounds {
+            all: self.max_jobs_queued,
+            per_peer: self.max_jobs_queued_per_author,
+        }
+    }
+}
+
 impl Default for JobLimits {
     fn default() -> Self {
         Self {
             max_jobs_queued: 64,
+            max_jobs_queued_per_author: 48,
             max_jobs_kept: 1_000,
             max_job_seconds: 3_600,
             max_concurrent_prompts: 16,

@@ -4,6 +4,7 @@
 //! becomes of the rules meanwhile.
 
 use crate::access::{Missing, Rights, Role};
+use crate::admission::Claimant;
 use crate::model::{Author, PromptId};
 
 /// Who submits a job, and what they may do.
@@ -13,6 +14,8 @@ pub struct Submitter {
     pub author: Author,
     /// What they may do at this time.
     pub rights: Rights,
+    /// By which process, where one is known.
+    pub process: Option<i32>,
 }
 
 /// What a job needs.
@@ -44,6 +47,15 @@ impl Submitter {
         Self {
             author,
             rights: Rights::all(),
+            process: None,
+        }
+    }
+
+    /// Returns who takes a place in the queue.
+    pub(super) const fn claimant(&self) -> Claimant {
+        Claimant {
+            peer: self.author.uid,
+            process: self.process,
         }
     }
 }

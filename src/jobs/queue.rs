@@ -9,7 +9,7 @@ use ractor::{Actor, ActorRef};
 use tokio::sync::{OnceCell, watch};
 use tokio::time::timeout;
 
-use crate::admission::Place;
+use crate::admission::{Claimant, Place, Scope};
 use crate::dify::DifyError;
 use crate::http::wire::{JobRequest, JobState, JobView};
 use crate::llm::LanguageModel;
@@ -104,16 +104,14 @@ impl JobQueue {
     ///
     /// # Errors
     /// As [`Self::submit`]; `forbidden`.
-    pub async fn submit_for(
-        &self,
-        request: JobRequest,
-        Submitter { author, rights }: Submitter,
-    ) -> Result<JobView, JobError> {
+    pub async fn submit_for(&self, request: JobRequest, submitter: Submitter) -> Result<JobView, JobError> {
         self.check_open()?;
+        let claimant = submitter.claimant();
+        let Submitter { author, rights, .. } = submitter;
         let order = Order::read(request)?;
         order.check_rights(&rights).map_err(JobError::Forbidden)?;
         order.check(&self.shared.manager).await?;
-        let place = self.take_place()?;
+        let place = self.take_place(claimant)?;
         let kind = order.kind();
         let mut plan = self.prepare(order).await?;
         plan.need().check(&rights).map_err(JobError::Forbidden)?;
@@ -275,14 +273,14 @@ impl JobQueue {
         }
     }
 
-    fn take_place(&self) -> Result<Place, JobError> {
-        let places = &self.shared.places;
-        places.try_enter().ok_or_else(|| {
-            self.shared.metrics.rejections.note(Limit::JobsQueued);
-            JobError::Busy {
-                waiting: places.max(),
-                what: "jobs (max_jobs_queued)",
-            }
+    fn take_place(&self, claimant: Claimant) -> Result<Place, JobError> {
+        self.shared.places.try_enter(claimant).map_err(|refusal| {
+            let limit = match refusal.scope {
+                Scope::All => Limit::JobsQueued,
+                Scope::Peer => Limit::JobsQueuedPerAuthor,
+            };
+            self.shared.metrics.rejections.note(limit);
+            JobError::Crowded(refusal)
         })
     }
 

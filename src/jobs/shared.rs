@@ -1,13 +1,13 @@
 //! What everybody who works on jobs shares: the table, the ledger, the limits and the tasks.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use ractor::ActorRef;
 use tokio::sync::{Semaphore, watch};
 use tokio_util::task::TaskTracker;
 
-use crate::admission::{Admission, Place};
+use crate::admission::{Admission, Claimant, Place};
 use crate::http::wire::JobView;
 use crate::llm::LanguageModel;
 use crate::storage::{Problem, StorageError};
@@ -17,6 +17,7 @@ use super::actor::Message;
 use super::job::Job;
 use super::kinds::Plan;
 use super::metrics::JobMetrics;
+use super::schedule::Turns;
 use super::table::Table;
 use super::{JobError, JobId, JobLimits, Ledger, LedgerEntry, Record};
 
@@ -45,6 +46,7 @@ pub(super) struct Shared {
     ledger: Arc<dyn Ledger>,
     closing: AtomicBool,
     steps: AtomicU64,
+    turns: Mutex<Turns>,
     silent: AtomicBool,
     problems: Mutex<Vec<Problem>>,
 }
@@ -62,7 +64,7 @@ impl Shared {
             table: Table::default(),
             tasks: TaskTracker::new(),
             actor: watch::Sender::new(None),
-            places: Admission::new(limits.max_jobs_queued),
+            places: Admission::new(limits.queued()),
             readings: Arc::new(Semaphore::new(MAX_READINGS)),
             calls: Arc::new(Semaphore::new(MAX_CALLS)),
             metrics: JobMetrics::default(),
@@ -70,6 +72,7 @@ impl Shared {
             ledger,
             closing: AtomicBool::new(false),
             steps: AtomicU64::new(0),
+            turns: Mutex::default(),
             silent: AtomicBool::new(false),
             problems: Mutex::default(),
         }
@@ -82,8 +85,13 @@ impl Shared {
 
     /// Changes the limits.
     pub(super) fn set_limits(&self, limits: JobLimits) {
-        self.places.set_max(limits.max_jobs_queued);
+        self.places.set_bounds(limits.queued());
         *self.limits.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(limits);
+    }
+
+    /// Returns who of the authors started when; an actor that is replaced leaves it to the next.
+    pub(super) fn turns(&self) -> MutexGuard<'_, Turns> {
+        self.turns.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Counts a step of the actor.
@@ -222,7 +230,7 @@ impl Shared {
             let place = if entry.view.state.is_final() {
                 None
             } else {
-                self.places.try_enter()
+                self.places.try_enter(Claimant::user(entry.view.author.uid)).ok()
             };
             self.table.insert(Arc::new(Job::new(entry, place)));
         }
@@ -246,7 +254,7 @@ impl Shared {
         self.lock_problems().clone()
     }
 
-    fn lock_problems(&self) -> std::sync::MutexGuard<'_, Vec<Problem>> {
+    fn lock_problems(&self) -> MutexGuard<'_, Vec<Problem>> {
         self.problems.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

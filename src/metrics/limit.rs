@@ -14,10 +14,16 @@ use super::Samples;
 pub enum Limit {
     /// Too many connections.
     Connections,
+    /// Too many connections of one user.
+    ConnectionsPerPeer,
     /// Too many connections over TCP.
     TcpConnections,
     /// Too many requests at one time.
     RequestsInFlight,
+    /// Too many requests of one user at one time.
+    RequestsInFlightPerPeer,
+    /// Too many bytes of bodies and answers at one time.
+    BytesInFlight,
     /// A body that is too large.
     Body,
     /// A body of an import that is too large.
@@ -46,6 +52,8 @@ pub enum Limit {
     Restarts,
     /// Too many jobs wait.
     JobsQueued,
+    /// Too many jobs of one author wait.
+    JobsQueuedPerAuthor,
     /// A job that took too long.
     JobSeconds,
     /// An import of too many prompts.
@@ -57,10 +65,19 @@ pub enum Limit {
 }
 
 /// Each with the key of the configuration that sets it.
-const LIMITS: [(Limit, &str); 21] = [
+const LIMITS: [(Limit, &str); 25] = [
     (Limit::Connections, "daemon.limits.max_connections"),
+    (
+        Limit::ConnectionsPerPeer,
+        "daemon.limits.max_connections_per_peer",
+    ),
     (Limit::TcpConnections, "daemon.tcp.max_connections"),
     (Limit::RequestsInFlight, "daemon.limits.max_requests_in_flight"),
+    (
+        Limit::RequestsInFlightPerPeer,
+        "daemon.limits.max_requests_in_flight_per_peer",
+    ),
+    (Limit::BytesInFlight, "daemon.limits.max_bytes_in_flight"),
     (Limit::Body, "daemon.limits.max_body_bytes"),
     (Limit::ImportBody, "daemon.limits.max_import_bytes"),
     (Limit::HeaderTimeout, "daemon.limits.header_timeout_ms"),
@@ -75,6 +92,10 @@ const LIMITS: [(Limit, &str); 21] = [
     (Limit::WatchEvents, "optimizer.storage.config.watch.max_events"),
     (Limit::Restarts, "optimizer.storage.config.restart.max_restarts"),
     (Limit::JobsQueued, "daemon.limits.max_jobs_queued"),
+    (
+        Limit::JobsQueuedPerAuthor,
+        "daemon.limits.max_jobs_queued_per_author",
+    ),
     (Limit::JobSeconds, "daemon.limits.max_job_seconds"),
     (Limit::ImportPrompts, "daemon.limits.max_import_prompts"),
     (Limit::WatchStreams, "daemon.limits.max_watch_streams"),
@@ -98,6 +119,12 @@ impl Limit {
     pub fn key(self) -> &'static str {
         let found = LIMITS.iter().find(|(limit, _)| *limit == self);
         found.map_or("", |(_, key)| key)
+    }
+
+    /// Returns the last part of that key, as messages name it.
+    #[must_use]
+    pub fn short_key(self) -> &'static str {
+        self.key().rsplit('.').next().unwrap_or_default()
     }
 
     /// Returns every limit that is counted.

@@ -71,7 +71,8 @@ async fn a_reload_changes_what_it_can_and_names_the_rest() {
     assert_eq!(longest_page(&daemon).await, 1_000);
     configure(
         &mut host,
-        "daemon:\n  limits: {max_page_items: 50, max_connections: 17, max_requests_in_flight: 19}\n  \
+        "daemon:\n  limits: {max_page_items: 50, max_connections: 17, max_requests_in_flight: 19, max_connections_per_peer: 11, \
+         max_requests_in_flight_per_peer: 13, max_bytes_in_flight: 2MiB}\n  \
          socket_mode: \"0600\"\noptimizer: {storage: {config: {watch: {mode: scan}}}}\n",
     );
     daemon.signal("HUP");
@@ -83,6 +84,9 @@ async fn a_reload_changes_what_it_can_and_names_the_rest() {
     let now = status(&daemon).await;
     assert_eq!(now["http"]["max_connections"], 17);
     assert_eq!(now["http"]["max_requests_in_flight"], 19);
+    assert_eq!(now["http"]["max_connections_per_peer"], 11);
+    assert_eq!(now["http"]["max_requests_in_flight_per_peer"], 13);
+    assert_eq!(now["http"]["max_bytes_in_flight"], 2 << 20);
     assert_eq!(longest_page(&daemon).await, 50);
     eventually("the store is scanned", async || {
         status(&daemon).await["storage"]["watch"]["mode"] == "scan"

@@ -182,10 +182,33 @@ pub(super) const KEYS: &[Key] = &[
                 files of the service too.",
     },
     Key {
+        path: "daemon.limits.max_connections_per_peer",
+        kind: Count { min: 1, max: 65_536 },
+        about: "The most open connections of one user, as the kernel says who is at the other end; never more than three \
+                quarters of max_connections. Processes of one user share them: none gets more than three quarters of what \
+                the others have left. Lower it where many users share a host.",
+    },
+    Key {
         path: "daemon.limits.max_requests_in_flight",
         kind: Count { min: 1, max: 65_536 },
         about: "The most requests that are worked on at one time; the next one is answered with busy. Lower it \
-                where memory is short: each may hold a body.",
+                where answers should come sooner under load, and raise it together with max_connections.",
+    },
+    Key {
+        path: "daemon.limits.max_requests_in_flight_per_peer",
+        kind: Count { min: 1, max: 65_536 },
+        about: "The most requests of one user that are worked on at one time; never more than three quarters of \
+                max_requests_in_flight. Shared among processes as connections are. Lower it where many users share a host.",
+    },
+    Key {
+        path: "daemon.limits.max_bytes_in_flight",
+        kind: Size {
+            min: MIB,
+            max: 1 << 40,
+        },
+        about: "The most bytes of large request bodies and answers that are held at one time, until they are taken; the \
+                next one is answered with busy. Shared among users and processes as requests are. Lower it where memory \
+                is short.",
     },
     Key {
         path: "daemon.limits.header_timeout_ms",
@@ -263,6 +286,12 @@ pub(super) const KEYS: &[Key] = &[
         kind: Count { min: 1, max: 10_000 },
         about: "The most jobs that wait for their turn; the next one is answered with busy. Raise it for scripts that \
                 submit many jobs at once.",
+    },
+    Key {
+        path: "daemon.limits.max_jobs_queued_per_author",
+        kind: Count { min: 1, max: 10_000 },
+        about: "The most jobs of one user that wait for their turn; never more than three quarters of max_jobs_queued. \
+                Users take turns, however many each has waiting. Lower it where many users submit jobs.",
     },
     Key {
         path: "daemon.limits.max_jobs_kept",

@@ -44,8 +44,14 @@ pub struct LimitsConfig {
     pub max_import_bytes: ByteSize,
     /// The most open connections.
     pub max_connections: usize,
+    /// The most open connections of one user.
+    pub max_connections_per_peer: usize,
     /// The most requests that are worked on at one time.
     pub max_requests_in_flight: usize,
+    /// The most requests of one user that are worked on at one time.
+    pub max_requests_in_flight_per_peer: usize,
+    /// The most bytes of request bodies and answers that are held at one time.
+    pub max_bytes_in_flight: ByteSize,
     /// Milliseconds in which the head of a request must arrive.
     pub header_timeout_ms: u64,
     /// Milliseconds in which the body of a request must arrive.
@@ -70,6 +76,8 @@ pub struct LimitsConfig {
     pub max_history_documents: usize,
     /// The most jobs that wait.
     pub max_jobs_queued: usize,
+    /// The most jobs of one author that wait.
+    pub max_jobs_queued_per_author: usize,
     /// The most finished jobs that are remembered.
     pub max_jobs_kept: usize,
     /// Seconds after which a running job is stopped.
@@ -88,7 +96,10 @@ impl Default for LimitsConfig {
             max_body_bytes: ByteSize::mib(4),
             max_import_bytes: ByteSize::mib(16),
             max_connections: 256,
+            max_connections_per_peer: 192,
             max_requests_in_flight: 1_024,
+            max_requests_in_flight_per_peer: 768,
+            max_bytes_in_flight: ByteSize::mib(128),
             header_timeout_ms: 10_000,
             body_timeout_ms: 30_000,
             request_timeout_ms: 30_000,
@@ -101,6 +112,7 @@ impl Default for LimitsConfig {
             default_page_items: 50,
             max_history_documents: 200,
             max_jobs_queued: 64,
+            max_jobs_queued_per_author: 48,
             max_jobs_kept: 1_000,
             max_job_seconds: 3_600,
             drain_timeout_ms: 20_000,

@@ -2,13 +2,13 @@
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use axum::http::{HeaderMap, Request, header};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::admission::Admission;
 use crate::http::problem::{Code, Problem};
 use crate::metrics::{ByWord, Counter};
 
@@ -51,7 +51,7 @@ pub struct TcpGate {
     address: SocketAddr,
     options: TcpOptions,
     token: RwLock<Token>,
-    connections: Admission,
+    connections: Arc<Semaphore>,
     refused: ByWord<Counter>,
 }
 
@@ -150,7 +150,7 @@ impl TcpGate {
     pub fn new(address: SocketAddr, token: Token, options: TcpOptions) -> Self {
         Self {
             address,
-            connections: Admission::new(options.max_connections),
+            connections: Arc::new(Semaphore::new(options.max_connections)),
             options,
             token: RwLock::new(token),
             refused: ByWord::new("reason", Refusal::WORDS, Counter::default),
@@ -174,9 +174,20 @@ impl TcpGate {
         *self.token.write().unwrap_or_else(PoisonError::into_inner) = token;
     }
 
-    /// Returns the bound on connections.
-    pub(in crate::http) const fn connections(&self) -> &Admission {
-        &self.connections
+    /// Takes one of the connections that there may be; `None` when there is none left.
+    pub(in crate::http) fn try_connect(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.connections).try_acquire_owned().ok()
+    }
+
+    /// Returns how many connections are open.
+    pub(in crate::http) fn connections(&self) -> usize {
+        let free = self.connections.available_permits();
+        self.options.max_connections.saturating_sub(free)
+    }
+
+    /// Returns how many connections there may be.
+    pub(in crate::http) const fn max_connections(&self) -> usize {
+        self.options.max_connections
     }
 
     /// Returns how often a reason was one.

@@ -100,6 +100,24 @@ async fn connections_over_the_limit_are_answered_with_busy_and_closed() {
     assert_eq!(server.state.metrics().rejections.count(Limit::Connections), 1);
 }
 
+#[tokio::test]
+async fn a_client_over_the_limit_of_connections_gets_its_answer_although_it_sends_a_large_body() {
+    let server = Server::with_limits(HttpLimits {
+        max_connections: 1,
+        ..HttpLimits::default()
+    })
+    .await;
+    let mut first = UnixStream::connect(&server.path).await.unwrap();
+    ask_on(&mut first).await;
+    for _ in 0..10 {
+        let large = Call::new(Method::POST, CREATE)
+            .header("content-type", "application/json")
+            .bytes(vec![b' '; 2 << 20]);
+        let refused = server.send(large).await;
+        refused.check_problem(503, "busy").check_detail("max_connections");
+    }
+}
+
 /// Sends a request on a kept-alive connection and reads a bit of the answer.
 async fn ask_on(stream: &mut UnixStream) {
     stream
@@ -250,4 +268,81 @@ async fn requests_over_the_limit_are_answered_with_busy_and_health_still_is() {
         1
     );
     stuck.abort();
+}
+
+#[tokio::test]
+async fn a_process_over_its_share_of_requests_is_told_so_and_counted_under_the_key() {
+    let limits = HttpLimits {
+        max_requests_in_flight: 16,
+        max_requests_in_flight_per_peer: 4,
+        ..HttpLimits::default()
+    };
+    let server = Arc::new(troubled(limits).await);
+    server.create("never", "Hello.").await;
+    let stuck: Vec<_> = (0..3)
+        .map(|_| {
+            let server = Arc::clone(&server);
+            tokio::spawn(async move { server.get("/v1/prompts/never/labels").await })
+        })
+        .collect();
+    while server.state.in_flight().taken() < 3 {
+        tokio::task::yield_now().await;
+    }
+    let busy = server.get("/v1/prompts").await;
+    busy.check_problem(503, "busy")
+        .check_detail("max_requests_in_flight_per_peer");
+    assert_eq!(busy.header("retry-after"), "1");
+    let count = |limit| server.state.metrics().rejections.count(limit);
+    assert_eq!(
+        (
+            count(Limit::RequestsInFlightPerPeer),
+            count(Limit::RequestsInFlight)
+        ),
+        (1, 0)
+    );
+    stuck.iter().for_each(tokio::task::JoinHandle::abort);
+}
+
+#[tokio::test]
+async fn large_bodies_and_answers_take_room_and_give_it_back() {
+    let server = Server::with_limits(HttpLimits {
+        max_bytes_in_flight: 400 << 10,
+        ..HttpLimits::default()
+    })
+    .await;
+    let text = "word ".repeat(18_000);
+    for n in 0..4 {
+        server.create("large", &format!("{n} {text}")).await;
+    }
+    assert_eq!(server.state.bytes().taken(), 0);
+    // All four have more than a process may hold of what is left; two have not.
+    let documents = |limit: usize| format!("/v1/prompts/large/versions?documents=true&limit={limit}");
+    let held = server
+        .state
+        .bytes()
+        .try_take(crate::admission::Claimant::default(), 150 << 10);
+    let refused = server.get(&documents(4)).await;
+    refused
+        .check_problem(503, "busy")
+        .check_detail("max_bytes_in_flight");
+    assert_eq!(server.state.metrics().rejections.count(Limit::BytesInFlight), 1);
+    drop(held);
+    let whole = server.get(&documents(2)).await.check_status(200);
+    assert_eq!(whole.json()["items"].as_array().unwrap().len(), 2);
+    assert_eq!(whole.header("content-length"), whole.body.len().to_string());
+    while server.state.bytes().taken() > 0 {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn a_change_that_was_made_is_never_answered_with_busy_for_the_size_of_its_answer() {
+    let server = Server::with_limits(HttpLimits {
+        max_bytes_in_flight: 100 << 10,
+        ..HttpLimits::default()
+    })
+    .await;
+    let body = json!({"prompt": {"text": "word ".repeat(18_000)}});
+    server.post(CREATE, &body).await.check_status(201);
+    assert_eq!(server.state.metrics().rejections.count(Limit::BytesInFlight), 0);
 }

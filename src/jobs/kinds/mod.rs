@@ -47,7 +47,7 @@ use params::Params;
 use verify::VerifyPlan;
 
 /// What a job does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum JobKind {
     /// Takes the prompts out of a workflow document and stores those that changed.
     Import,

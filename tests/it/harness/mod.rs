@@ -178,6 +178,24 @@ impl Daemon {
         .await;
     }
 
+    /// Returns the value of one sample of the metrics.
+    pub async fn metric(&self, sample: &str) -> f64 {
+        let text = self.client().metrics().await.unwrap();
+        let found = text
+            .lines()
+            .find_map(|line| line.strip_prefix(sample)?.strip_prefix(' '));
+        found
+            .unwrap_or_else(|| panic!("no {sample} in {text}"))
+            .parse()
+            .unwrap()
+    }
+
+    /// Returns how often a limit of `daemon.limits` was run into.
+    pub async fn rejected(&self, key: &str) -> f64 {
+        self.metric(&format!("promptd_rejected_total{{key=\"daemon.limits.{key}\"}}"))
+            .await
+    }
+
     pub fn read_log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()
     }

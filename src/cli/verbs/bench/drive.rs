@@ -76,6 +76,13 @@ impl Measured {
         self.ops.values().map(|times| times.errors).sum()
     }
 
+    /// Returns how many requests of a kind were served in a second.
+    #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
+    pub(super) fn per_second(&self, op: Op) -> f64 {
+        let served = self.ops.get(&op).map_or(0, |times| times.histogram.len());
+        served as f64 / self.elapsed.as_secs_f64().max(f64::MIN_POSITIVE)
+    }
+
     fn add(&mut self, other: Self) -> Result<(), CliError> {
         for (op, times) in other.ops {
             let Times {
@@ -205,7 +212,7 @@ fn is_filled(name: &str) -> bool {
 }
 
 /// Forgets the prompts that were written.
-async fn purge(client: &Client, run_name: &str) -> Result<(), CliError> {
+pub(super) async fn purge(client: &Client, run_name: &str) -> Result<(), CliError> {
     let filter = PromptFilter {
         prefix: Some(format!("{run_name}-")),
     };

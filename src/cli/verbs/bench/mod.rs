@@ -3,6 +3,7 @@
 mod drive;
 mod fill;
 mod keys;
+mod overload;
 mod report;
 
 use std::time::Duration;
@@ -17,7 +18,8 @@ Examples:
   promptctl bench                              8 clients, mixed load, 10 seconds
   promptctl bench --fill                       first make 10,000 prompts of 50 versions
   promptctl bench --op get --clients 1
-  promptctl bench --op put --clients 64 --seconds 30 --json";
+  promptctl bench --op put --clients 64 --seconds 30 --json
+  promptctl bench --overload 10                offer ten times of what the daemon can do";
 
 /// Measure how fast promptd is here, through its real socket
 ///
@@ -26,7 +28,13 @@ Examples:
 /// it can be interrupted and continued. The prompts that --op put writes are purged at the end. A request that is
 /// refused with 'busy' is sent again after a moment, counted, and its time goes on.
 ///
-/// Columns in a pipe: operation, count, per second, then microseconds: p50, p90, p99, p99.9, highest; busy, errors.
+/// --overload measures how many puts the daemon can do, and then offers a multiple of that for as long again: half of it from
+/// one greedy process, half from a crowd of others, while a polite client asks for a little. It tells who was served how
+/// fast, what was refused, how much memory the daemon took and how soon all was normal again, and reads everything that
+/// was acknowledged. It fails when something of that is lost.
+///
+/// Columns in a pipe: operation, count, per second, then microseconds: p50, p90, p99, p99.9, highest; busy, errors. With --overload:
+/// who, processes, connections, sent, served, refused, failed, then microseconds: p50, p99, highest.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct BenchArgs {
@@ -57,6 +65,14 @@ pub(crate) struct BenchArgs {
     /// How many versions each of them gets
     #[arg(long, value_name = "V", default_value_t = 50, requires = "fill", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     versions: u32,
+
+    /// Offer so many times as many puts as the daemon can do, and see what becomes of it
+    #[arg(long, value_name = "FACTOR", conflicts_with_all = ["op", "fill"], value_parser = clap::value_parser!(u16).range(1..=100))]
+    overload: Option<u16>,
+
+    /// Be one of the processes of --overload
+    #[arg(long, hide = true, value_name = "JSON")]
+    offer: Option<String>,
 
     /// Print one JSON object per operation
     #[arg(long)]
@@ -92,8 +108,14 @@ impl Op {
 
 /// Measures.
 pub(super) async fn run(args: BenchArgs, session: &mut Session) -> Result<Exit, CliError> {
+    if let Some(offer) = &args.offer {
+        return overload::run_offer(offer, session).await;
+    }
     let client = session.client();
     client.health().await?;
+    if let Some(factor) = args.overload {
+        return overload::run(&client, factor, &args, session).await;
+    }
     if args.fill {
         fill::fill(&client, &args, session).await?;
     }
