@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use promptd::dify::{self, ExtractOptions, Limits, Node};
-use promptd::variants::run::TestResult;
+use promptd::variants::run::CaseResult;
 use promptd::variants::{Manifest, parse_manifest};
 use serde_json::{Value, json};
 
@@ -102,7 +102,7 @@ fn manifest(host: &Host) -> Manifest {
     parse_manifest(&std::fs::read(outbox(host).join("manifest.json")).unwrap()).unwrap()
 }
 
-fn results(host: &Host) -> Vec<TestResult> {
+fn results(host: &Host) -> Vec<CaseResult> {
     let text = std::fs::read_to_string(outbox(host).join("results.jsonl")).unwrap();
     text.lines()
         .map(|line| serde_json::from_str(line).unwrap())

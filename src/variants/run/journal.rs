@@ -2,13 +2,14 @@
 
 use std::collections::HashMap;
 
-use super::{Status, TestResult};
+use super::CaseResult;
+use crate::model::TestStatus;
 
 /// What one line of the file of results is.
 #[derive(Debug, PartialEq)]
 pub enum JournalLine {
     /// A result.
-    Result(Box<TestResult>),
+    Result(Box<CaseResult>),
     /// Nothing.
     Blank,
     /// No result.
@@ -25,7 +26,7 @@ pub struct Journal {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Entry {
     /// How it ended.
-    pub status: Status,
+    pub status: TestStatus,
     /// In seconds.
     pub execution_time: f64,
     /// How many tokens.
@@ -42,7 +43,7 @@ pub fn read_line(line: &[u8]) -> JournalLine {
     if line.trim_ascii().is_empty() {
         return JournalLine::Blank;
     }
-    match serde_json::from_slice::<TestResult>(line) {
+    match serde_json::from_slice::<CaseResult>(line) {
         Ok(result) if result.case_id().is_none() => {
             JournalLine::Broken("`metadata.case_id` is missing".to_owned())
         }
@@ -53,7 +54,7 @@ pub fn read_line(line: &[u8]) -> JournalLine {
 
 impl Journal {
     /// Adds a result; of several results of a case the last one counts.
-    pub fn add(&mut self, result: &TestResult) {
+    pub fn add(&mut self, result: &CaseResult) {
         let Some(case) = result.case_id() else { return };
         let entry = Entry {
             status: result.status,
@@ -94,7 +95,7 @@ mod tests {
         let entry = journal.of("a").unwrap();
         assert_eq!(
             (entry.status, entry.attempts, entry.tokens_used),
-            (Status::Success, 3, 2)
+            (TestStatus::Success, 3, 2)
         );
         assert_eq!(journal.of("c"), None);
     }

@@ -8,6 +8,6 @@ mod statistics;
 
 pub use bucket::TokenBucket;
 pub use journal::{Entry, Journal, JournalLine, read_line};
-pub use outcome::{Status, TestResult, Trial, of_answer, of_failure};
+pub use outcome::{CaseResult, Trial, of_answer, of_failure};
 pub use schedule::{Attempt, Finished, Schedule, Step, StopReason};
 pub use statistics::Statistics;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use crate::model::Timestamp;
+use crate::model::{TestStatus, Timestamp};
 use crate::variants::Case;
 
 /// The longest error message that is kept, in characters.
@@ -15,24 +15,10 @@ const MAX_EXECUTION_ID_LEN: usize = 200;
 /// How much of an answer that is no JSON is shown, in characters.
 const SHOWN_CHARS: usize = 60;
 
-/// How an execution ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Status {
-    /// As it should.
-    #[serde(alias = "succeeded")]
-    Success,
-    /// It ran, and what it gave is not good.
-    Failed,
-    /// It took too long.
-    Timeout,
-    /// It could not be run, or did not answer as it should.
-    Error,
-}
-
-/// One test result.
+/// The result of a case, as the file of results has it: with what went in and what came out, of which the store keeps only a
+/// length (`model::TestResult`).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct TestResult {
+pub struct CaseResult {
     /// The workflow, as the plan calls it.
     pub workflow_id: String,
     /// The execution; no two have the same.
@@ -40,7 +26,7 @@ pub struct TestResult {
     /// When it began.
     pub timestamp: Timestamp,
     /// How it ended.
-    pub status: Status,
+    pub status: TestStatus,
     /// How long it took, in seconds.
     pub execution_time: f64,
     /// How many tokens it used.
@@ -78,7 +64,7 @@ pub struct Trial<'c> {
     pub took: Duration,
 }
 
-impl TestResult {
+impl CaseResult {
     /// Returns the case that it is of.
     #[must_use]
     pub fn case_id(&self) -> Option<&str> {
@@ -95,8 +81,8 @@ impl TestResult {
 
 /// Returns the result of an attempt that gave no answer.
 #[must_use]
-pub fn of_failure(status: Status, message: &str, trial: &Trial<'_>) -> TestResult {
-    TestResult {
+pub fn of_failure(status: TestStatus, message: &str, trial: &Trial<'_>) -> CaseResult {
+    CaseResult {
         status,
         error_message: Some(cut(message, MAX_MESSAGE_CHARS)),
         ..blank(trial)
@@ -108,7 +94,7 @@ pub fn of_failure(status: Status, message: &str, trial: &Trial<'_>) -> TestResul
 ///
 /// # Errors
 /// In words, when it is no such object.
-pub fn of_answer(answer: &[u8], trial: &Trial<'_>) -> Result<TestResult, String> {
+pub fn of_answer(answer: &[u8], trial: &Trial<'_>) -> Result<CaseResult, String> {
     if answer.trim_ascii().is_empty() {
         return Err("the command printed nothing: it has to print one JSON object".to_owned());
     }
@@ -118,8 +104,8 @@ pub fn of_answer(answer: &[u8], trial: &Trial<'_>) -> Result<TestResult, String>
     })?;
     let mut result = blank(trial);
     if let Some(status) = said.remove("status") {
-        result.status = Status::deserialize(&status)
-            .map_err(|_| format!("`status` is {status}, but must be success, failed, timeout or error"))?;
+        result.status = status_of(&status)
+            .ok_or_else(|| format!("`status` is {status}, but must be success, failed, timeout or error"))?;
     }
     if let Some(id) = said.remove("execution_id").filter(|id| !id.is_null()) {
         result.execution_id = execution_id(&id)?;
@@ -168,15 +154,15 @@ pub fn of_answer(answer: &[u8], trial: &Trial<'_>) -> Result<TestResult, String>
 }
 
 /// Refuses a result whose line nobody could read again, such as one that is nested too deeply.
-fn reads_back(result: TestResult) -> Result<TestResult, String> {
+fn reads_back(result: CaseResult) -> Result<CaseResult, String> {
     let line = serde_json::to_vec(&result).map_err(|error| error.to_string())?;
-    match serde_json::from_slice::<TestResult>(&line) {
+    match serde_json::from_slice::<CaseResult>(&line) {
         Ok(_) => Ok(result),
         Err(error) => Err(format!("the answer of the command cannot be kept: {error}")),
     }
 }
 
-fn blank(trial: &Trial<'_>) -> TestResult {
+fn blank(trial: &Trial<'_>) -> CaseResult {
     let Trial {
         case,
         attempt,
@@ -188,11 +174,11 @@ fn blank(trial: &Trial<'_>) -> TestResult {
         ("scenario", json!(case.scenario)),
         ("attempt_count", json!(attempt)),
     ];
-    TestResult {
+    CaseResult {
         workflow_id: case.workflow_id.clone(),
         execution_id: format!("{}-{attempt}", case.case_id),
         timestamp: began.clone(),
-        status: Status::Success,
+        status: TestStatus::Success,
         execution_time: took.as_secs_f64(),
         tokens_used: 0,
         cost: 0.0,
@@ -205,6 +191,14 @@ fn blank(trial: &Trial<'_>) -> TestResult {
             .map(|(key, value)| (key.to_owned(), value))
             .into_iter()
             .collect(),
+    }
+}
+
+/// Dify says `succeeded`.
+fn status_of(status: &Value) -> Option<TestStatus> {
+    match status.as_str()? {
+        "succeeded" => Some(TestStatus::Success),
+        word => TestStatus::parse(word),
     }
 }
 
@@ -345,12 +339,12 @@ mod tests {
             began: "2026-01-02T03:04:05Z".parse().unwrap(),
             took: Duration::from_secs(9),
         };
-        let result = of_failure(Status::Timeout, "no answer within 9 s", &trial);
+        let result = of_failure(TestStatus::Timeout, "no answer within 9 s", &trial);
         assert_eq!(
             (result.status, result.case_id(), result.attempts()),
-            (Status::Timeout, Some("case-1"), 1)
+            (TestStatus::Timeout, Some("case-1"), 1)
         );
         let line = serde_json::to_string(&result).unwrap();
-        assert_eq!(serde_json::from_str::<TestResult>(&line).unwrap(), result);
+        assert_eq!(serde_json::from_str::<CaseResult>(&line).unwrap(), result);
     }
 }

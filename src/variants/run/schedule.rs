@@ -4,7 +4,8 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::time::Duration;
 
-use super::{Status, TokenBucket};
+use super::TokenBucket;
+use crate::model::TestStatus;
 use crate::variants::plan::{ExecutionPolicy, StopConditions};
 
 /// One attempt at a case.
@@ -187,10 +188,16 @@ impl Schedule {
     }
 
     /// Takes note of how an attempt ended; `is_hopeless` when trying again cannot help.
-    pub fn finish(&mut self, attempt: Attempt, status: Status, is_hopeless: bool, now: Duration) -> Finished {
+    pub fn finish(
+        &mut self,
+        attempt: Attempt,
+        status: TestStatus,
+        is_hopeless: bool,
+        now: Duration,
+    ) -> Finished {
         self.running = self.running.saturating_sub(1);
         let retry = self.policy.retry_policy;
-        if status == Status::Success {
+        if status == TestStatus::Success {
             self.succeeded += 1;
         } else if attempt.number < retry.max_attempts && !is_hopeless && self.stopped.is_none() {
             let exponent = i32::try_from(attempt.number - 1).unwrap_or(i32::MAX);
@@ -260,7 +267,7 @@ mod tests {
     fn run(
         policy: &str,
         cases: usize,
-        status: impl Fn(Attempt) -> Status,
+        status: impl Fn(Attempt) -> TestStatus,
     ) -> (Vec<(f64, usize, u32)>, Schedule) {
         let policy: ExecutionPolicy = serde_saphyr::from_str(policy).unwrap();
         let mut schedule = Schedule::new(&policy, &(0..cases).collect::<Vec<_>>());
@@ -294,7 +301,7 @@ mod tests {
     fn check(
         policy: &str,
         cases: usize,
-        status: impl Fn(Attempt) -> Status,
+        status: impl Fn(Attempt) -> TestStatus,
         expected: &[(f64, usize, u32)],
     ) -> Schedule {
         let (began, schedule) = run(policy, cases, status);
@@ -302,12 +309,12 @@ mod tests {
         schedule
     }
 
-    const fn fine(_: Attempt) -> Status {
-        Status::Success
+    const fn fine(_: Attempt) -> TestStatus {
+        TestStatus::Success
     }
 
-    const fn failing(_: Attempt) -> Status {
-        Status::Error
+    const fn failing(_: Attempt) -> TestStatus {
+        TestStatus::Error
     }
 
     #[test]
@@ -329,9 +336,9 @@ mod tests {
         check(policy, 1, failing, &[(0.0, 0, 1), (3.0, 0, 2), (7.0, 0, 3)]);
         let second = |attempt: Attempt| {
             if attempt.number == 2 {
-                Status::Success
+                TestStatus::Success
             } else {
-                Status::Timeout
+                TestStatus::Timeout
             }
         };
         check(policy, 1, second, &[(0.0, 0, 1), (3.0, 0, 2)]);
@@ -341,9 +348,9 @@ mod tests {
             2,
             |attempt| {
                 if attempt.case == 0 {
-                    Status::Failed
+                    TestStatus::Failed
                 } else {
-                    Status::Success
+                    TestStatus::Success
                 }
             },
             &[(0.0, 0, 1), (1.0, 1, 1), (2.0, 0, 2)],
@@ -385,9 +392,9 @@ mod tests {
     fn a_success_rate_that_is_too_low_or_out_of_reach_ends_the_run() {
         let first_fails = |attempt: Attempt| {
             if attempt.case == 0 {
-                Status::Failed
+                TestStatus::Failed
             } else {
-                Status::Success
+                TestStatus::Success
             }
         };
         let policy =

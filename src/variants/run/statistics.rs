@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use super::Status;
 use super::journal::{Entry, Journal};
+use crate::model::TestStatus;
 use crate::variants::Case;
 
 /// A run in numbers, over the last result of each case.
@@ -57,10 +57,10 @@ impl Statistics {
         };
         self.completed += 1;
         let count = match entry.status {
-            Status::Success => &mut self.succeeded,
-            Status::Failed => &mut self.failed,
-            Status::Timeout => &mut self.timeout,
-            Status::Error => &mut self.error,
+            TestStatus::Success => &mut self.succeeded,
+            TestStatus::Failed => &mut self.failed,
+            TestStatus::Timeout => &mut self.timeout,
+            TestStatus::Error => &mut self.error,
         };
         *count += 1;
         self.total_execution_time += entry.execution_time;
@@ -95,10 +95,10 @@ mod tests {
         };
         let mut statistics = Statistics::default();
         for one in [
-            entry(Status::Success, 1),
-            entry(Status::Failed, 3),
-            entry(Status::Timeout, 1),
-            entry(Status::Error, 2),
+            entry(TestStatus::Success, 1),
+            entry(TestStatus::Failed, 3),
+            entry(TestStatus::Timeout, 1),
+            entry(TestStatus::Error, 2),
             None,
         ] {
             statistics.add(one);

@@ -10,7 +10,7 @@ use tokio::process::{Child, ChildStdin, Command};
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::variants::run::Status;
+use crate::model::TestStatus;
 
 /// The longest answer.
 pub(super) const MAX_ANSWER_BYTES: usize = 8 << 20;
@@ -31,7 +31,7 @@ pub(super) enum Called {
     Answer(Vec<u8>),
     /// It did not.
     Failure {
-        status: Status,
+        status: TestStatus,
         message: String,
         /// Calling it again cannot help.
         is_hopeless: bool,
@@ -97,7 +97,7 @@ fn start(command: &[OsString]) -> Result<Child, Called> {
         .kill_on_drop(true)
         .spawn();
     started.map_err(|error| Called::Failure {
-        status: Status::Error,
+        status: TestStatus::Error,
         message: format!("{} cannot be started: {error}", program.to_string_lossy()),
         is_hopeless: matches!(
             error.kind(),
@@ -156,7 +156,7 @@ fn kill(group: Option<Pid>, signal: Signal) {
 }
 
 fn judge(ended: Ended, answer: Vec<u8>, talk: &[u8], limit: Duration) -> Called {
-    let failure = |status: Status, message: String| Called::Failure {
+    let failure = |status: TestStatus, message: String| Called::Failure {
         status,
         message: with_talk(message, talk),
         is_hopeless: false,
@@ -164,20 +164,20 @@ fn judge(ended: Ended, answer: Vec<u8>, talk: &[u8], limit: Duration) -> Called 
     match ended {
         Ended::Exited(status) | Ended::LeftOpen(status) if status.success() => Called::Answer(answer),
         Ended::Exited(status) | Ended::LeftOpen(status) => {
-            failure(Status::Error, format!("the command ended with {status}"))
+            failure(TestStatus::Error, format!("the command ended with {status}"))
         }
         Ended::TooMuch => failure(
-            Status::Error,
+            TestStatus::Error,
             format!("the command printed more than {MAX_ANSWER_BYTES} bytes and was ended"),
         ),
         Ended::TimedOut => failure(
-            Status::Timeout,
+            TestStatus::Timeout,
             format!(
                 "the command did not end within {} s and was ended",
                 limit.as_secs_f64()
             ),
         ),
-        Ended::Lost(error) => failure(Status::Error, format!("waiting for the command: {error}")),
+        Ended::Lost(error) => failure(TestStatus::Error, format!("waiting for the command: {error}")),
         Ended::Cancelled => Called::Cancelled,
     }
 }
@@ -247,7 +247,7 @@ mod tests {
         .await
     }
 
-    async fn check(script: &str, status: Status, words: &str) {
+    async fn check(script: &str, status: TestStatus, words: &str) {
         match sh(script, Duration::from_secs(60)).await {
             Called::Failure {
                 status: found,
@@ -283,20 +283,20 @@ mod tests {
     async fn what_ends_badly_or_says_too_much_is_an_error() {
         check(
             "echo broken >&2; exit 3",
-            Status::Error,
+            TestStatus::Error,
             "exit status: 3; it said: broken",
         )
         .await;
-        check("kill -9 $$", Status::Error, "signal: 9").await;
+        check("kill -9 $$", TestStatus::Error, "signal: 9").await;
         check(
             "head -c 1000000000 /dev/zero",
-            Status::Error,
+            TestStatus::Error,
             "more than 8388608 bytes",
         )
         .await;
         check(
             "head -c 100000000 /dev/zero >&2; exit 1",
-            Status::Error,
+            TestStatus::Error,
             "exit status: 1",
         )
         .await;
@@ -327,7 +327,7 @@ mod tests {
         );
         match sh(&script, Duration::from_millis(500)).await {
             Called::Failure { status, message, .. } => {
-                assert_eq!(status, Status::Timeout);
+                assert_eq!(status, TestStatus::Timeout);
                 assert!(message.contains("within 0.5 s"), "{message}");
             }
             other => panic!("{other:?}"),

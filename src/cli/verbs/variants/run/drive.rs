@@ -17,11 +17,11 @@ use crate::cli::exit::CliError;
 use crate::cli::interrupt;
 use crate::cli::progress::Progress;
 use crate::cli::session::Session;
-use crate::model::Timestamp;
+use crate::model::{TestStatus, Timestamp};
 use crate::variants::Case;
 use crate::variants::plan::ExecutionPolicy;
 use crate::variants::run::{
-    Attempt, Finished, Schedule, Status, Step, StopReason, TestResult, Trial, of_answer, of_failure,
+    Attempt, CaseResult, Finished, Schedule, Step, StopReason, Trial, of_answer, of_failure,
 };
 
 /// How often it is looked whether somebody wants the run to end.
@@ -37,7 +37,7 @@ struct Work {
 }
 
 /// An attempt that has ended: with a result and whether another one is hopeless, or because the run ends.
-type Done = (Attempt, Option<(TestResult, bool)>);
+type Done = (Attempt, Option<(CaseResult, bool)>);
 
 /// Runs these cases.
 ///
@@ -141,7 +141,7 @@ async fn run_one(work: Arc<Work>, case: Case, input: Vec<u8>, attempt: Attempt, 
         } => Some((of_failure(status, &message, &trial), is_hopeless)),
         Called::Answer(answer) => {
             let result = of_answer(&answer, &trial);
-            let result = result.unwrap_or_else(|reason| of_failure(Status::Error, &reason, &trial));
+            let result = result.unwrap_or_else(|reason| of_failure(TestStatus::Error, &reason, &trial));
             Some((result, false))
         }
     };
@@ -164,7 +164,7 @@ fn settle(
         return Ok(false);
     }
     file.append(&result)?;
-    if result.status != Status::Success && ending.complaints.len() < MAX_COMPLAINTS {
+    if result.status != TestStatus::Success && ending.complaints.len() < MAX_COMPLAINTS {
         let case = result.case_id().unwrap_or_default().to_owned();
         let message = result.error_message.unwrap_or_default();
         ending.complaints.push((case, result.status, message));

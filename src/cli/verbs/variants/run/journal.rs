@@ -15,7 +15,7 @@ use crate::cli::exit::{CliError, Exit};
 use crate::cli::replace;
 use crate::cli::session::Session;
 use crate::cli::wording::counted;
-use crate::variants::run::{Journal, JournalLine, TestResult, read_line};
+use crate::variants::run::{CaseResult, Journal, JournalLine, read_line};
 
 /// The longest line: beyond what becomes of the longest answer, whose numbers may be written in a longer form.
 const MAX_LINE_BYTES: u64 = 64 << 20;
@@ -143,7 +143,7 @@ impl JournalFile {
     ///
     /// # Errors
     /// What the file system says. The run ends then: a result that is not kept would be paid for again.
-    pub(super) fn append(&mut self, result: &TestResult) -> Result<(), CliError> {
+    pub(super) fn append(&mut self, result: &CaseResult) -> Result<(), CliError> {
         let mut line = serde_json::to_vec(result).map_err(|error| CliError::failure(error.to_string()))?;
         line.push(b'\n');
         let written = self.file.write_all(&line).and_then(|()| self.file.sync_data());

@@ -16,8 +16,9 @@ use crate::cli::exit::{CliError, Exit};
 use crate::cli::session::Session;
 use crate::cli::verbs::evidence::import_run;
 use crate::cli::wording::counted;
+use crate::model::TestStatus;
 use crate::variants::plan::{ExecutionPolicy, StopConditions};
-use crate::variants::run::{Journal, Statistics, Status, StopReason};
+use crate::variants::run::{Journal, Statistics, StopReason};
 use crate::variants::{MANIFEST_FILE, RESULTS_FILE};
 use outbox::Outbox;
 
@@ -91,7 +92,7 @@ struct Ending {
     stopped: Option<StopReason>,
     is_interrupted: bool,
     /// Messages of cases that did not succeed, with their case.
-    complaints: Vec<(String, Status, String)>,
+    complaints: Vec<(String, TestStatus, String)>,
 }
 
 /// Runs them.
@@ -154,7 +155,7 @@ async fn hand_over(
 
 fn is_wanted(journal: &Journal, case: &str, retry_failed: bool) -> bool {
     let last = journal.of(case);
-    last.is_none_or(|entry| retry_failed && entry.status != Status::Success)
+    last.is_none_or(|entry| retry_failed && entry.status != TestStatus::Success)
 }
 
 /// Returns how the cases are run: as planned, with what the options say instead.

@@ -8,7 +8,7 @@ use crate::cli::exit::CliError;
 use crate::cli::session::Session;
 use crate::cli::table::{Cell, Table};
 use crate::cli::wording::counted;
-use crate::variants::run::{Journal, Statistics, Status};
+use crate::variants::run::{Journal, Statistics};
 use crate::variants::{Case, RESULTS_FILE};
 
 /// How much of a complaint is shown, in characters.
@@ -87,17 +87,8 @@ fn table(rows: &[(&str, Statistics)]) -> Table {
 fn complain(ending: &Ending, session: &mut Session) {
     for (case, status, message) in &ending.complaints {
         let message: String = message.chars().take(SHOWN_CHARS).collect();
-        let status = word(*status);
+        let status = status.as_str();
         session.console.warn(format_args!("{case}: {status}: {message}"));
-    }
-}
-
-const fn word(status: Status) -> &'static str {
-    match status {
-        Status::Success => "success",
-        Status::Failed => "failed",
-        Status::Timeout => "timeout",
-        Status::Error => "error",
     }
 }
 
