@@ -12,6 +12,8 @@ mod entry;
 mod error;
 pub(crate) mod evidence;
 pub mod filesystem;
+#[cfg(test)]
+pub(crate) mod interposed;
 pub mod liveness;
 pub mod memory;
 mod performance;

@@ -11,13 +11,10 @@ use tokio::net::UnixStream;
 use super::fixture::{Call, Server};
 use crate::http::HttpLimits;
 use crate::metrics::Limit;
-use crate::model::{Author, Label, PromptId, TestResult, Version};
+use crate::model::{Author, PromptId, Version};
+use crate::storage::StorageError;
+use crate::storage::interposed::{Interpose, Interposed};
 use crate::storage::memory::MemoryStorage;
-use crate::storage::{
-    EvidenceAdded, EvidenceLimits, LabelEntry, LabelMove, Progress, PromptEntry, PromptPage, PutOutcome,
-    PutVersion, Revision, SetLabel, StorageError, StoredVersion, TrashedVersion, VerifyReport,
-    VersionStorage,
-};
 
 const CREATE: &str = "/v1/prompts/greet/versions";
 
@@ -117,147 +114,49 @@ async fn ask_on(stream: &mut UnixStream) {
     assert!(answer.starts_with(b"HTTP/1.1 200"));
 }
 
-/// A storage whose descriptions of prompts go wrong in a way that their ids name.
+/// What goes wrong is named by the ids of prompts.
 #[derive(Debug)]
-struct Troubled(MemoryStorage);
+struct Troubles;
 
 #[async_trait]
-impl VersionStorage for Troubled {
-    fn prompt(&self, id: &PromptId) -> Option<Arc<PromptEntry>> {
+impl Interpose for Troubles {
+    fn before_lookup(&self, id: &PromptId) -> Result<(), StorageError> {
         assert_ne!(id.as_str(), "panic", "a mistake in the daemon");
-        self.0.prompt(id)
+        Ok(())
     }
 
-    async fn label_history(&self, id: &PromptId) -> Result<Vec<LabelMove>, StorageError> {
+    async fn before_label_history(&self, id: &PromptId) -> Result<(), StorageError> {
         match id.as_str() {
             "never" => std::future::pending().await,
-            _ => self.0.label_history(id).await,
+            _ => Ok(()),
         }
     }
 
-    async fn read(&self, id: &PromptId, version: &Version) -> Result<Arc<StoredVersion>, StorageError> {
+    async fn before_read(&self, id: &PromptId, _version: &Version) -> Result<(), StorageError> {
         let path = "a/b".to_owned();
         let (free, reserve) = (1, 2);
-        match id.as_str() {
-            "corrupt" => Err(StorageError::Corrupt {
+        Err(match id.as_str() {
+            "corrupt" => StorageError::Corrupt {
                 path,
                 reason: "torn".into(),
-            }),
-            "edited" => Err(StorageError::Edited { path }),
-            "full" => Err(StorageError::Full { free, reserve }),
-            "readonly" => Err(StorageError::ReadOnly),
-            "down" => Err(StorageError::Unavailable("shard 69 is down".into())),
-            "cut" => Err(StorageError::Interrupted("killed".into())),
-            _ => self.0.read(id, version).await,
-        }
+            },
+            "edited" => StorageError::Edited { path },
+            "full" => StorageError::Full { free, reserve },
+            "readonly" => StorageError::ReadOnly,
+            "down" => StorageError::Unavailable("shard 69 is down".into()),
+            "cut" => StorageError::Interrupted("killed".into()),
+            _ => return Ok(()),
+        })
     }
 
-    fn health(&self) -> Result<(), String> {
+    fn before_health(&self) -> Result<(), String> {
         Err("shard 69 is down".into())
-    }
-
-    fn prompts(&self, page: &PromptPage) -> Vec<Arc<PromptEntry>> {
-        self.0.prompts(page)
-    }
-    fn totals(&self) -> (u64, u64) {
-        self.0.totals()
-    }
-    fn revision(&self) -> Revision {
-        self.0.revision()
-    }
-    async fn read_many(
-        &self,
-        id: &PromptId,
-        versions: &[Version],
-    ) -> Vec<Result<Arc<StoredVersion>, StorageError>> {
-        self.0.read_many(id, versions).await
-    }
-    async fn put(&self, id: &PromptId, request: PutVersion) -> Result<PutOutcome, StorageError> {
-        self.0.put(id, request).await
-    }
-    async fn delete(
-        &self,
-        id: &PromptId,
-        versions: &[Version],
-        force: bool,
-        author: &Author,
-    ) -> Result<Vec<Version>, StorageError> {
-        self.0.delete(id, versions, force, author).await
-    }
-    async fn delete_chosen(
-        &self,
-        seen: &PromptEntry,
-        versions: &[Version],
-        author: &Author,
-    ) -> Result<Vec<Version>, StorageError> {
-        self.0.delete_chosen(seen, versions, author).await
-    }
-    async fn restore(&self, id: &PromptId, version: &Version, author: &Author) -> Result<(), StorageError> {
-        self.0.restore(id, version, author).await
-    }
-    async fn purge(&self, id: &PromptId, force: bool) -> Result<(), StorageError> {
-        self.0.purge(id, force).await
-    }
-    async fn purge_trashed(&self, id: &PromptId, version: &Version) -> Result<(), StorageError> {
-        self.0.purge_trashed(id, version).await
-    }
-    async fn trash(
-        &self,
-        after: Option<(&PromptId, &Version)>,
-        prompt: Option<&PromptId>,
-        limit: usize,
-    ) -> Result<Vec<TrashedVersion>, StorageError> {
-        self.0.trash(after, prompt, limit).await
-    }
-    async fn set_label(&self, id: &PromptId, request: SetLabel) -> Result<LabelEntry, StorageError> {
-        self.0.set_label(id, request).await
-    }
-    async fn remove_label(
-        &self,
-        id: &PromptId,
-        label: &Label,
-        expected: Option<&Version>,
-        author: &Author,
-    ) -> Result<(), StorageError> {
-        self.0.remove_label(id, label, expected, author).await
-    }
-    async fn evidence(&self, id: &PromptId, version: &Version) -> Result<Vec<TestResult>, StorageError> {
-        self.0.evidence(id, version).await
-    }
-
-    fn evidence_limits(&self) -> EvidenceLimits {
-        self.0.evidence_limits()
-    }
-
-    async fn add_evidence(
-        &self,
-        id: &PromptId,
-        version: &Version,
-        results: &[TestResult],
-    ) -> Result<EvidenceAdded, StorageError> {
-        self.0.add_evidence(id, version, results).await
-    }
-
-    async fn verify_within(
-        &self,
-        scope: &crate::storage::VerifyScope,
-        progress: &Progress,
-    ) -> Result<VerifyReport, StorageError> {
-        self.0.verify_within(scope, progress).await
-    }
-    async fn rebuild_index(&self, progress: &Progress) -> Result<(u64, u64), StorageError> {
-        self.0.rebuild_index(progress).await
-    }
-    async fn status(&self) -> serde_json::Value {
-        self.0.status().await
-    }
-    async fn close(&self) {
-        self.0.close().await;
     }
 }
 
 async fn troubled(limits: HttpLimits) -> Server {
-    Server::over(Arc::new(Troubled(MemoryStorage::new(1 << 20))), limits).await
+    let storage = Interposed::new(MemoryStorage::new(1 << 20), Troubles);
+    Server::over(Arc::new(storage), limits).await
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use super::storage::ScriptedStorage;
+use super::storage::{ScriptedStorage, scripted_storage};
 use crate::http::wire::{JobRequest, JobState, JobView};
 use crate::jobs::{JobError, JobLimits, JobQueue, Ledger, MemoryLedger};
 use crate::model::Author;
@@ -28,7 +28,7 @@ impl Fixture {
 
     pub(super) fn with_ledger(ledger: Arc<dyn Ledger>) -> Self {
         Self {
-            storage: ScriptedStorage::new(),
+            storage: scripted_storage(),
             ledger,
             limits: JobLimits::default(),
         }

@@ -8,13 +8,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::sync::watch;
 
-use crate::model::{Author, Label, PromptId, TestResult, Version};
+use crate::model::PromptId;
+use crate::storage::interposed::{Interpose, Interposed};
 use crate::storage::memory::MemoryStorage;
-use crate::storage::{
-    EvidenceAdded, EvidenceLimits, LabelEntry, LabelMove, Progress, PromptEntry, PromptPage, PutOutcome,
-    PutVersion, Revision, SetLabel, StorageError, StoredVersion, TrashedVersion, VerifyReport, VerifyScope,
-    VersionStorage,
-};
+use crate::storage::{Progress, StorageError};
 
 /// How long one step of a verification takes in [`Verify::Steps`].
 pub(super) const STEP: Duration = Duration::from_millis(50);
@@ -32,9 +29,11 @@ pub(super) enum Verify {
     Deaf,
 }
 
+/// The storage.
+pub(super) type ScriptedStorage = Interposed<Script>;
+
 #[derive(Debug)]
-pub(super) struct ScriptedStorage {
-    inner: MemoryStorage,
+pub(super) struct Script {
     pub(super) verify: Mutex<Verify>,
     /// Errors that the next puts answer with.
     pub(super) put_errors: Mutex<VecDeque<StorageError>>,
@@ -52,57 +51,29 @@ pub(super) struct ScriptedStorage {
     pub(super) most_puts: AtomicUsize,
 }
 
-impl ScriptedStorage {
-    pub(super) fn new() -> Arc<Self> {
-        Arc::new(Self {
-            inner: MemoryStorage::new(4 << 20),
-            verify: Mutex::new(Verify::Answer),
-            put_errors: Mutex::default(),
-            refused: Mutex::default(),
-            open_for_puts: watch::Sender::new(true),
-            puts: watch::Sender::new(0),
-            open_for_choices: watch::Sender::new(true),
-            choices: watch::Sender::new(0),
-            most_puts: AtomicUsize::new(0),
-        })
-    }
+pub(super) fn scripted_storage() -> Arc<ScriptedStorage> {
+    let script = Script {
+        verify: Mutex::new(Verify::Answer),
+        put_errors: Mutex::default(),
+        refused: Mutex::default(),
+        open_for_puts: watch::Sender::new(true),
+        puts: watch::Sender::new(0),
+        open_for_choices: watch::Sender::new(true),
+        choices: watch::Sender::new(0),
+        most_puts: AtomicUsize::new(0),
+    };
+    Arc::new(Interposed::new(MemoryStorage::new(4 << 20), script))
+}
 
+impl Script {
     pub(super) fn set_verify(&self, verify: Verify) {
         *self.verify.lock().unwrap() = verify;
     }
 }
 
 #[async_trait]
-impl VersionStorage for ScriptedStorage {
-    fn prompt(&self, id: &PromptId) -> Option<Arc<PromptEntry>> {
-        self.inner.prompt(id)
-    }
-
-    fn prompts(&self, page: &PromptPage) -> Vec<Arc<PromptEntry>> {
-        self.inner.prompts(page)
-    }
-
-    fn totals(&self) -> (u64, u64) {
-        self.inner.totals()
-    }
-
-    fn revision(&self) -> Revision {
-        self.inner.revision()
-    }
-
-    async fn read(&self, id: &PromptId, version: &Version) -> Result<Arc<StoredVersion>, StorageError> {
-        self.inner.read(id, version).await
-    }
-
-    async fn read_many(
-        &self,
-        id: &PromptId,
-        versions: &[Version],
-    ) -> Vec<Result<Arc<StoredVersion>, StorageError>> {
-        self.inner.read_many(id, versions).await
-    }
-
-    async fn put(&self, id: &PromptId, request: PutVersion) -> Result<PutOutcome, StorageError> {
+impl Interpose for Script {
+    async fn before_put(&self, id: &PromptId) -> Result<(), StorageError> {
         self.puts.send_modify(|now| *now += 1);
         self.most_puts.fetch_max(*self.puts.borrow(), Ordering::Relaxed);
         self.open_for_puts
@@ -119,92 +90,17 @@ impl VersionStorage for ScriptedStorage {
         if self.refused.lock().unwrap().contains(id.as_str()) {
             return Err(StorageError::ReadOnly);
         }
-        self.inner.put(id, request).await
+        Ok(())
     }
 
-    async fn delete(
-        &self,
-        id: &PromptId,
-        versions: &[Version],
-        force: bool,
-        author: &Author,
-    ) -> Result<Vec<Version>, StorageError> {
-        self.inner.delete(id, versions, force, author).await
-    }
-
-    async fn delete_chosen(
-        &self,
-        seen: &PromptEntry,
-        versions: &[Version],
-        author: &Author,
-    ) -> Result<Vec<Version>, StorageError> {
+    async fn before_choice(&self) -> Result<(), StorageError> {
         self.choices.send_modify(|now| *now += 1);
         let mut open = self.open_for_choices.subscribe();
         open.wait_for(|open| *open).await.unwrap();
-        self.inner.delete_chosen(seen, versions, author).await
+        Ok(())
     }
 
-    async fn restore(&self, id: &PromptId, version: &Version, author: &Author) -> Result<(), StorageError> {
-        self.inner.restore(id, version, author).await
-    }
-
-    async fn purge(&self, id: &PromptId, force: bool) -> Result<(), StorageError> {
-        self.inner.purge(id, force).await
-    }
-
-    async fn purge_trashed(&self, id: &PromptId, version: &Version) -> Result<(), StorageError> {
-        self.inner.purge_trashed(id, version).await
-    }
-
-    async fn trash(
-        &self,
-        after: Option<(&PromptId, &Version)>,
-        prompt: Option<&PromptId>,
-        limit: usize,
-    ) -> Result<Vec<TrashedVersion>, StorageError> {
-        self.inner.trash(after, prompt, limit).await
-    }
-
-    async fn set_label(&self, id: &PromptId, request: SetLabel) -> Result<LabelEntry, StorageError> {
-        self.inner.set_label(id, request).await
-    }
-
-    async fn remove_label(
-        &self,
-        id: &PromptId,
-        label: &Label,
-        expected: Option<&Version>,
-        author: &Author,
-    ) -> Result<(), StorageError> {
-        self.inner.remove_label(id, label, expected, author).await
-    }
-
-    async fn label_history(&self, id: &PromptId) -> Result<Vec<LabelMove>, StorageError> {
-        self.inner.label_history(id).await
-    }
-
-    async fn evidence(&self, id: &PromptId, version: &Version) -> Result<Vec<TestResult>, StorageError> {
-        self.inner.evidence(id, version).await
-    }
-
-    fn evidence_limits(&self) -> EvidenceLimits {
-        self.inner.evidence_limits()
-    }
-
-    async fn add_evidence(
-        &self,
-        id: &PromptId,
-        version: &Version,
-        results: &[TestResult],
-    ) -> Result<EvidenceAdded, StorageError> {
-        self.inner.add_evidence(id, version, results).await
-    }
-
-    async fn verify_within(
-        &self,
-        scope: &VerifyScope,
-        progress: &Progress,
-    ) -> Result<VerifyReport, StorageError> {
+    async fn before_verify(&self, progress: &Progress) -> Result<(), StorageError> {
         let verify = *self.verify.lock().unwrap();
         match verify {
             Verify::Answer => {}
@@ -224,22 +120,6 @@ impl VersionStorage for ScriptedStorage {
             }
             Verify::Deaf => std::future::pending().await,
         }
-        self.inner.verify_within(scope, progress).await
-    }
-
-    async fn rebuild_index(&self, progress: &Progress) -> Result<(u64, u64), StorageError> {
-        self.inner.rebuild_index(progress).await
-    }
-
-    async fn status(&self) -> serde_json::Value {
-        self.inner.status().await
-    }
-
-    fn health(&self) -> Result<(), String> {
-        self.inner.health()
-    }
-
-    async fn close(&self) {
-        self.inner.close().await;
+        Ok(())
     }
 }

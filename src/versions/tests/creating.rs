@@ -1,6 +1,6 @@
 //! Next, exact, imported and rolled back.
 
-use super::fickle::Fickle;
+use super::fickle::fickle;
 use super::*;
 use crate::model::{OptimizationResult, PromptVersion};
 
@@ -294,7 +294,7 @@ async fn a_document_that_contradicts_itself_or_its_path_is_refused() {
 
 #[tokio::test]
 async fn a_latest_version_that_keeps_changing_is_compared_again_but_not_for_ever() {
-    let storage = Arc::new(Fickle::default());
+    let storage = fickle();
     let manager = VersionManager::new(Arc::clone(&storage) as Arc<dyn crate::storage::VersionStorage>);
     create(&manager, "one").await;
     storage.answer_puts(5, || StorageError::StaleLatest(p()));

@@ -1,6 +1,6 @@
 //! References, histories, comparisons, the best version.
 
-use super::fickle::Fickle;
+use super::fickle::fickle;
 use super::*;
 use crate::storage::VersionStorage;
 
@@ -57,7 +57,7 @@ async fn every_kind_of_reference_is_resolved() {
 
 #[tokio::test]
 async fn a_computed_reference_steps_over_damage_and_a_plain_one_does_not() {
-    let storage = Arc::new(Fickle::default());
+    let storage = fickle();
     let manager = VersionManager::new(Arc::clone(&storage) as Arc<dyn VersionStorage>);
     filled(&manager).await;
     let corrupt = || StorageError::Corrupt {
@@ -85,7 +85,7 @@ async fn a_computed_reference_steps_over_damage_and_a_plain_one_does_not() {
 
 #[tokio::test]
 async fn what_is_no_damage_is_not_stepped_over() {
-    let storage = Arc::new(Fickle::default());
+    let storage = fickle();
     let manager = VersionManager::new(Arc::clone(&storage) as Arc<dyn VersionStorage>);
     filled(&manager).await;
     storage.damage("1.1.0", || StorageError::Unavailable("the disk".into()));
@@ -101,7 +101,7 @@ async fn what_is_no_damage_is_not_stepped_over() {
 
 #[tokio::test]
 async fn a_prompt_of_which_nothing_can_be_known_is_not_said_to_be_absent() {
-    let storage = Arc::new(Fickle::default());
+    let storage = fickle();
     let manager = VersionManager::new(Arc::clone(&storage) as Arc<dyn VersionStorage>);
     assert_eq!(manager.prompt(&p()).unwrap_err().code(), "not-found");
     storage.hide_everything();
