@@ -123,6 +123,40 @@ async fn secrets_of_a_workflow_reach_neither_the_store_nor_the_log() {
     assert!(!log.contains("S3CRET"), "a secret is in the log");
 }
 
+#[tokio::test]
+async fn of_two_files_with_the_same_names_for_their_prompts_one_import_takes_the_first_and_says_so() {
+    let host = Host::new();
+    let daemon = host.start().await;
+    let sample = std::fs::read_to_string("tests/fixtures/dify/sample_support_bot.yml").unwrap();
+    let files = ["one/b.yml", "one/b.yaml", "two/b.yml", "two/c.yml"].map(|name| host.path().join(name));
+    for (number, file) in files.iter().enumerate() {
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        let text = sample.replace("a parcel service", &format!("parcel service {number}"));
+        assert_ne!(text, sample, "each has texts of its own");
+        std::fs::write(file, text).unwrap();
+    }
+    let [first, twin, other, _] = &files;
+    let mut arguments = vec!["import", "dsl"];
+    arguments.extend(files.iter().map(|file| file.to_str().unwrap()));
+    let dry: Vec<&str> = arguments.iter().copied().chain(["--dry-run"]).collect();
+    for arguments in [dry, arguments] {
+        let output = host.ctl(&arguments);
+        assert_eq!(output.code, 1, "{output:?}");
+        let said = output.stdout + &output.stderr;
+        for refused in [twin, other] {
+            assert!(said.contains(&refused.display().to_string()), "{said}");
+        }
+        let owner = format!("those of {}", first.display());
+        assert_eq!(said.matches(&owner).count(), 2, "{said}");
+    }
+    let prompts = daemon.client().status().await.unwrap();
+    assert_eq!(prompts.prompts, prompts.versions, "no prompt has two versions");
+    host.ctl(&["import", "dsl", twin.to_str().unwrap(), "--workflow", "b2"])
+        .success();
+    host.ctl(&["import", "dsl", first.to_str().unwrap(), first.to_str().unwrap()])
+        .success();
+}
+
 fn everything_in(dir: &Path) -> String {
     let mut text = String::new();
     for entry in std::fs::read_dir(dir).unwrap() {

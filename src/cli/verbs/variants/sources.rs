@@ -6,7 +6,7 @@
 )]
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::Read;
 use std::path::{Component, Path, PathBuf};
 
@@ -14,7 +14,7 @@ use rustix::fs::{Mode, OFlags, ResolveFlags};
 
 use super::MakeArgs;
 use crate::cli::exit::{CliError, Exit};
-use crate::cli::files;
+use crate::cli::files::{self, is_same_file};
 use crate::cli::session::Session;
 use crate::dify;
 use crate::model::sha256_hex;
@@ -216,11 +216,6 @@ fn template(dir: &Path, file: &str) -> Result<String, String> {
     Ok(text)
 }
 
-fn is_same_file(one: &Path, other: &Path) -> bool {
-    let [one, other] = [one, other].map(|path| fs::canonicalize(path).ok());
-    one.is_some() && one == other
-}
-
 fn directory_of(path: &Path) -> PathBuf {
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
     directory.unwrap_or(Path::new(".")).to_owned()
@@ -239,6 +234,8 @@ fn refused(path: &Path, error: &PlanError) -> CliError {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

@@ -1,5 +1,7 @@
 //! `promptctl import dsl`: take the prompts out of Dify workflows.
 
+mod names;
+
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -15,8 +17,9 @@ use crate::cli::session::Session;
 use crate::cli::table::{Cell, Table};
 use crate::cli::visible::visible_line;
 use crate::client::Client;
-use crate::dify;
+use crate::dify::{self, ExtractOptions};
 use crate::http::wire::{JobState, JobView};
+use names::Names;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -25,7 +28,8 @@ Examples:
   promptctl import dsl exports/*.yml --dry-run
   promptctl import dsl exports/*.yml --json
 
-Importing a workflow again makes versions only where a text has changed.
+Importing a workflow again makes versions only where a text has changed. Two files of one name, or of names that differ in
+their ending alone, are two states of one workflow; to import both at once is refused.
 
 Exit codes: 0 every file was imported, 1 at least one could not be; the others are done.";
 
@@ -96,10 +100,10 @@ pub(super) async fn run(args: DslArgs, session: &mut Session) -> Result<Exit, Cl
         "ERROR",
     ])
     .numbers([2, 3, 4, 5]);
-    let mut failed = 0;
+    let (mut failed, mut names) = (0, Names::default());
     for file in &args.files {
         progress.message(name_of(file));
-        let outcome = import(&client, file, args.workflow.as_deref(), &progress).await;
+        let outcome = import(&client, file, args.workflow.as_deref(), &mut names, &progress).await;
         progress.advance(1);
         // Without a daemon the other files would fare no better.
         if let Err(error) = &outcome
@@ -128,9 +132,15 @@ async fn import(
     client: &Client,
     file: &Path,
     workflow: Option<&str>,
+    names: &mut Names,
     progress: &Progress,
 ) -> Result<Value, CliError> {
-    let params = params(file, files::read_text(file)?, workflow);
+    let content = files::read_text(file)?;
+    // What is wrong with a document is said by the daemon, which has limits of its own.
+    if let Ok(extraction) = dify::extract(content.as_bytes(), &ExtractOptions::default()) {
+        names.take(file, workflow, &extraction)?;
+    }
+    let params = params(file, content, workflow);
     let job = patiently(|| client.submit_job("import", params.clone())).await?;
     let job = client
         .wait_for_job(&job.job_id, |job| {
@@ -246,12 +256,16 @@ fn shown(file: &Path) -> String {
 /// Lists what would be imported, without a daemon.
 fn list(args: &DslArgs, session: &mut Session) -> Result<Exit, CliError> {
     let mut table = Table::new(["FILE", "NAME", "KIND", "ROLE", "CHARACTERS", "PLACE"]).numbers([4]);
-    let mut failed = 0;
+    let (mut failed, mut names) = (0, Names::default());
     for file in &args.files {
         let bytes = files::read(file)?;
-        let options = dify::ExtractOptions::default();
-        let extraction = match dify::extract(&bytes, &options) {
-            Ok(extraction) => extraction,
+        let found = dify::extract(&bytes, &ExtractOptions::default()).map_err(|error| error.to_string());
+        let found = found.and_then(|extraction| {
+            let workflow = names.take(file, args.workflow.as_deref(), &extraction);
+            Ok((workflow.map_err(|error| error.message)?, extraction))
+        });
+        let (workflow, extraction) = match found {
+            Ok(found) => found,
             Err(error) => {
                 session
                     .console
@@ -260,9 +274,6 @@ fn list(args: &DslArgs, session: &mut Session) -> Result<Exit, CliError> {
                 continue;
             }
         };
-        let (name, app) = (name_of(file), extraction.app.name.as_deref());
-        let workflow = args.workflow.clone();
-        let workflow = workflow.unwrap_or_else(|| dify::workflow_slug(dify::document_stem(&name), app));
         let ids = dify::prompt_ids(&workflow, &extraction.prompts);
         for (id, prompt) in ids.iter().zip(&extraction.prompts) {
             let characters = prompt.text.chars().count();
