@@ -328,7 +328,7 @@ fn scrubbing(shared: &Shared, samples: &mut Samples<'_>) -> Result<(), fmt::Erro
     let (versions, bytes) = scrub.read_so_far();
     samples.gauges(
         "promptd_scrub_findings",
-        "Versions that are not as they were written",
+        "Versions and files of test results that are not as they were written",
         "kind",
         [("damaged", damaged), ("edited", edited)],
     )?;

@@ -117,7 +117,7 @@ fn data(storage: &Value) -> Vec<Finding> {
                 "data",
                 format!(
                     "the scrubber found {} that are not as they were written, such as {name}",
-                    counted(found, "version")
+                    counted(found, "file")
                 ),
             )
             .why("bits rot, or somebody changed files: what they say now cannot be trusted")

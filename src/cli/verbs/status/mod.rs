@@ -245,7 +245,7 @@ mod tests {
         cache     98.8 % of reads found in it; 2.0 KiB of 64.0 MiB
         index     behind for 3.2 s
         changes   inotify, 12 of 65536 directories watched; events were lost 1 time
-        scrubber  everything was read 1h 0m ago; 1 damaged version found
+        scrubber  everything was read 1h 0m ago; 1 damaged file found
                     greet@1.0.0: its checksum does not match
         problems  1: promptctl verify explains them
                     69/x: odd␛[31m (foreign-name)

@@ -250,7 +250,7 @@ fn scrubber(page: &mut Page, scrub: &Value, now: i64) {
     let found = field(scrub, "/found").as_u64().unwrap_or_default();
     page.line(
         "scrubber",
-        &format!("{last}; {} found", counted(found, "damaged version")),
+        &format!("{last}; {} found", counted(found, "damaged file")),
     );
     if found > 0 {
         let finding = field(scrub, "/last_finding");

@@ -3,7 +3,6 @@
 use std::os::unix::fs::MetadataExt;
 
 use super::*;
-use crate::model::{TestResult, TestStatus};
 use crate::storage::{BackupReport, BackupRequest, Progress, RestoreReport, RestoreRequest, RestoreScope};
 
 /// Two directories beside one another: a store, and where its backups go.
@@ -466,14 +465,6 @@ async fn a_backup_directory_in_the_store_is_refused_at_start() {
         let error = refused.unwrap_err().to_string();
         assert!(error.contains("backup_dir"), "{error}");
     }
-}
-
-fn measured(execution: &str) -> Vec<TestResult> {
-    vec![crate::model::test_result::tests::result(
-        execution,
-        TestStatus::Success,
-        1.0,
-    )]
 }
 
 async fn executions(storage: &FileSystemStorage, number: &str) -> Vec<String> {

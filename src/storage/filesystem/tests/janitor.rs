@@ -92,6 +92,51 @@ async fn the_scrubber_finds_damage_that_nobody_reads_and_sees_when_it_is_mended(
 }
 
 #[tokio::test]
+async fn the_scrubber_reads_test_results_also_of_versions_in_the_trash() {
+    let mut store = Store::quiet();
+    store.options.scrub.first_pause = Duration::ZERO;
+    store.options.scrub.pause = Duration::from_millis(1);
+    let storage = store.open().await;
+    for (text, number) in [("a", "1.0.0"), ("b", "1.0.1")] {
+        put(&storage, "p", text).await.unwrap();
+        let added = storage
+            .add_evidence(&id("p"), &version(number), &measured("e"))
+            .await;
+        assert_eq!(added.unwrap().added, 1);
+    }
+    storage
+        .delete(&id("p"), &[version("1.0.1")], false, &Author::daemon())
+        .await
+        .unwrap();
+    let scrub = async || storage.status().await["scrub"].clone();
+    eventually("that all is read", async || {
+        scrub().await["last_cycle"]["evidence"] == 2
+    })
+    .await;
+    assert_eq!(scrub().await["found"], 0);
+    for number in ["1.0.0", "1.0.1"] {
+        let path = store.path("p", &format!(".evidence-{number}.jsonl"));
+        let good = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(
+            &path,
+            good.replace("\"execution_id\":\"e\"", "\"execution_id\":\"f\""),
+        )
+        .unwrap();
+        eventually("the finding", async || scrub().await["found"] == 1).await;
+        let found = scrub().await["last_finding"].clone();
+        assert_eq!(found["version"], number);
+        assert_eq!(found["kind"], "corrupt-evidence");
+        let concern = storage.concerns().concat();
+        assert!(
+            concern.contains(&format!("the test results of p@{number}")),
+            "{concern}"
+        );
+        std::fs::write(&path, good).unwrap();
+        eventually("that it is mended", async || scrub().await["found"] == 0).await;
+    }
+}
+
+#[tokio::test]
 async fn the_scrubber_only_notes_versions_that_were_edited_and_are_served() {
     let mut store = Store::quiet();
     store.options.scrub.first_pause = Duration::ZERO;

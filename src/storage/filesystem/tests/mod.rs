@@ -34,7 +34,9 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::*;
-use crate::model::{Author, Bump, Label, PromptId, PromptVersion, ShardDepth, Version};
+use crate::model::{
+    Author, Bump, Label, PromptId, PromptVersion, ShardDepth, TestResult, TestStatus, Version,
+};
 use crate::storage::filesystem::actors::ShardMessage;
 use crate::storage::{
     Numbering, PromptPage, PutOutcome, PutVersion, Sameness, SetLabel, StorageError, VersionStorage,
@@ -139,6 +141,15 @@ async fn put_in_the_end(storage: &FileSystemStorage, prompt: &str, text: &str) {
         }
     })
     .await;
+}
+
+/// The test result of one execution.
+fn measured(execution: &str) -> Vec<TestResult> {
+    vec![crate::model::test_result::tests::result(
+        execution,
+        TestStatus::Success,
+        1.0,
+    )]
 }
 
 async fn text_of(storage: &FileSystemStorage, prompt: &str, number: &str) -> Result<String, StorageError> {
