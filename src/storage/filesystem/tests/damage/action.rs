@@ -113,8 +113,15 @@ impl Action {
                 rustix::fs::RenameFlags::EXCHANGE,
             )
             .unwrap(),
-            Self::WrongId => replace(target, r#""prompt_id": "p""#, r#""prompt_id": "q""#),
-            Self::WrongNumber => replace(target, r#""version": "1"#, r#""version": "7"#),
+            // Test results are written without white space.
+            Self::WrongId => {
+                replace(target, r#""prompt_id": "p""#, r#""prompt_id": "q""#);
+                replace(target, r#""prompt_id":"p""#, r#""prompt_id":"q""#);
+            }
+            Self::WrongNumber => {
+                replace(target, r#""version": "1"#, r#""version": "7"#);
+                replace(target, r#""version":"1"#, r#""version":"7"#);
+            }
             Self::DuplicateKey => edit(target, |bytes| {
                 let first = bytes.iter().position(|byte| *byte == b'{').unwrap_or(0);
                 bytes.splice(

@@ -21,6 +21,9 @@ use place::{Location, plant_store};
 /// Nothing may take longer: who waits on a FIFO waits for ever.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// How many test results the versions have that nothing happened to. They are mentioned where it is not so.
+const RESULTS: &str = "1 2 0";
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum When {
     BeforeStart,
@@ -98,6 +101,13 @@ async fn observe(storage: &FileSystemStorage) -> String {
         " latest {}",
         latest.map_or("none".into(), |latest| latest.to_string())
     );
+    // Before the texts: whoever reads a damaged one makes the shard look.
+    let mut results = Vec::new();
+    for number in ["1.0.0", "1.0.1", "1.0.2"] {
+        let found = storage.evidence(&id("p"), &version(number)).await;
+        results.push(found.map_or_else(|e| format!("!{}", e.code()), |found| found.len().to_string()));
+    }
+    let results = results.join(" ");
     let _ = write!(seen, " labels {labels} reads");
     for number in ["1.0.0", "1.0.1", "1.0.2"] {
         let read = text_of(storage, "p", number).await;
@@ -106,6 +116,9 @@ async fn observe(storage: &FileSystemStorage) -> String {
             " {}",
             read.unwrap_or_else(|error| format!("!{}", error.code()))
         );
+    }
+    if results != RESULTS {
+        let _ = write!(seen, " results {results}");
     }
     let trash = storage.trash(None, None, 10).await;
     let _ = write!(
@@ -178,6 +191,12 @@ async fn run(case: Case, expected: Option<&str>) -> Result<String, Impossible> {
         " next {}",
         next.map_or_else(|e| format!("!{}", e.code()), |next| next.to_string())
     );
+    if let Err(error) = storage
+        .add_evidence(&id("p"), &version("1.0.1"), &measured("c"))
+        .await
+    {
+        let _ = write!(seen, " next result !{}", error.code());
+    }
     seen += &others;
     storage.close().await;
     if case.location.image(&root) != damaged {

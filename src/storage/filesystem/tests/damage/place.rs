@@ -13,6 +13,8 @@ pub(super) enum Location {
     Labelled,
     Latest,
     Manifest,
+    /// The test results of the one that carries the label.
+    Evidence,
     Index,
     Metadata,
     Trashed,
@@ -28,11 +30,12 @@ pub(super) enum Location {
 }
 
 impl Location {
-    pub(super) const ALL: [Self; 16] = [
+    pub(super) const ALL: [Self; 17] = [
         Self::Lowest,
         Self::Labelled,
         Self::Latest,
         Self::Manifest,
+        Self::Evidence,
         Self::Index,
         Self::Metadata,
         Self::Trashed,
@@ -54,6 +57,11 @@ impl Location {
             Self::Labelled => ("14/p/1.0.1.json", "14/p/1.0.0.json", "14/p/1.5.0.json"),
             Self::Latest => ("14/p/1.0.2.json", "14/p/1.0.0.json", "14/p/1.5.0.json"),
             Self::Manifest => ("14/p/.manifest.json", "14/p/1.0.0.json", "14/p/manifest.json"),
+            Self::Evidence => (
+                "14/p/.evidence-1.0.1.jsonl",
+                "14/p/.evidence-1.0.0.jsonl",
+                "14/p/.evidence-1.5.0.jsonl",
+            ),
             Self::Index => (".index.json", ".metadata.json", "index.json"),
             Self::Metadata => (".metadata.json", ".index.json", "metadata.json"),
             Self::Trashed => (
@@ -119,7 +127,7 @@ fn shard_of(prompt: &str) -> String {
     ShardDepth::DEFAULT.shard_of(&id(prompt)).to_string()
 }
 
-/// Makes a copy of a store that holds: `p` 1.0.0 to 1.0.2, a label at 1.0.1, 1.0.3 in the trash, something in `.tmp` and in
+/// Makes a copy of a store that holds: `p` 1.0.0 to 1.0.2, one test result of 1.0.0 and two of 1.0.1, a label at 1.0.1, 1.0.3 in the trash, something in `.tmp` and in
 /// quarantine, a neighbour in the same shard and a stranger in another.
 pub(super) async fn plant_store(root: &Path) {
     static TEMPLATE: tokio::sync::OnceCell<Store> = tokio::sync::OnceCell::const_new();
@@ -136,6 +144,11 @@ async fn make_store() -> Store {
     }
     put(&storage, &neighbour(1), "beside").await.unwrap();
     put(&storage, STRANGER, "elsewhere").await.unwrap();
+    for (number, execution) in [("1.0.0", "a"), ("1.0.1", "a"), ("1.0.1", "b")] {
+        let results = measured(execution);
+        let added = storage.add_evidence(&id("p"), &version(number), &results).await;
+        assert_eq!(added.unwrap().added, 1);
+    }
     let label = SetLabel {
         label: Label::new("production").unwrap(),
         version: version("1.0.1"),
