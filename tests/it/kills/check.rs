@@ -8,6 +8,7 @@ use promptd::model::{Integrity, ShardDepth, Version, VersionSelector};
 use promptd::versions::Order;
 use serde_json::Value;
 
+use super::evidence;
 use super::log::{Kept, Place, PromptLog};
 use crate::harness::{Host, id};
 
@@ -150,8 +151,8 @@ fn settle_labels(log: &mut PromptLog, found: &BTreeMap<String, Version>) {
     }
 }
 
-/// Checks that a version has the content that was sent, whole and sealed.
-async fn check_content(client: &Client, store: &Path, name: &str, version: &Version, kept: &Kept) {
+/// Checks that a version has the content that was sent, whole and sealed, and its test results.
+async fn check_content(client: &Client, store: &Path, name: &str, version: &Version, kept: &mut Kept) {
     if kept.may_be.contains(&Place::Trashed) {
         let shard = ShardDepth::DEFAULT.shard_of(&id(name));
         let file = format!(".trash/{}/{name}@{version}.json", shard.as_str());
@@ -161,6 +162,7 @@ async fn check_content(client: &Client, store: &Path, name: &str, version: &Vers
     }
     if kept.may_be.contains(&Place::Live) {
         check_live(client, name, version, &kept.text, kept.integrity).await;
+        evidence::settle(client, name, version, kept).await;
     }
 }
 

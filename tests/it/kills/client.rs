@@ -4,6 +4,7 @@ use promptd::client::{Client, LabelGuard};
 use promptd::model::{Integrity, Label, Version, VersionSelector};
 use promptd::versions::NewVersion;
 
+use super::evidence;
 use super::log::{Floating, Outcome, Place, PromptLog, Told, outcome};
 use crate::harness::{Dice, by_hand, id};
 
@@ -22,6 +23,8 @@ pub struct Scribe {
     pub texts: usize,
     /// Counts answers.
     pub acknowledged: usize,
+    /// Counts acknowledged test results.
+    pub results: usize,
     /// What all clients were told to be stored.
     told: Told,
 }
@@ -37,6 +40,7 @@ impl Scribe {
             shared_floating: Vec::new(),
             texts: 0,
             acknowledged: 0,
+            results: 0,
             told,
         }
     }
@@ -69,12 +73,13 @@ impl Scribe {
         }
         // Taken out while it is worked on: a step needs the dice as well.
         let mut prompt = std::mem::take(&mut self.prompts[which]);
-        let outcome = match self.dice.below(20) {
+        let outcome = match self.dice.below(24) {
             0..8 => self.create(client, &mut prompt).await,
             8..10 => self.save(client, &mut prompt).await,
             10..13 => self.delete(client, &mut prompt).await,
             13..15 => self.restore_or_forget(client, &mut prompt).await,
             15..19 => self.label(client, &mut prompt).await,
+            19..23 => self.measure(client, &mut prompt).await,
             _ if self.dice.below(4) == 0 => self.purge(client, &mut prompt).await,
             _ => Outcome::Nothing,
         };
@@ -188,6 +193,23 @@ impl Scribe {
             (outcome(answer.await.map(drop), &[]), Some(version))
         };
         prompt.labelled(name, to, &outcome);
+        outcome
+    }
+
+    async fn measure(&mut self, client: &Client, prompt: &mut PromptLog) -> Outcome<()> {
+        let Some(version) = self.dice.one_of(&prompt.surely(Place::Live)) else {
+            return Outcome::Nothing;
+        };
+        let count = 1 + self.dice.below(3);
+        let executions = (0..count).map(|_| {
+            self.texts += 1;
+            format!("run-{}-{}", self.number, self.texts)
+        });
+        let executions: Vec<String> = executions.collect();
+        let outcome = evidence::add(client, prompt, &version, executions).await;
+        if matches!(outcome, Outcome::Done(())) {
+            self.results += count;
+        }
         outcome
     }
 

@@ -26,6 +26,10 @@ pub struct Kept {
     pub text: String,
     pub integrity: Integrity,
     pub may_be: BTreeSet<Place>,
+    /// The executions whose test results were acknowledged.
+    pub executions: BTreeSet<String>,
+    /// Those that were sent together without an answer.
+    pub floating_executions: Vec<String>,
     /// Whether something happened to it since it was last compared with what the daemon serves.
     pub is_fresh: bool,
 }
@@ -106,6 +110,8 @@ impl PromptLog {
             text,
             integrity,
             may_be: BTreeSet::from([Place::Live]),
+            executions: BTreeSet::new(),
+            floating_executions: Vec::new(),
             is_fresh: true,
         };
         let (name, before) = (&self.name, self.versions.get(&version));

@@ -5,6 +5,7 @@
 
 mod check;
 mod client;
+mod evidence;
 mod jobs;
 mod log;
 mod others;
@@ -161,6 +162,7 @@ impl World {
             jobs,
         } = self.covered;
         let (acknowledged, changes) = (self.acknowledged(), self.other.as_ref().unwrap().changes);
+        let results: usize = self.scribes.iter().map(|scribe| scribe.results).sum();
         let backups = self.submitter.as_ref().unwrap().backups;
         eprintln!(
             "covered: kills of the daemon: {rounds} under load, {kills_at_start} more during start and recovery, seed {seed}"
@@ -169,6 +171,7 @@ impl World {
             "covered: kills of the daemon: {acknowledged} acknowledged changes, {jobs} acknowledged jobs and {changes} \
              changes by another program, held against what is served in {compared} comparisons"
         );
+        eprintln!("covered: kills of the daemon: {results} acknowledged test results among them");
         eprintln!(
             "covered: kills of the daemon: {backups} backups under load, the newest verified and restored: {restored} \
              versions acknowledged before it began are in it"
@@ -206,6 +209,10 @@ async fn nothing_acknowledged_is_lost_however_often_the_daemon_is_killed() {
     assert!(
         acknowledged > rounds * 5,
         "hardly anything was acknowledged: {acknowledged}"
+    );
+    assert!(
+        world.scribes.iter().any(|scribe| scribe.results > 0),
+        "no test result was acknowledged"
     );
     world.report(seed, restored);
 }
