@@ -21,8 +21,8 @@ pub enum AuditError {
     /// Something else.
     #[error("the audit log cannot be written, so nothing is changed (daemon.audit.on_failure): {0}")]
     Failed(String),
-    /// The log is closed: the daemon stops.
-    #[error("the audit log is closed: promptd is stopping")]
+    /// The log is closed: the daemon stops, or the thread that writes has failed just now.
+    #[error("the audit log is closed: promptd is stopping, or its log says what failed")]
     Closed,
     /// A part of the log is not what it should be.
     #[error("the audit log is damaged: {0}")]

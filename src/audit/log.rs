@@ -7,10 +7,11 @@ use std::sync::Arc;
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::storage::filesystem::disk::Disk;
+use crate::storage::filesystem::disk::{Disk, Pulse};
 
 use super::entry::{Draft, Entry};
 use super::files::Files;
+use super::liveness::LastWords;
 use super::recover::{Found, recover};
 use super::tally::Tally;
 use super::verify::{AuditReport, Verifier};
@@ -45,6 +46,8 @@ pub struct AuditOptions {
 pub struct AuditLog {
     pub(super) commands: mpsc::Sender<Command>,
     pub(super) tally: Arc<Tally>,
+    /// Of the thread that writes.
+    pub(super) pulse: Arc<Pulse>,
     files: Files,
     on_failure: OnFailure,
 }
@@ -84,12 +87,19 @@ impl AuditLog {
         let tally = Arc::new(Tally::new(found.head.clone(), notes));
         let (commands, received) = mpsc::channel(MAX_QUEUE);
         let writer = Writer::new(files.clone(), options, Arc::clone(&tally), &found);
+        let (pulse, last_words) = (writer.pulse(), LastWords(Arc::clone(&tally)));
         std::thread::Builder::new()
             .name("promptd-audit".to_owned())
-            .spawn(move || writer.run(received))?;
+            .spawn(move || {
+                // In this order: when the queue is gone, why it is gone has been said.
+                let mut commands = received;
+                let _last_words = last_words;
+                writer.run(&mut commands);
+            })?;
         let log = Self {
             commands,
             tally,
+            pulse,
             files,
             on_failure: options.on_failure,
         };
@@ -202,8 +212,9 @@ impl AuditLog {
             is_durable,
             reply,
         };
-        self.commands.send(append).await.map_err(|_| AuditError::Closed)?;
-        answer.await.unwrap_or(Err(AuditError::Closed))
+        let ended = || self.tally.failure().unwrap_or(AuditError::Closed);
+        self.commands.send(append).await.map_err(|_| ended())?;
+        answer.await.unwrap_or_else(|_| Err(ended()))
     }
 }
 

@@ -14,6 +14,7 @@ mod changes;
 mod entry;
 mod error;
 mod files;
+mod liveness;
 mod log;
 mod metrics;
 mod observe;

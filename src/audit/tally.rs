@@ -67,6 +67,11 @@ impl Tally {
         }
     }
 
+    /// Returns why nothing can be written, if so.
+    pub(super) fn failure(&self) -> Option<AuditError> {
+        self.known().failure.clone()
+    }
+
     /// Counts a change that was made without an entry.
     pub(super) fn miss(&self) {
         let mut known = self.known();

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::model::Timestamp;
-use crate::storage::filesystem::disk::NewFile;
+use crate::storage::filesystem::disk::{NewFile, Pulse};
 use crate::storage::{Action, Actor};
 
 use super::chain::{Hash, Head};
@@ -35,6 +35,8 @@ pub(super) enum Command {
         is_durable: bool,
         reply: oneshot::Sender<Result<u64, AuditError>>,
     },
+    /// To say that it is there.
+    Ping(oneshot::Sender<()>),
     /// To make everything durable and end.
     Close(oneshot::Sender<()>),
 }
@@ -75,6 +77,8 @@ pub(super) struct Writer {
     has_reserve: bool,
     /// Whether the end of the log is known; else it is looked for before anything is written.
     is_known: bool,
+    /// Waits as long as the disk is used.
+    pulse: Arc<Pulse>,
 }
 
 impl Writer {
@@ -90,11 +94,17 @@ impl Writer {
             owed: Vec::new(),
             has_reserve: false,
             is_known: found.is_known,
+            pulse: Arc::default(),
         }
     }
 
+    /// Shows from outside whether it gets on.
+    pub(super) fn pulse(&self) -> Arc<Pulse> {
+        Arc::clone(&self.pulse)
+    }
+
     /// Works until the log is closed, or every handle to it is gone.
-    pub(super) fn run(mut self, mut commands: mpsc::Receiver<Command>) {
+    pub(super) fn run(mut self, commands: &mut mpsc::Receiver<Command>) {
         let mut closing = None;
         while closing.is_none() {
             let Some(first) = commands.blocking_recv() else {
@@ -113,6 +123,10 @@ impl Writer {
                         is_durable,
                         reply: Some(reply),
                     }),
+                    Command::Ping(reply) => {
+                        // Whoever asked may have stopped waiting.
+                        let _gone = reply.send(());
+                    }
                     Command::Close(done) => closing = Some(done),
                 }
                 next = if batch.len() < MAX_BATCH {
@@ -121,8 +135,12 @@ impl Writer {
                     None
                 };
             }
-            self.write(batch);
+            if !batch.is_empty() || closing.is_some() {
+                let _wait = self.pulse.wait();
+                self.write(batch);
+            }
         }
+        let _wait = self.pulse.wait();
         if let Some(Err(error)) = self.file.as_mut().map(|file| file.sync()) {
             tracing::warn!(%error, "the end of the audit log may not be durable");
         }

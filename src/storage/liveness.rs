@@ -36,7 +36,7 @@ pub struct Vital {
 pub enum Answer {
     /// It did, through its mailbox.
     Lives,
-    /// There is none at the moment: its supervisor starts it, and reports it as down.
+    /// There is none at the moment: who started it reports it as down.
     Absent,
     /// It did not answer in time.
     Silent {

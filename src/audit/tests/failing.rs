@@ -3,12 +3,14 @@
 use std::ffi::OsString;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use super::*;
 use crate::audit::verify::verify_directory;
 use crate::model::PromptId;
 use crate::storage::VersionStorage;
 use crate::storage::filesystem::disk::{EntryKind, FileContent, NewFile, Space, Stamp};
+use crate::storage::liveness::Answer;
 use crate::storage::memory::MemoryStorage;
 use crate::versions::{NewVersion, VersionManager};
 
@@ -19,6 +21,9 @@ struct Switch {
     sync: AtomicBool,
     /// The disk is full while this file is there.
     full_while: std::sync::Mutex<Option<std::path::PathBuf>>,
+    /// The next sync hangs until the other end is dropped.
+    hang: std::sync::Mutex<Option<std::sync::mpsc::Receiver<()>>>,
+    panic: AtomicBool,
 }
 
 /// A real disk whose files can be made to fail. A write that fails leaves a half of what it was to write.
@@ -44,6 +49,12 @@ impl NewFile for FailingFile {
     }
 
     fn sync(&mut self) -> io::Result<()> {
+        let hang = self.switch.hang.lock().unwrap().take();
+        hang.into_iter().for_each(|until| assert!(until.recv().is_err()));
+        assert!(
+            !self.switch.panic.load(Ordering::SeqCst),
+            "this panic is part of a test"
+        );
         if self.switch.sync.load(Ordering::SeqCst) {
             return Err(io::Error::other("EIO"));
         }
@@ -283,4 +294,72 @@ async fn on_a_full_disk_what_makes_room_is_logged_in_the_reserve_and_nothing_els
     audited.close().await;
     assert!(reserve.exists(), "it is made again when there is room");
     assert!(verify_directory(dir.path(), None).unwrap().is_sound());
+}
+
+const PATIENCE: Duration = Duration::from_millis(20);
+
+#[tokio::test]
+async fn a_log_whose_disk_hangs_is_silent_and_waits_and_answers_when_the_disk_does() {
+    let dir = tempfile::tempdir().unwrap();
+    let (log, switch) = failing(&dir, OnFailure::Refuse);
+    assert_eq!(log.vital(Duration::from_secs(60)).await.answer, Answer::Lives);
+    let (release, hang) = std::sync::mpsc::channel();
+    *switch.hang.lock().unwrap() = Some(hang);
+    let intending = tokio::spawn({
+        let log = log.clone();
+        async move { log.intend(draft(Outcome::Intended)).await }
+    });
+    let silent = Answer::Silent { waits: true };
+    let until_silent = async { while log.vital(PATIENCE).await.answer != silent {} };
+    tokio::time::timeout(Duration::from_secs(60), until_silent)
+        .await
+        .unwrap();
+    let steps = log.vital(PATIENCE).await.steps;
+    // Also when the questions, or the changes, have filled its queue.
+    while log.commands.capacity() > 0 {
+        log.vital(Duration::ZERO).await;
+    }
+    assert_eq!(log.vital(Duration::from_secs(60)).await.answer, silent);
+    drop(release);
+    intending.await.unwrap().unwrap();
+    let until_back = async { while log.vital(PATIENCE).await.answer != Answer::Lives {} };
+    tokio::time::timeout(Duration::from_secs(60), until_back)
+        .await
+        .unwrap();
+    assert!(log.vital(Duration::from_secs(60)).await.steps > steps);
+    assert_eq!(log.concerns(), [""; 0]);
+    log.close().await;
+    assert_eq!(log.vital(Duration::from_secs(60)).await.answer, Answer::Absent);
+}
+
+#[tokio::test]
+async fn a_log_whose_thread_failed_says_so_and_that_only_a_restart_helps() {
+    let dir = tempfile::tempdir().unwrap();
+    let (log, switch) = failing(&dir, OnFailure::Refuse);
+    let mut registry = crate::metrics::Registry::default();
+    log.register_metrics(&mut registry);
+    switch.panic.store(true, Ordering::SeqCst);
+    log.intend(draft(Outcome::Intended)).await.unwrap_err();
+    let has_ended = async {
+        while !log.commands.is_closed() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), has_ended)
+        .await
+        .unwrap();
+    assert_eq!(log.vital(PATIENCE).await.answer, Answer::Absent);
+    let said = log.concerns().concat();
+    assert!(said.contains("start promptd again"), "{said}");
+    let refused = log
+        .intend(draft(Outcome::Intended))
+        .await
+        .unwrap_err()
+        .to_string();
+    assert!(refused.contains("start promptd again"), "{refused}");
+    let text = crate::metrics::render(&registry).unwrap();
+    assert!(
+        text.lines().any(|line| line == "promptd_audit_failing 1"),
+        "{text}"
+    );
 }

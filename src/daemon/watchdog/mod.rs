@@ -1,4 +1,4 @@
-//! The watchdog: asks every actor whether it lives, has those that do not replaced, and tells the service manager that
+//! The watchdog: asks every actor and the thread of the audit log whether they live, has those actors that do not replaced, and tells the service manager that
 //! work gets done only as long as it does.
 //!
 //! It is a thread of its own and not a task: it notices, too, when the runtime runs no tasks any more.
@@ -101,14 +101,20 @@ impl Watchdog {
 impl Patients {
     /// Asks everybody, and waits for answers until `patience` is over.
     async fn examine(self, patience: Duration) -> Examination {
-        let mut vitals = match &self.files {
-            Some(files) => {
-                let (mut vitals, more) = tokio::join!(files.vitals(patience), self.jobs.vitals(patience));
-                vitals.extend(more);
-                vitals
+        let files = async {
+            match &self.files {
+                Some(files) => files.vitals(patience).await,
+                None => Vec::new(),
             }
-            None => self.jobs.vitals(patience).await,
         };
+        let audit = async {
+            match self.state.audit() {
+                Some(log) => Some(log.vital(patience).await),
+                None => None,
+            }
+        };
+        let (mut vitals, jobs, audit) = tokio::join!(files, self.jobs.vitals(patience), audit);
+        vitals.extend(jobs.into_iter().chain(audit));
         vitals.sort_by(|a, b| a.actor.cmp(&b.actor));
         // The silences of this round come from the judge.
         let down = self.state.health().err();
@@ -212,9 +218,11 @@ impl Rounds {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::audit::{AuditLog, AuditOptions, OnFailure};
     use crate::http::HttpLimits;
     use crate::jobs::{JobLimits, MemoryLedger};
     use crate::optimizer::OptimizationSettings;
+    use crate::storage::filesystem::disk::RealDisk;
     use crate::storage::memory::MemoryStorage;
     use crate::versions::VersionManager;
 
@@ -226,8 +234,17 @@ mod tests {
             .await
             .unwrap();
         let (limits, optimization) = (HttpLimits::default(), OptimizationSettings::default());
+        let state = AppState::new(versions, jobs.clone(), limits, optimization);
+        let dir = tempfile::tempdir().unwrap();
+        let disk = Arc::new(RealDisk::open(dir.path()).unwrap());
+        let options = AuditOptions {
+            max_segment_bytes: 1 << 20,
+            max_segments: 0,
+            on_failure: OnFailure::Refuse,
+        };
+        state.set_audit(AuditLog::open(disk, options).unwrap().0);
         Patients {
-            state: AppState::new(versions, jobs.clone(), limits, optimization),
+            state,
             storage,
             files: None,
             jobs,
@@ -253,7 +270,7 @@ mod tests {
         };
         let asked = rounds.examine().unwrap();
         let names: Vec<&str> = asked.vitals.iter().map(|vital| vital.actor.as_str()).collect();
-        assert_eq!(names, ["job queue", "job supervisor"]);
+        assert_eq!(names, ["audit log", "job queue", "job supervisor"]);
         let (release, released) = mpsc::channel::<()>();
         let (blocks, blocked) = mpsc::channel();
         drop(runtime.spawn(async move {
@@ -289,7 +306,7 @@ mod tests {
             loop {
                 let examination = patients.clone().examine(Duration::from_secs(5)).await;
                 let answers: Vec<_> = examination.vitals.iter().map(|vital| vital.answer).collect();
-                if patients.jobs.health().is_ok() && answers == [crate::storage::liveness::Answer::Lives; 2] {
+                if patients.jobs.health().is_ok() && answers == [crate::storage::liveness::Answer::Lives; 3] {
                     break;
                 }
                 tokio::task::yield_now().await;
