@@ -239,8 +239,17 @@ impl Ledger for DiskLedger {
             Err(e) if e.kind() != io::ErrorKind::NotFound => {
                 Err(self.error(DiskFault::before("removing", &path, &e)))
             }
-            // A removed entry that a crash brings back is dropped again at the next start: no fsync.
+            // It has ended: one that a crash brings back is dropped again at the next start. No fsync.
             _ => Ok(()),
+        }
+    }
+
+    fn withdraw(&self, id: &JobId) -> Result<(), StorageError> {
+        self.remove(id)?;
+        match self.disk.sync_dir(Path::new(JOBS_DIR)) {
+            // There is no ledger, and so no entry.
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
+            synced => synced.map_err(|e| self.error(DiskFault::unknown("syncing", Path::new(JOBS_DIR), &e))),
         }
     }
 }

@@ -38,11 +38,19 @@ pub trait Ledger: Send + Sync + fmt::Debug + 'static {
     /// What the disk says. The entry from before is then still there, unless the error is `Interrupted`.
     fn write(&self, record: &Record) -> Result<u64, StorageError>;
 
-    /// Forgets an entry; that it is absent is no error.
+    /// Forgets the entry of a job that has ended; that it is absent is no error. A crash may bring it back.
     ///
     /// # Errors
     /// What the disk says.
     fn remove(&self, id: &JobId) -> Result<(), StorageError>;
+
+    /// Forgets an entry that must not run again: when this answers, no crash brings it back.
+    ///
+    /// # Errors
+    /// What the disk says; then it may come back.
+    fn withdraw(&self, id: &JobId) -> Result<(), StorageError> {
+        self.remove(id)
+    }
 }
 
 /// What a ledger holds at the start.

@@ -237,11 +237,10 @@ async fn write_end(shared: &Shared, job: &Job, record: Record) -> u64 {
         }
     }
     // Left as it is, the entry would make the job run again after a restart, over what others did meanwhile.
-    shared.report(
-        &job.id,
-        "the end of the job could not be written down: it is forgotten at the next start",
-    );
-    shared.forget(job.id.clone()).await;
+    if shared.withdraw(job.id.clone()).await {
+        let message = "the end of the job could not be written down: it is forgotten at the next start";
+        shared.report(&job.id, message);
+    }
     job.bytes()
 }
 

@@ -181,18 +181,30 @@ impl Shared {
             }),
             Err(error) => {
                 // What the client is told has failed shall not run after a restart.
-                self.forget(id).await;
+                self.withdraw(id).await;
                 Err(error.into())
             }
         }
     }
 
-    /// Removes a job from the ledger, as well as that can be done.
-    pub(super) async fn forget(&self, id: JobId) {
+    /// Removes a job that has ended from the ledger, as well as that can be done.
+    async fn forget(&self, id: JobId) {
         let name = id.clone();
         if let Err(error) = self.with_ledger(move |ledger| ledger.remove(&name)).await {
             self.report(&id, &format!("could not be removed: {error}"));
         }
+    }
+
+    /// Removes a job from the ledger that must not run again, also not after a crash; `false` when that is not certain.
+    pub(super) async fn withdraw(&self, id: JobId) -> bool {
+        let name = id.clone();
+        let withdrawn = self.with_ledger(move |ledger| ledger.withdraw(&name)).await;
+        if let Err(error) = &withdrawn {
+            let message =
+                format!("could not be removed, so that the job may run again at the next start: {error}");
+            self.report(&id, &message);
+        }
+        withdrawn.is_ok()
     }
 
     /// Forgets the oldest jobs that ended, as many as are too many.

@@ -21,6 +21,8 @@ struct FaultyDisk {
     /// Whether a fault stays after its first failure.
     for_good: AtomicBool,
     free: AtomicU64,
+    /// Whether a name of the ledger is gone that a power failure may bring back.
+    may_come_back: AtomicBool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -113,7 +115,11 @@ impl Disk for FaultyDisk {
     }
 
     fn unlink(&self, path: &Path) -> io::Result<()> {
-        self.inner.unlink(path)
+        self.inner.unlink(path)?;
+        if path.extension().is_some_and(|ending| ending == "json") {
+            self.may_come_back.store(true, Ordering::Relaxed);
+        }
+        Ok(())
     }
 
     fn remove_dir(&self, path: &Path) -> io::Result<()> {
@@ -122,7 +128,11 @@ impl Disk for FaultyDisk {
 
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
         self.check(Call::SyncDir)?;
-        self.inner.sync_dir(path)
+        self.inner.sync_dir(path)?;
+        if path == Path::new(".jobs") {
+            self.may_come_back.store(false, Ordering::Relaxed);
+        }
+        Ok(())
     }
 
     fn sync_all(&self) -> io::Result<()> {
@@ -152,6 +162,7 @@ impl OnDisk {
             fault: Mutex::default(),
             for_good: AtomicBool::new(false),
             free: AtomicU64::new(1 << 30),
+            may_come_back: AtomicBool::new(false),
         });
         let fixture = Fixture::with_ledger(Arc::new(DiskLedger::new(disk.clone(), 1 << 20)));
         Self { root, disk, fixture }
@@ -263,6 +274,11 @@ fn a_submit_that_cannot_be_written_down_fails_and_leaves_nothing() {
             ended(&queue, &jobs[0]).await;
             queue.close().await;
         });
+        let may_come_back = on_disk.disk.may_come_back.load(Ordering::Relaxed);
+        assert!(
+            !may_come_back,
+            "{call:?}: what was refused runs after a power failure"
+        );
         let names = on_disk.names();
         assert_eq!(names.len(), 1, "{call:?}: {names:?}");
         std::fs::remove_file(on_disk.root.path().join(".jobs").join(&names[0])).unwrap();
@@ -325,6 +341,10 @@ fn an_end_that_cannot_be_written_down_never_makes_the_job_run_again() {
         assert_eq!(queue.problems().len(), 1);
     });
     assert!(on_disk.names().is_empty(), "{:?}", on_disk.names());
+    assert!(
+        !on_disk.disk.may_come_back.load(Ordering::Relaxed),
+        "a power failure brings the entry back"
+    );
 }
 
 #[test]

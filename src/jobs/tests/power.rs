@@ -99,6 +99,22 @@ fn a_power_failure_leaves_each_entry_of_the_ledger_as_it_was_or_as_it_was_writte
 }
 
 #[test]
+fn an_entry_that_was_withdrawn_does_not_come_back() {
+    let ids = [JobId::generate()];
+    let memory = MemoryDisk::new(World::new());
+    let ledger = DiskLedger::new(Arc::new(memory.clone()), 0);
+    ledger.withdraw(&ids[0]).unwrap();
+    ledger.write(&record(&ids[0], JobState::Running)).unwrap();
+    memory.fail_dir_syncs(1);
+    assert_eq!(ledger.withdraw(&ids[0]).unwrap_err().code(), "interrupted");
+    ledger.withdraw(&ids[0]).unwrap();
+    memory.record();
+    for moment in memory.moments() {
+        check(&moment, &ids, &vec![vec![None]], &mut HashSet::new());
+    }
+}
+
+#[test]
 fn an_entry_is_durable_although_the_first_fsync_of_the_store_failed() {
     let ids = [JobId::generate(), JobId::generate()];
     let memory = MemoryDisk::new(World::new());
