@@ -151,13 +151,13 @@ impl FileSystemStorage {
         if versions.is_empty() {
             return Vec::new();
         }
-        let mark = self.shared.cache.mark();
+        let mark = self.shared.cache.mark(id);
         let loaded = self.load_from_disk(id, versions).await;
         let read = loaded.iter().filter_map(|(version, read)| {
             let cached = read.as_ref().ok()?.clone();
-            Some(((id.clone(), version.clone()), cached))
+            Some((version.clone(), cached))
         });
-        self.shared.cache.insert_all(mark, read);
+        self.shared.cache.insert_all(id, mark, read);
         loaded
             .into_iter()
             .map(|(version, read)| (version, read.map(|cached| cached.stored)))

@@ -150,6 +150,7 @@ impl IndexHints {
             // What changed shortly before the index was written was read again above.
             listed_at: self.written_at,
             manifest,
+            fingerprinted: None,
             problems: Vec::new(),
             blocked: None,
         })

@@ -33,6 +33,8 @@ pub struct Slot {
     pub listed_at: i64,
     /// The state of the manifest when it was read; `None` when there is none.
     pub manifest: Option<Stamp>,
+    /// The state of the latest version's file when it had the content of which the entry has the fingerprint.
+    pub fingerprinted: Option<Stamp>,
     /// What is wrong in it.
     pub problems: Vec<Problem>,
     /// Why nothing may be written to the prompt: what it has used is not known. `None` when all is well.
@@ -48,6 +50,7 @@ impl Slot {
             dir: None,
             listed_at: 0,
             manifest: None,
+            fingerprinted: None,
             problems: Vec::new(),
             blocked: None,
         }
@@ -150,6 +153,7 @@ pub fn scan_prompt(
         dir,
         listed_at,
         manifest,
+        fingerprinted: None,
         problems,
         blocked,
     })

@@ -32,7 +32,7 @@ use actors::ShardHandle;
 use disk::WatchedDisk;
 
 /// The models; each is one test.
-const MODELS: usize = 19;
+const MODELS: usize = 21;
 
 /// A store with its actors, for one schedule.
 struct World {

@@ -13,6 +13,7 @@ mod faulty_disk;
 mod janitor;
 mod liveness;
 mod model;
+mod overtaken;
 mod promises;
 mod recovery;
 mod recovery_of_trash;

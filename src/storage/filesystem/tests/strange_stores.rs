@@ -400,22 +400,6 @@ async fn a_file_added_beside_a_put_is_not_hidden_by_it_also_not_from_the_next_st
 }
 
 #[tokio::test]
-async fn a_file_that_was_away_during_a_put_is_served_as_it_came_back() {
-    let store = Store::quiet();
-    let storage = store.open().await;
-    put(&storage, "p", "as it was").await.unwrap();
-    assert_eq!(text_of(&storage, "p", "1.0.0").await.unwrap(), "as it was");
-    // A checkout removes a file and writes another; a put comes in between and takes in the directory as it is then.
-    std::fs::remove_file(store.path("p", "1.0.0.json")).unwrap();
-    put(&storage, "p", "b").await.unwrap();
-    assert_eq!(versions(&storage, "p"), ["1.0.1"]);
-    std::fs::write(store.path("p", "1.0.0.json"), sealed("p", "1.0.0", "on a branch")).unwrap();
-    put(&storage, "p", "c").await.unwrap();
-    assert_eq!(versions(&storage, "p"), ["1.0.0", "1.0.1", "1.0.2"]);
-    assert_eq!(text_of(&storage, "p", "1.0.0").await.unwrap(), "on a branch");
-}
-
-#[tokio::test]
 async fn what_was_removed_by_hand_is_told_to_who_deletes_or_restores_it() {
     let store = Store::quiet();
     let storage = store.open().await;

@@ -152,6 +152,7 @@ fn look_at(
     suspicion: Suspicion,
     effects: &mut Effects,
 ) -> bool {
+    context.cache.begin_look(id);
     let before = context.catalog.slot(id);
     let changed = changed_files(context, id, files, suspicion, before.as_ref());
     if suspicion != Suspicion::Certain
@@ -218,7 +219,9 @@ fn changed_files(
             slot.entry
                 .versions
                 .iter()
-                .filter(|version| is_stale(context, id, version))
+                .filter(|version| {
+                    is_stale(context, id, version) || has_lost_fingerprint(context, slot, version)
+                })
                 .cloned(),
         );
     }
@@ -287,6 +290,7 @@ pub(super) fn read_again(
     let disk = &context.disk;
     let id = &before.entry.id;
     let max_bytes = disk.limits.max_file_bytes;
+    context.cache.begin_look(id);
     let mut after = match scan_prompt(&*disk.disk, disk.layout, id, trash.clone(), max_bytes) {
         Err(ReadFailure::Absent) => {
             let mut slot = Slot::empty(id.clone());
@@ -314,10 +318,13 @@ pub(super) fn read_again(
         .filter(|version| !entry.has(version) && !entry.has_trashed(version))
         .collect();
     entry.highest_used.note_all(gone);
-    entry.latest_fingerprint =
-        before.entry.latest_fingerprint.clone().filter(|(version, _)| {
-            entry.latest() == Some(version) && is_cached_as_it_is(context, id, version)
-        });
+    if let Some((version, fingerprint)) = &before.entry.latest_fingerprint
+        && entry.latest() == Some(version)
+        && !has_lost_fingerprint(context, before, version)
+    {
+        entry.latest_fingerprint = Some((version.clone(), fingerprint.clone()));
+        after.fingerprinted = before.fingerprinted;
+    }
     effects.evict_all(id, &stale_in_cache(context, &before.entry, &after.entry));
     Ok(after)
 }
@@ -379,10 +386,15 @@ fn is_stale(context: &WorkContext, id: &PromptId, version: &Version) -> bool {
     !same_file(cached.stamp, now)
 }
 
-/// Tells whether the cache holds a version and its file has the same state still.
-fn is_cached_as_it_is(context: &WorkContext, id: &PromptId, version: &Version) -> bool {
-    let cached = context.cache.peek(&(id.clone(), version.clone())).is_some();
-    cached && !is_stale(context, id, version)
+/// Tells whether a version is the one whose content is known, and its file has another state than when it had that content.
+/// The cache cannot tell: somebody may have read the file since it changed.
+fn has_lost_fingerprint(context: &WorkContext, slot: &Slot, version: &Version) -> bool {
+    let (disk, entry) = (&context.disk, &slot.entry);
+    let known = entry.latest_fingerprint.as_ref();
+    known.is_some_and(|(of, _)| of == version) && {
+        let now = disk.stamp(&disk.layout.version_file(&entry.id, version));
+        !same_file(slot.fingerprinted, now)
+    }
 }
 
 /// Reads files that are new or changed and takes damaged ones off the list.
@@ -429,10 +441,11 @@ fn differs(context: &WorkContext, id: &PromptId, version: &Version, slot: Option
     let there = disk.stamp(&disk.layout.version_file(id, version));
     let listed = slot.is_some_and(|slot| slot.entry.has(version));
     match (there, listed) {
-        (Some(stamp), true) => context
-            .cache
-            .peek(&(id.clone(), version.clone()))
-            .is_none_or(|cached| !same_file(cached.stamp, Some(stamp))),
+        (Some(stamp), true) => {
+            let cached = context.cache.peek(&(id.clone(), version.clone()));
+            cached.is_none_or(|cached| !same_file(cached.stamp, Some(stamp)))
+                || slot.is_some_and(|slot| has_lost_fingerprint(context, slot, version))
+        }
         (there, listed) => there.is_some() != listed,
     }
 }

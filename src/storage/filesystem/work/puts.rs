@@ -263,6 +263,10 @@ fn publish(context: &WorkContext, ready: Ready, written: Option<Stamp>, effects:
         effects
             .cached
             .push(((id.clone(), stored.version.clone()), cached));
+        let known = slot.entry.latest_fingerprint.as_ref();
+        if known.is_some_and(|(of, _)| *of == stored.version) {
+            slot.fingerprinted = stamp;
+        }
     } else {
         Arc::make_mut(&mut slot.entry).latest_fingerprint = None;
     }
