@@ -226,7 +226,8 @@ impl VersionCache {
     }
 }
 
-#[cfg(all(test, not(feature = "interleavings")))]
+#[cfg(test)]
+#[cfg(not(feature = "interleavings"))]
 mod tests {
     use super::*;
     use crate::model::PromptVersion;
