@@ -21,18 +21,28 @@ fn loaded(text: &str) -> Config {
     promptd::config::load(&sources).unwrap_or_else(|error| panic!("{error}"))
 }
 
+/// Returns the examples without their comment signs: each begins with a key right after the sign and ends at an empty line.
+fn examples(text: &str) -> String {
+    let mut is_inside = false;
+    let mut examples = String::new();
+    for line in text.lines() {
+        let commented = line.strip_prefix('#');
+        let begins = commented.is_some_and(|rest| rest.starts_with(|first: char| first.is_ascii_lowercase()));
+        is_inside = commented.is_some() && (is_inside || begins);
+        if let Some(rest) = commented.filter(|_| is_inside) {
+            examples.push_str(rest);
+            examples.push('\n');
+        }
+    }
+    examples
+}
+
 #[test]
 fn the_configuration_of_the_package_changes_nothing_and_its_examples_are_valid() {
     let text = file("config/debian/promptd.yaml");
     let none: [&str; 0] = [];
     assert_eq!(promptd::config::changed_keys(&loaded(&text), &loaded("")), none);
-    let is_example = |line: &&str| line.starts_with('#') && !line.starts_with("# ") && line.trim_end() != "#";
-    let examples: String = text
-        .lines()
-        .filter(is_example)
-        .map(|line| format!("{}\n", &line[1..]))
-        .collect();
-    let changed = promptd::config::changed_keys(&loaded(""), &loaded(&examples));
+    let changed = promptd::config::changed_keys(&loaded(""), &loaded(&examples(&text)));
     assert!(changed.len() >= 4, "{changed:?}");
 }
 
