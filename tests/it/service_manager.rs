@@ -51,6 +51,21 @@ async fn the_manager_hears_of_the_start_of_a_reload_and_of_the_stop() {
 }
 
 #[tokio::test]
+async fn without_a_journal_the_log_is_text_on_standard_error() {
+    if std::path::Path::new("/run/systemd/journal/socket").exists() {
+        println!("this host has a journal: not tested");
+        return;
+    }
+    let mut host = Host::new();
+    configure(&mut host, "daemon: {logging: {format: journal}}");
+    let daemon = host.start().await;
+    assert!(daemon.stop().success());
+    let log = std::fs::read_to_string(host.log()).unwrap();
+    assert!(log.contains("the journal cannot be reached"), "{log}");
+    assert!(log.contains("event=stopped"), "{log}");
+}
+
+#[tokio::test]
 async fn a_start_that_fails_says_why() {
     let mut host = Host::new();
     let manager = Manager::of(&mut host);

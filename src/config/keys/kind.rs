@@ -138,7 +138,8 @@ impl KeyKind {
                 choices(words, &names).ok_or_else(|| Problem::OutOfBounds(text.clone()))
             }
             (Self::Path, Scalar::Text(text)) if is_usable_path(text) => Ok(Value::from(text.as_str())),
-            (Self::Path, Scalar::Text(text)) => Err(Problem::OutOfBounds(text.clone())),
+            (Self::Loopback, Scalar::Text(text)) if is_loopback(text) => Ok(Value::from(text.as_str())),
+            (Self::Path | Self::Loopback, Scalar::Text(text)) => Err(Problem::OutOfBounds(text.clone())),
             (Self::Mode, Scalar::Text(text)) => match text.parse::<SocketMode>() {
                 Ok(mode) => Ok(Value::from(mode.to_string())),
                 Err(_) => Err(Problem::OutOfBounds(text.clone())),
@@ -148,8 +149,6 @@ impl KeyKind {
             }
             (Self::Group, Scalar::Text(name)) if is_account(name) => Ok(Value::from(name.as_str())),
             (Self::Group, Scalar::Text(name)) => Err(Problem::OutOfBounds(name.clone())),
-            (Self::Loopback, Scalar::Text(text)) if is_loopback(text) => Ok(Value::from(text.as_str())),
-            (Self::Loopback, Scalar::Text(text)) => Err(Problem::OutOfBounds(text.clone())),
             (Self::Names, Scalar::Text(text)) => {
                 let names: Vec<&str> = text
                     .split(',')

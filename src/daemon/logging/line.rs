@@ -48,7 +48,7 @@ impl Line {
     /// Returns whom or what it is about, for counting; nothing when no field says so.
     pub(super) fn subject(&self) -> &str {
         let named = |name: &&str| self.fields.iter().find(|(field, _)| field == name);
-        let found = SUBJECTS.iter().find_map(|name| named(name));
+        let found = SUBJECTS.iter().find_map(named);
         found.map_or("", |(_, value)| value.as_str())
     }
 

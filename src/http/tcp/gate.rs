@@ -232,7 +232,7 @@ impl TcpGate {
     /// Every name that the request gives its host must be one of ours.
     fn is_for_us<B>(&self, request: &Request<B>) -> bool {
         let others = &self.options.allowed_hosts;
-        let in_target = request.uri().authority().map(|name| name.as_str());
+        let in_target = request.uri().authority().map(axum::http::uri::Authority::as_str);
         let mut headers = request.headers().get_all(header::HOST).iter();
         let (Some(in_header), None) = (headers.next(), headers.next()) else {
             return false;

@@ -36,6 +36,7 @@ a_refused_request_names_the_user() {
 }
 
 jobs_and_reloads_are_found_by_their_fields() {
+    configure 'daemon: {limits: {max_connections: 20}}'
     put greet 'Say hello.'
     as_client promptctl backup
     within 5 the_entry_has EVENT=backup-made KIND backup
@@ -49,7 +50,7 @@ the_texts_of_the_catalog() {
     journalctl --no-pager -x --since "@$journal_from" -u promptd.service
 }
 
-the_catalog_says_what_a_line_means_and_what_to_do() {
+lines_have_a_text_that_says_what_to_do() {
     put greet 'Say hello.'
     within 5 the_entry_has EVENT=ready PRIORITY 6
     the_texts_of_the_catalog | grep -q 'Subject: promptd is ready'
