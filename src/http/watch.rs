@@ -103,8 +103,9 @@ async fn watch(
     let scope = scope(query.prompt, query.prefix)?;
     let until = query.wait.map(end_after).transpose()?;
     let principal = access.principal().clone();
-    let place = state.streams().enter(principal.uid, &state.limits())?;
+    // In this order: who cannot go on where it was takes no place.
     let subscription = state.versions().storage().feed().subscribe(since)?;
+    let place = state.streams().enter(principal.uid, &state.limits())?;
     let form = Form::of(&headers);
     let (pieces, body) = stream::body();
     let follower = Follower {
