@@ -146,22 +146,22 @@ impl Collector for HttpCollector {
         )?;
         let (streams, feed) = (&parts.streams, parts.versions.storage().feed());
         samples.gauge(
-            "promptd_watch_streams",
+            "promptd_feed_streams",
             "Streams of changes that are open",
             streams.open() as u64,
         )?;
         samples.counter(
-            "promptd_watch_events_sent",
+            "promptd_feed_events_sent",
             "Changes that were sent to those who follow them, each as often as it was",
             streams.sent(),
         )?;
         samples.counter(
-            "promptd_watch_streams_cut_off",
+            "promptd_feed_streams_cut_off",
             "Streams of changes that ended because their readers were too slow",
             streams.cut_off(),
         )?;
         samples.gauge(
-            "promptd_watch_events_kept",
+            "promptd_feed_events_kept",
             "Changes that are kept for those who come back",
             feed.len() as u64,
         )?;

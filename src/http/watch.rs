@@ -106,8 +106,9 @@ async fn watch(
         let detail = "changes are told on the Unix socket alone";
         return Err(Problem::new(Code::Forbidden, detail));
     };
-    let place = state.streams().enter(principal.uid, &state.limits())?;
+    // In this order: who cannot go on where it was takes no place.
     let subscription = state.versions().storage().feed().subscribe(since)?;
+    let place = state.streams().enter(principal.uid, &state.limits())?;
     let form = Form::of(&headers);
     let (pieces, body) = stream::body();
     let follower = Follower {

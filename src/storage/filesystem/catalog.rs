@@ -215,9 +215,9 @@ impl ShardCatalog {
         self.prompts.store(prompts, Ordering::Relaxed);
         self.versions.store(versions, Ordering::Relaxed);
         drop(slots);
-        let before = self.swap_problems(&problems);
+        let of_problems = self.swap_problems(problems);
         if origin.is_some() {
-            told.extend(of_no_prompt(changes_of_problems(&before, &problems)));
+            told.extend(of_no_prompt(of_problems));
             self.feed.append(told);
         } else {
             self.feed.begin_anew();
@@ -225,17 +225,19 @@ impl ShardCatalog {
     }
 
     /// Replaces what is wrong outside of prompt directories.
-    pub(super) fn set_problems(&self, problems: &[Problem]) {
-        let before = self.swap_problems(problems);
-        let changes = changes_of_problems(&before, problems);
+    pub(super) fn set_problems(&self, problems: Vec<Problem>) {
+        let changes = self.swap_problems(problems);
         if !changes.is_empty() {
             self.feed.append(of_no_prompt(changes).collect());
         }
     }
 
-    fn swap_problems(&self, problems: &[Problem]) -> Vec<Problem> {
+    /// Puts other problems in place and returns what came and went.
+    fn swap_problems(&self, problems: Vec<Problem>) -> Vec<Event> {
         let mut there = self.problems.write().unwrap_or_else(PoisonError::into_inner);
-        std::mem::replace(&mut *there, problems.to_vec())
+        let changes = changes_of_problems(&there, &problems);
+        *there = problems;
+        changes
     }
 
     /// Applies changes, and tells of each once readers see it. What was not intended was made by others.

@@ -88,7 +88,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn check(fields: serde_json::Value, expected: &str) {
+    fn check(fields: &serde_json::Value, expected: &str) {
         let mut line = json!({
             "revision": "000000000000000a.4", "at": "2026-01-02T03:04:05.678901Z", "origin": "daemon",
             "prompt_id": "greet",
@@ -103,31 +103,31 @@ mod tests {
     #[test]
     fn each_change_is_a_line_that_a_person_understands() {
         check(
-            json!({"kind": "version-created", "version": "1.0.1"}),
+            &json!({"kind": "version-created", "version": "1.0.1"}),
             "greet@1.0.1 created",
         );
         check(
-            json!({"kind": "version-changed", "version": "1.0.1", "origin": "outside"}),
+            &json!({"kind": "version-changed", "version": "1.0.1", "origin": "outside"}),
             "greet@1.0.1 changed (outside)",
         );
         check(
-            json!({"kind": "label-set", "label": "production", "version": "1.0.1", "from": "1.0.0"}),
+            &json!({"kind": "label-set", "label": "production", "version": "1.0.1", "from": "1.0.0"}),
             "greet label production: 1.0.0 -> 1.0.1",
         );
         check(
-            json!({"kind": "label-set", "label": "production", "version": "1.0.1"}),
+            &json!({"kind": "label-set", "label": "production", "version": "1.0.1"}),
             "greet label production: 1.0.1",
         );
         check(
-            json!({"kind": "label-removed", "label": "production", "from": "1.0.0"}),
+            &json!({"kind": "label-removed", "label": "production", "from": "1.0.0"}),
             "greet label production removed, was 1.0.0",
         );
         check(
-            json!({"kind": "prompt-purged", "origin": "recovery"}),
+            &json!({"kind": "prompt-purged", "origin": "recovery"}),
             "greet is gone (found by a recovery)",
         );
         check(
-            json!({"kind": "problem-found", "origin": "outside",
+            &json!({"kind": "problem-found", "origin": "outside",
                    "problem": {"kind": "corrupt-version", "path": "23/greet/1.0.1.json"}}),
             "problem: corrupt-version at 23/greet/1.0.1.json (outside)",
         );

@@ -363,7 +363,7 @@ impl ShardActorState {
             self.shared.saw_read_only();
         }
         if let Some(problems) = effects.problems {
-            self.handle.catalog.set_problems(&problems);
+            self.handle.catalog.set_problems(problems);
         }
         if !effects.changes.is_empty() {
             self.handle.catalog.apply(effects.changes, &effects.intents);
