@@ -138,6 +138,8 @@ fn filter(level: LogLevel) -> Targets {
     };
     Targets::new()
         .with_target("promptd", level)
+        // It warns of each directory that is removed: the kernel had dropped its watch already.
+        .with_target("notify::inotify", level.min(LevelFilter::ERROR))
         .with_default(level.min(LevelFilter::WARN))
 }
 
@@ -231,6 +233,8 @@ mod tests {
         check(LogLevel::Info, "promptd::http", Level::DEBUG, false);
         check(LogLevel::Trace, "promptd", Level::TRACE, true);
         check(LogLevel::Trace, "hyper", Level::INFO, false);
+        check(LogLevel::Info, "notify::inotify", Level::WARN, false);
+        check(LogLevel::Info, "notify::inotify", Level::ERROR, true);
         check(LogLevel::Info, "hyper", Level::WARN, true);
         check(LogLevel::Error, "hyper", Level::WARN, false);
     }
