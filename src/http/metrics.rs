@@ -13,7 +13,7 @@ use prometheus_client::metrics::MetricType;
 use crate::metrics::{ByTwo, Counter, Histogram, LATENCY_BOUNDS, Rejections, Samples, Share};
 
 use super::state::Parts;
-use super::tcp::Refusal;
+use super::tcp::{Refusal, TcpGate};
 
 /// The route of what no route matches.
 const UNMATCHED: &str = "unmatched";
@@ -173,7 +173,7 @@ impl Collector for HttpCollector {
         samples.gauge(
             "promptd_tcp_connections",
             "Open connections over TCP",
-            parts.tcp().map_or(0, |gate| gate.connections()) as u64,
+            parts.tcp().map_or(0, TcpGate::connections) as u64,
         )?;
         samples.counters(
             "promptd_tcp_refused",
