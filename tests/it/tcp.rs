@@ -3,14 +3,13 @@
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use promptd::client::Client;
 use promptd::versions::NewVersion;
 use serde_json::Value;
 
-use crate::harness::{Daemon, Host, PATIENCE, eventually, id};
+use crate::harness::{Daemon, Host, PATIENCE, eventually, holders, id, write_secret};
 
 const TOKEN: &str = "open-sesame-0815-4711";
 
@@ -19,8 +18,7 @@ const ORIGIN: &str = "https://dashboard.example";
 
 fn write_token(host: &Host, token: &str, mode: u32) -> PathBuf {
     let file = host.path().join("tcp-token");
-    std::fs::write(&file, format!("{token}\n")).unwrap();
-    std::fs::set_permissions(&file, PermissionsExt::from_mode(mode)).unwrap();
+    write_secret(&file, token, mode);
     file
 }
 
@@ -44,6 +42,16 @@ fn host_serving(classes: &str) -> Host {
         set(&mut host, key, value);
     }
     host
+}
+
+/// A daemon that serves this over TCP and has one prompt, and where it listens.
+async fn greeting(classes: &str) -> (Host, Daemon, String) {
+    let host = host_serving(classes);
+    let daemon = host.start().await;
+    let new = NewVersion::of_text("Say it.");
+    daemon.client().create_version(&id("greet"), &new).await.unwrap();
+    let address = address(&daemon).await;
+    (host, daemon, address)
 }
 
 async fn status(client: &Client) -> Value {
@@ -117,12 +125,7 @@ async fn no_socket_of_tcp_is_open_unless_it_is_configured() {
 
 #[tokio::test]
 async fn metrics_and_health_are_served_to_who_has_the_token_and_nothing_else_is() {
-    let host = host_serving("metrics,health");
-    let daemon = host.start().await;
-    let address = address(&daemon).await;
-    let client = daemon.client();
-    let new = NewVersion::of_text("Say it.");
-    client.create_version(&id("greet"), &new).await.unwrap();
+    let (_host, _daemon, address) = greeting("metrics,health").await;
     let token = with_token();
     let served = ask(&address, "GET", "/metrics", &token);
     check(&served, 200, "promptd_ready 1");
@@ -228,12 +231,8 @@ async fn without_the_token_another_host_or_a_strange_page_nothing_is_told() {
 
 #[tokio::test]
 async fn prompts_can_be_read_where_that_is_served_and_never_be_written() {
-    let host = host_serving("read");
-    let daemon = host.start().await;
-    let address = address(&daemon).await;
+    let (_host, daemon, address) = greeting("read").await;
     let client = daemon.client();
-    let new = NewVersion::of_text("Say it.");
-    client.create_version(&id("greet"), &new).await.unwrap();
     let token = with_token();
     for path in [
         "/v1/prompts",
@@ -323,21 +322,6 @@ async fn a_configuration_that_other_hosts_would_reach_or_without_a_token_is_refu
     );
 }
 
-/// Returns the files below a directory that hold the token.
-fn holders(directory: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(directory).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            found.extend(holders(&path));
-        } else if path.is_file() && String::from_utf8_lossy(&std::fs::read(&path).unwrap()).contains("sesame")
-        {
-            found.push(path);
-        }
-    }
-    found
-}
-
 #[tokio::test]
 async fn the_token_is_in_no_log_no_status_and_no_printed_configuration() {
     let mut host = host_serving("metrics,read");
@@ -369,7 +353,7 @@ async fn the_token_is_in_no_log_no_status_and_no_printed_configuration() {
         "{printed}"
     );
     assert!(!printed.contains("sesame"), "{printed}");
-    assert_eq!(holders(host.path()), [file]);
+    assert_eq!(holders(host.path(), "sesame"), [file]);
 }
 
 #[tokio::test]

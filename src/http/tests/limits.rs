@@ -83,8 +83,8 @@ async fn a_version_too_large_for_the_storage_is_refused() {
         .check_detail("max_file_bytes");
 }
 
-#[tokio::test]
-async fn connections_over_the_limit_are_answered_with_busy_and_closed() {
+/// A server that has room for one connection, and the one that has it.
+async fn one_connection() -> (Server, UnixStream) {
     let server = Server::with_limits(HttpLimits {
         max_connections: 1,
         ..HttpLimits::default()
@@ -92,6 +92,12 @@ async fn connections_over_the_limit_are_answered_with_busy_and_closed() {
     .await;
     let mut first = UnixStream::connect(&server.path).await.unwrap();
     ask_on(&mut first).await;
+    (server, first)
+}
+
+#[tokio::test]
+async fn connections_over_the_limit_are_answered_with_busy_and_closed() {
+    let (server, mut first) = one_connection().await;
     let refused = server.get("/healthz").await;
     refused.check_problem(503, "busy");
     assert_eq!(refused.header("retry-after"), "1");
@@ -102,13 +108,7 @@ async fn connections_over_the_limit_are_answered_with_busy_and_closed() {
 
 #[tokio::test]
 async fn a_client_over_the_limit_of_connections_gets_its_answer_although_it_sends_a_large_body() {
-    let server = Server::with_limits(HttpLimits {
-        max_connections: 1,
-        ..HttpLimits::default()
-    })
-    .await;
-    let mut first = UnixStream::connect(&server.path).await.unwrap();
-    ask_on(&mut first).await;
+    let (server, _first) = one_connection().await;
     for _ in 0..10 {
         let large = Call::new(Method::POST, CREATE)
             .header("content-type", "application/json")

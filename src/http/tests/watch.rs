@@ -300,19 +300,25 @@ async fn one_user_has_so_many_streams_and_all_users_together_so_many() {
     );
 }
 
-#[tokio::test]
-async fn a_reader_that_takes_nothing_is_cut_off_and_the_others_go_on() {
-    let storage = Arc::new(MemoryStorage::new(1 << 20).with_events_kept(40));
-    let server = Server::over(storage, HttpLimits::default()).await;
+/// Two streams: one over a socket from which nothing is taken, and one that is read.
+async fn stuck_and_reader(server: &Server) -> (UnixStream, Reader) {
     let mut stuck = UnixStream::connect(&server.path).await.unwrap();
     stuck
         .write_all(b"GET /v1/watch HTTP/1.1\r\nhost: x\r\n\r\n")
         .await
         .unwrap();
-    let mut reader = Reader::open(&server, ANN, "/v1/watch").await;
+    let reader = Reader::open(server, ANN, "/v1/watch").await;
     while server.state.streams().open() < 2 {
         tokio::task::yield_now().await;
     }
+    (stuck, reader)
+}
+
+#[tokio::test]
+async fn a_reader_that_takes_nothing_is_cut_off_and_the_others_go_on() {
+    let storage = Arc::new(MemoryStorage::new(1 << 20).with_events_kept(40));
+    let server = Server::over(storage, HttpLimits::default()).await;
+    let (_stuck, mut reader) = stuck_and_reader(&server).await;
     let (mut made, mut seen) = (0, 0);
     // More than the socket and its buffers hold.
     while server.state.streams().cut_off() == 0 {
@@ -359,15 +365,7 @@ async fn a_reader_that_was_too_slow_and_reads_again_is_told_so_in_the_last_line(
 #[tokio::test]
 async fn a_stop_ends_every_stream_with_a_word_and_waits_for_no_reader() {
     let server = Server::start().await;
-    let mut stuck = UnixStream::connect(&server.path).await.unwrap();
-    stuck
-        .write_all(b"GET /v1/watch HTTP/1.1\r\nhost: x\r\n\r\n")
-        .await
-        .unwrap();
-    let mut reader = Reader::open(&server, ANN, "/v1/watch").await;
-    while server.state.streams().open() < 2 {
-        tokio::task::yield_now().await;
-    }
+    let (_stuck, mut reader) = stuck_and_reader(&server).await;
     let started = std::time::Instant::now();
     server.stop.send(()).unwrap();
     let stopped = tokio::time::timeout(Duration::from_secs(15), server.task).await;

@@ -7,6 +7,7 @@ mod manager;
 pub mod model_server;
 mod mount;
 mod nobody;
+mod secrets;
 mod users;
 
 use std::fs::File;
@@ -23,6 +24,7 @@ pub use data::shared_data;
 pub use dice::Dice;
 pub use manager::Manager;
 pub use mount::SmallDisk;
+pub use secrets::{holders, write_secret};
 pub use users::User;
 
 /// Nothing in these tests may take longer.

@@ -1,36 +1,19 @@
 //! The key goes to the endpoint and nowhere else.
 
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use super::jobs::{EAGER, WORDY, host_of, write};
-use crate::harness::Host;
 use crate::harness::model_server::{Asked, ModelServer, Reply, response};
+use crate::harness::{Host, holders, write_secret};
 
 const KEY: &str = "sk-open-sesame-4711";
 
 fn write_key(host: &Host, directory: &Path, mode: u32) -> std::path::PathBuf {
     std::fs::create_dir_all(directory).unwrap();
     let file = directory.join("llm-key");
-    std::fs::write(&file, format!("{KEY}\n")).unwrap();
-    std::fs::set_permissions(&file, PermissionsExt::from_mode(mode)).unwrap();
+    write_secret(&file, KEY, mode);
     assert!(file.starts_with(host.path()));
     file
-}
-
-/// Returns the files below a directory that hold the key.
-fn holders(directory: &Path) -> Vec<String> {
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(directory).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            found.extend(holders(&path));
-        } else if path.is_file() && String::from_utf8_lossy(&std::fs::read(&path).unwrap()).contains("sesame")
-        {
-            found.push(path.file_name().unwrap().to_str().unwrap().to_owned());
-        }
-    }
-    found
 }
 
 /// Repeats the key wherever an endpoint can put it, and answers well at last.
@@ -97,7 +80,7 @@ async fn the_key_is_in_no_file_no_log_and_no_answer_of_the_daemon() {
             "{log}"
         );
         assert!(daemon.stop().success());
-        assert_eq!(holders(host.path()), ["llm-key"]);
+        assert_eq!(holders(host.path(), "sesame"), [key]);
     }
 }
 
