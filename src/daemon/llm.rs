@@ -1,19 +1,17 @@
 //! The language model that the configuration asks for, and where its files lie.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::config::Config;
 use crate::config::paths::Paths;
 use crate::llm::{LanguageModel, LlmPlaces};
 
+use super::service_dirs;
+
 /// The directory of everything that has to do with the language model, beside the store and in the cache directory.
 const DIR: &str = "llm";
 /// The directory of answers beside the store.
 const ANSWERS: &str = "answers";
-/// The variable in which systemd names the directory of credentials.
-const CREDENTIALS_VARIABLE: &str = "CREDENTIALS_DIRECTORY";
-/// The variable in which systemd names the cache directories.
-const CACHE_VARIABLE: &str = "CACHE_DIRECTORY";
 
 /// Opens the language model; `None` when none is configured.
 ///
@@ -24,13 +22,11 @@ pub(super) async fn open(config: &Config, paths: &Paths) -> Result<Option<Langua
     if !settings.is_on() {
         return Ok(None);
     }
-    let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
-    let cache = variable(CACHE_VARIABLE).and_then(|list| first_of(&list.into_string().ok()?));
     let places = LlmPlaces {
-        credentials_dir: variable(CREDENTIALS_VARIABLE).map(PathBuf::from),
+        credentials_dir: service_dirs::credentials_dir(),
         ..places(
             settings.cache.dir.as_deref(),
-            cache.as_deref(),
+            service_dirs::cache_dir().as_deref(),
             paths.store.as_deref(),
         )
     };
@@ -53,11 +49,6 @@ fn places(configured: Option<&Path>, cache: Option<&Path>, store: Option<&Path>)
         state_dir: beside,
         credentials_dir: None,
     }
-}
-
-/// Returns the first entry of a list of directories as systemd gives it.
-fn first_of(list: &str) -> Option<PathBuf> {
-    list.split(':').find(|dir| !dir.is_empty()).map(PathBuf::from)
 }
 
 #[cfg(test)]
@@ -88,7 +79,5 @@ mod tests {
         check(Some("/a"), Some("/c"), store, state, Some("/a"));
         check(None, None, None, None, None);
         check(None, Some("/c"), None, None, Some("/c/llm"));
-        assert_eq!(first_of(":/a:/b"), Some(PathBuf::from("/a")));
-        assert_eq!(first_of(""), None);
     }
 }

@@ -14,6 +14,7 @@ mod patience;
 mod reload;
 mod retention;
 mod run;
+mod service_dirs;
 pub mod signals;
 mod start;
 mod storage;

@@ -2,7 +2,6 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::config::{Config, TcpConfig, TcpService};
@@ -10,8 +9,7 @@ use crate::credential::CredentialSource;
 use crate::http::tcp::{Class, TcpDoor, TcpGate, TcpOptions, Token};
 use crate::log_events::LogEvent;
 
-/// The variable in which systemd names the directory of credentials.
-const CREDENTIALS_VARIABLE: &str = "CREDENTIALS_DIRECTORY";
+use super::service_dirs;
 
 /// Why nothing can be served over TCP.
 #[derive(Debug, thiserror::Error)]
@@ -89,9 +87,7 @@ pub(super) fn announce(gate: &TcpGate) {
 }
 
 async fn read_token(config: &TcpConfig) -> Result<Token, TcpError> {
-    let directory = std::env::var_os(CREDENTIALS_VARIABLE)
-        .filter(|value| !value.is_empty())
-        .map(PathBuf::from);
+    let directory = service_dirs::credentials_dir();
     let source = CredentialSource::of(
         "daemon.tcp",
         config.credential.as_deref(),

@@ -269,13 +269,18 @@ pub(super) async fn enforce(State(state): State<AppState>, request: Request, nex
     next.run(Request::from_parts(parts, body)).await
 }
 
-/// Returns what a route needs. For a method that the route does not have, nothing: the router says so.
-fn need_of(method: &Method, path: &str) -> Need {
-    let method = if *method == Method::HEAD {
+/// Returns the method by which the table has a request: HEAD is GET without the body.
+fn as_in_table(method: &Method) -> &Method {
+    if *method == Method::HEAD {
         &Method::GET
     } else {
         method
-    };
+    }
+}
+
+/// Returns what a route needs. For a method that the route does not have, nothing: the router says so.
+fn need_of(method: &Method, path: &str) -> Need {
+    let method = as_in_table(method);
     let mut of_path = TABLE.iter().filter(|(_, known, ..)| *known == path).peekable();
     if of_path.peek().is_none() {
         return Need::Everywhere(Role::Admin);
@@ -286,11 +291,7 @@ fn need_of(method: &Method, path: &str) -> Need {
 
 /// Returns as what a route is served over TCP. One that is missing in the table is not, nor is a method that it does not have.
 fn class_of(method: &Method, path: &str) -> Class {
-    let method = if *method == Method::HEAD {
-        &Method::GET
-    } else {
-        method
-    };
+    let method = as_in_table(method);
     let found = TABLE
         .iter()
         .find(|(known, of_path, ..)| known == method && *of_path == path);

@@ -42,6 +42,24 @@ impl Peer {
             process: self.pid,
         }
     }
+
+    /// Somebody over TCP who has the token.
+    pub(super) fn over_tcp() -> Self {
+        Self {
+            author: Author {
+                name: TCP.to_owned(),
+                uid: None,
+            },
+            principal: None,
+            gid: None,
+            pid: None,
+        }
+    }
+
+    /// Returns the number of the user.
+    pub(super) fn uid(&self) -> Option<u32> {
+        self.principal.as_ref().map(|principal| principal.uid)
+    }
 }
 
 /// Returns who wants to connect. Those of whom the kernel does not tell are one.
@@ -67,26 +85,6 @@ pub(super) struct Users {
 struct Membership {
     at: Instant,
     gids: Vec<u32>,
-}
-
-impl Peer {
-    /// Somebody over TCP who has the token.
-    pub(super) fn over_tcp() -> Self {
-        Self {
-            author: Author {
-                name: TCP.to_owned(),
-                uid: None,
-            },
-            principal: None,
-            gid: None,
-            pid: None,
-        }
-    }
-
-    /// Returns the number of the user.
-    pub(super) fn uid(&self) -> Option<u32> {
-        self.principal.as_ref().map(|principal| principal.uid)
-    }
 }
 
 impl Users {

@@ -314,28 +314,33 @@ const TABLE: [(LogEvent, &str, &str); 47] = [
 impl LogEvent {
     /// Returns every kind.
     pub fn all() -> impl Iterator<Item = Self> {
-        TABLE.into_iter().map(|(event, _, _)| event)
+        TABLE.iter().map(|(event, _, _)| *event)
     }
 
     /// Returns the kind of a name.
     #[must_use]
     pub fn of_name(name: &str) -> Option<Self> {
-        let found = TABLE.into_iter().find(|(_, known, _)| *known == name);
-        found.map(|(event, _, _)| event)
+        let found = TABLE.iter().find(|(_, known, _)| *known == name);
+        found.map(|(event, _, _)| *event)
     }
 
     /// Returns the name, as it stands in the field `event`.
     #[must_use]
     pub fn name(self) -> &'static str {
-        let found = TABLE.into_iter().find(|(event, _, _)| *event == self);
-        found.map_or("", |(_, name, _)| name)
+        self.row().1
     }
 
     /// Returns the id: 32 hex digits, as `MESSAGE_ID` has them.
     #[must_use]
     pub fn message_id(self) -> &'static str {
-        let found = TABLE.into_iter().find(|(event, _, _)| *event == self);
-        found.map_or("", |(_, _, id)| id)
+        self.row().2
+    }
+}
+
+impl LogEvent {
+    fn row(self) -> (Self, &'static str, &'static str) {
+        let found = TABLE.iter().find(|(event, _, _)| *event == self);
+        found.copied().unwrap_or((self, "", ""))
     }
 }
 

@@ -60,6 +60,18 @@ pub(super) struct Times {
     pub(super) first_error: Option<String>,
 }
 
+impl Times {
+    /// Returns how many were served in a second, over so many seconds.
+    #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
+    pub(super) fn per_second(&self, seconds: f64) -> f64 {
+        if seconds > 0.0 {
+            self.histogram.len() as f64 / seconds
+        } else {
+            0.0
+        }
+    }
+}
+
 /// Of so many reads by number, all but one ask for the newest version.
 const CURRENT_OF: u64 = 16;
 
@@ -77,10 +89,9 @@ impl Measured {
     }
 
     /// Returns how many requests of a kind were served in a second.
-    #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
     pub(super) fn per_second(&self, op: Op) -> f64 {
-        let served = self.ops.get(&op).map_or(0, |times| times.histogram.len());
-        served as f64 / self.elapsed.as_secs_f64().max(f64::MIN_POSITIVE)
+        let seconds = self.elapsed.as_secs_f64();
+        self.ops.get(&op).map_or(0.0, |times| times.per_second(seconds))
     }
 
     fn add(&mut self, other: Self) -> Result<(), CliError> {

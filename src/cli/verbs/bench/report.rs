@@ -53,7 +53,7 @@ fn table(measured: &Measured, seconds: f64) -> Table {
         table.row([
             Cell::of(op.word()),
             Cell::of(times.histogram.len()),
-            Cell::of(format_args!("{:.0}", rate(times, seconds))),
+            Cell::of(format_args!("{:.0}", times.per_second(seconds))),
             p50,
             p90,
             p99,
@@ -71,19 +71,10 @@ fn micros(nanos: u64) -> Cell {
     Cell::of(format_args!("{:.1}", nanos as f64 / 1000.0))
 }
 
-#[expect(clippy::cast_precision_loss, reason = "a rate for people")]
-fn rate(times: &Times, seconds: f64) -> f64 {
-    if seconds > 0.0 {
-        times.histogram.len() as f64 / seconds
-    } else {
-        0.0
-    }
-}
-
 fn as_json(op: Op, times: &Times, seconds: f64) -> Value {
     let [p50, p90, p99, p999] = QUANTILES.map(|quantile| times.histogram.value_at_quantile(quantile));
     json!({
-        "op": op.word(), "count": times.histogram.len(), "seconds": seconds, "per_second": rate(times, seconds),
+        "op": op.word(), "count": times.histogram.len(), "seconds": seconds, "per_second": times.per_second(seconds),
         "p50_ns": p50, "p90_ns": p90, "p99_ns": p99, "p999_ns": p999, "max_ns": times.histogram.max(),
         "mean_ns": times.histogram.mean(), "busy": times.busy, "errors": times.errors,
     })

@@ -182,11 +182,11 @@ fn look_at(
         Err(failure) => unreadable(context, &before, &failure),
     };
     let is_found = after.dir.is_some() && !same(before.dir, after.dir);
-    if is_found
-        && before
-            .dir
-            .is_some_and(|dir| after.dir.is_some_and(|now| now.ino != dir.ino))
-    {
+    let is_another = before
+        .dir
+        .zip(after.dir)
+        .is_some_and(|(dir, now)| dir.ino != now.ino);
+    if is_found && is_another {
         // Another directory under the same name: any version in it may be another one.
         foreign.extend(touched(
             context,
@@ -195,7 +195,7 @@ fn look_at(
             &before.entry.versions,
         ));
     }
-    publish(context, &before, after, (changed, foreign), effects);
+    publish(context, &before, after, changed, &foreign, effects);
     is_found
 }
 
@@ -352,7 +352,8 @@ fn publish(
     context: &WorkContext,
     before: &Slot,
     mut after: Slot,
-    (changed, touched): (Vec<Version>, Vec<Version>),
+    changed: Vec<Version>,
+    touched: &[Version],
     effects: &mut Effects,
 ) {
     let id = before.entry.id.clone();
@@ -378,7 +379,7 @@ fn publish(
         super::observe::outside(context, &before.entry, &after.entry, &named);
     }
     note_found(context, before, &after);
-    tell(effects, &after, &touched);
+    tell(effects, &after, touched);
     if before.agrees_with(&after) {
         effects.listed.push((id, after.listed_at));
     } else {

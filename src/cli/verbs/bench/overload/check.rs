@@ -46,21 +46,17 @@ pub(super) async fn check<'a>(
 ) -> Result<Check, CliError> {
     let mut result = Check::default();
     let mut seen = HashSet::new();
-    let mut parts: Vec<Vec<Acknowledged>> = vec![Vec::new(); READERS];
-    for (n, one) in acknowledged.enumerate() {
-        result.acknowledged += 1;
+    let all: Vec<Acknowledged> = acknowledged.cloned().collect();
+    result.acknowledged = all.len() as u64;
+    for one in &all {
         if !seen.insert((&one.prompt, one.version.to_string())) {
             result.lose(format!("{}@{} was given to two", one.prompt, one.version));
         }
-        parts
-            .iter_mut()
-            .skip(n % READERS)
-            .take(1)
-            .for_each(|part| part.push(one.clone()));
     }
     let progress = Progress::start(&session.console, "checking", result.acknowledged);
     let mut readers = JoinSet::new();
-    for part in parts {
+    for part in all.chunks(all.len().div_ceil(READERS).max(1)) {
+        let part = part.to_vec();
         let (client, progress) = (client.clone(), progress.clone());
         readers.spawn(async move {
             let mut lost = Vec::new();
