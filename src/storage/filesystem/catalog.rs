@@ -144,15 +144,12 @@ impl ShardCatalog {
             .collect()
     }
 
-    /// Returns the ids of everything in the shard.
+    /// Returns the ids of everything in the shard that is on disk.
     #[must_use]
     pub(super) fn ids(&self) -> Vec<PromptId> {
-        self.slots
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .keys()
-            .cloned()
-            .collect()
+        let slots = self.slots.read().unwrap_or_else(PoisonError::into_inner);
+        let on_disk = slots.iter().filter(|(_, slot)| !slot.is_off_disk());
+        on_disk.map(|(id, _)| id.clone()).collect()
     }
 
     /// Returns what is wrong in the shard: first outside of prompt directories, then inside.
@@ -191,8 +188,8 @@ impl ShardCatalog {
         origin: Option<Origin>,
     ) {
         let mut slots = self.slots.write().unwrap_or_else(PoisonError::into_inner);
-        for (id, slot) in &mut found {
-            let Some(before) = slots.get(id) else { continue };
+        for (id, before) in slots.iter() {
+            let slot = found.entry(id.clone()).or_insert_with(|| Slot::empty(id.clone()));
             let entry = &slot.entry;
             let is_gone = |version: &&Version| !entry.has(version) && !entry.has_trashed(version);
             let gone: Vec<Version> = before.entry.used().filter(is_gone).cloned().collect();
@@ -200,6 +197,7 @@ impl ShardCatalog {
                 Arc::make_mut(&mut slot.entry).highest_used.note_all(&gone);
             }
         }
+        found.retain(|_, slot| !slot.is_nothing());
         let mut told = Vec::new();
         if let Some(origin) = origin {
             let ids = slots.keys().chain(found.keys());

@@ -136,8 +136,7 @@ fn look_at(
         }
     };
     finish_cut_off_deletions(shard, &mut slot, writes)?;
-    let nothing = slot.entry.is_gone() && slot.manifest.is_none() && slot.problems.is_empty();
-    Ok((!nothing).then_some(slot))
+    Ok((!slot.is_nothing()).then_some(slot))
 }
 
 /// A number both live and in the trash: the deletion was not acknowledged, so the live version wins.

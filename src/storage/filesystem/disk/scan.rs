@@ -56,6 +56,18 @@ impl Slot {
         }
     }
 
+    /// Tells whether nothing need be remembered: nothing is there, nothing is wrong, and no number was used.
+    #[must_use]
+    pub fn is_nothing(&self) -> bool {
+        self.is_off_disk() && self.entry.used().next().is_none()
+    }
+
+    /// Tells whether nothing is on disk, so that at most the numbers are remembered which the prompt has used.
+    #[must_use]
+    pub fn is_off_disk(&self) -> bool {
+        self.entry.is_gone() && self.manifest.is_none() && self.problems.is_empty()
+    }
+
     /// Tells whether every change since the listing shows in the state of the directory.
     #[must_use]
     pub fn is_settled(&self) -> bool {

@@ -161,8 +161,6 @@ fn a_history_read_before_an_edit_never_takes_the_place_of_what_was_read_after_it
 async fn a_checkout() {
     let world = World::new(|_| {});
     let number = world.put("p", "before").await.unwrap();
-    // A prompt of which every file is away is forgotten with its numbers; this one stays.
-    let kept = world.put("p", "kept").await.unwrap();
     drop_from_cache(&world);
     let readers = [true, false].map(|alone| {
         let (world, number) = (Arc::clone(&world), number.clone());
@@ -196,7 +194,7 @@ async fn a_checkout() {
     assert_eq!(world.text("p", &number).await.unwrap(), "behind!");
     assert_eq!(world.text("p", &beside).await.unwrap(), "beside");
     let entry = world.storage.prompt(&id("p")).unwrap();
-    assert_eq!(entry.versions, [number, kept, beside]);
+    assert_eq!(entry.versions, [number, beside]);
     world.storage.close().await;
 }
 

@@ -37,6 +37,36 @@ async fn a_file_added_edited_and_removed_by_hand_is_seen() {
     );
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_numbers_of_a_prompt_whose_every_file_was_removed_stay_used_until_it_is_purged() {
+    for actor_dies in [false, true] {
+        let store = Store::quiet();
+        let storage = store.open().await;
+        put(&storage, "p", "a").await.unwrap();
+        std::fs::remove_dir_all(store.path("p", "")).unwrap();
+        let shard = storage.shared.shard(&storage.shared.layout.shard_of(&id("p")));
+        if actor_dies {
+            let actor = shard.actor.borrow().clone().unwrap();
+            actor.kill();
+            eventually("another actor of the shard", async || {
+                shard.is_up() && shard.actor.borrow().as_ref().map(|now| now.get_id()) != Some(actor.get_id())
+            })
+            .await;
+        } else {
+            let look = work::Look::everything();
+            shard.look_and_wait(look, Duration::from_secs(5)).await.unwrap();
+        }
+        assert!(storage.prompt(&id("p")).is_none(), "the actor died: {actor_dies}");
+        assert_eq!(storage.totals(), (0, 0));
+        let next = put(&storage, "p", "b").await.unwrap();
+        assert_eq!(next, version("1.0.1"), "the actor died: {actor_dies}");
+        storage.purge(&id("p"), true).await.unwrap();
+        let anew = put(&storage, "p", "c").await.unwrap();
+        assert_eq!(anew, version("1.0.0"), "a purged prompt begins anew");
+        storage.close().await;
+    }
+}
+
 #[tokio::test]
 async fn directories_that_come_go_and_move_are_seen() {
     let store = Store::new();

@@ -247,11 +247,10 @@ impl ChangeOf<'_> {
                 if let (Some(manifest), true) = (manifest, slot.blocked.is_some()) {
                     manifest.apply_to(Arc::make_mut(&mut slot.entry));
                 }
-                let gone = slot.entry.is_gone() && slot.manifest.is_none() && slot.problems.is_empty();
                 self.slot = slot.clone();
                 self.effects
                     .changes
-                    .push((self.id.clone(), (!gone).then_some(slot)));
+                    .push((self.id.clone(), (!slot.is_nothing()).then_some(slot)));
             }
             Err(failure) => {
                 // What was done is durable; only the catalog does not know. Recovery will read it again.

@@ -383,9 +383,8 @@ fn publish(
     if before.agrees_with(&after) {
         effects.listed.push((id, after.listed_at));
     } else {
-        let gone = after.entry.is_gone() && after.manifest.is_none() && after.problems.is_empty();
         report(before, &after);
-        effects.changes.push((id, (!gone).then_some(after)));
+        effects.changes.push((id, (!after.is_nothing()).then_some(after)));
     }
 }
 
