@@ -8,7 +8,7 @@ use std::sync::{Arc, PoisonError};
 
 use crate::model::{PromptId, ShardId, Version};
 use crate::storage::feed::{Change as Event, Feed, Origin, Told, changes_of_problems, changes_of_prompt};
-use crate::storage::{Problem, PromptEntry, PromptPage};
+use crate::storage::{Problem, PromptEntry, PromptPage, StorageError};
 
 use super::disk::Slot;
 use super::intents::Intents;
@@ -321,17 +321,23 @@ fn add(counter: &AtomicU64, before: u64, after: u64) {
     }
 }
 
-/// Tells why a version that is not in the list cannot be read, when the shard knows that its file is damaged.
+/// Tells why a version is not in the list: its file is damaged, or there is none.
 #[must_use]
-pub(super) fn known_damage(slot: &Slot, version: &Version) -> Option<Problem> {
+pub(super) fn why_not_listed(slot: &Slot, version: &Version) -> StorageError {
     let ending = format!("/{version}.json");
-    slot.problems
-        .iter()
-        .find(|problem| {
-            matches!(problem.kind.as_str(), "corrupt-version" | "not-a-file")
-                && problem.path.ends_with(&ending)
-        })
-        .cloned()
+    let damage = slot.problems.iter().find(|problem| {
+        matches!(problem.kind.as_str(), "corrupt-version" | "not-a-file") && problem.path.ends_with(&ending)
+    });
+    match damage {
+        Some(problem) => StorageError::Corrupt {
+            path: problem.path.clone(),
+            reason: problem.message.clone(),
+        },
+        None => StorageError::VersionNotFound {
+            id: slot.entry.id.clone(),
+            version: version.clone(),
+        },
+    }
 }
 
 #[cfg(test)]

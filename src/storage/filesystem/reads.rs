@@ -8,7 +8,7 @@ use crate::storage::{StorageError, StoredVersion};
 
 use super::FileSystemStorage;
 use super::cache::{CacheKey, CachedVersion};
-use super::catalog::known_damage;
+use super::catalog::why_not_listed;
 use super::disk::{ReadFailure, read_evidence, read_version};
 use super::options::ExternalEdit;
 use super::runtime::spawn_blocking;
@@ -95,21 +95,15 @@ impl FileSystemStorage {
         if slot.entry.has(version) {
             return Ok(());
         }
-        match known_damage(&slot, version) {
-            Some(problem) => {
+        match why_not_listed(&slot, version) {
+            damage @ StorageError::Corrupt { .. } => {
                 // It may have been mended, or have been in the middle of being saved when it was read.
                 shard.look(Look::file(id.clone(), format!("{version}.json").into()));
-                Err(StorageError::Corrupt {
-                    path: problem.path,
-                    reason: problem.message,
-                })
+                Err(damage)
             }
-            None if slot.blocked.is_some() => slot.check_readable(),
-            None if slot.entry.is_gone() => Err(StorageError::PromptNotFound(id.clone())),
-            None => Err(StorageError::VersionNotFound {
-                id: id.clone(),
-                version: version.clone(),
-            }),
+            _ if slot.blocked.is_some() => slot.check_readable(),
+            _ if slot.entry.is_gone() => Err(StorageError::PromptNotFound(id.clone())),
+            absent => Err(absent),
         }
     }
 

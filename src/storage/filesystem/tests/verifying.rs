@@ -376,6 +376,48 @@ async fn label_on(storage: &FileSystemStorage, prompt: &str, label: &str, number
 }
 
 #[tokio::test]
+async fn who_changes_a_damaged_version_is_told_of_the_damage_and_nothing_is_written() {
+    let store = Store::quiet();
+    let storage = store.open().await;
+    for text in ["one", "two"] {
+        put(&storage, "p", text).await.unwrap();
+    }
+    let (id, damaged, author) = (id("p"), version("1.0.0"), Author::daemon());
+    std::fs::write(store.path("p", "1.0.0.json"), "{").unwrap();
+    storage.rebuild_index(&Progress::default()).await.unwrap();
+    let results = [crate::model::test_result::tests::result(
+        "a",
+        TestStatus::Success,
+        1.0,
+    )];
+    let label = SetLabel {
+        label: Label::new("production").unwrap(),
+        version: damaged.clone(),
+        expected: None,
+        author: author.clone(),
+    };
+    let refused = [
+        storage.evidence(&id, &damaged).await.map(drop),
+        storage.add_evidence(&id, &damaged, &results).await.map(drop),
+        storage.set_label(&id, label).await.map(drop),
+        storage
+            .delete(&id, std::slice::from_ref(&damaged), true, &author)
+            .await
+            .map(drop),
+    ];
+    for refused in refused {
+        let error = refused.unwrap_err();
+        assert_eq!(error.code(), "corrupt-version");
+        assert!(error.to_string().contains("1.0.0.json"), "{error}");
+    }
+    assert_eq!(
+        std::fs::read_to_string(store.path("p", "1.0.0.json")).unwrap(),
+        "{"
+    );
+    assert!(!store.path("p", ".evidence-1.0.0.jsonl").exists());
+}
+
+#[tokio::test]
 async fn damaged_test_results_are_told_left_alone_and_stop_nothing_else() {
     let store = Store::quiet();
     let storage = store.open().await;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::model::{Author, PromptId, Version};
+use crate::storage::filesystem::catalog::why_not_listed;
 use crate::storage::filesystem::disk::{
     DiskFault, Manifest, ReadFailure, Slot, read_version, read_version_at,
 };
@@ -202,8 +203,7 @@ impl ChangeOf<'_> {
     }
 
     pub(super) fn no_version(&self, version: &Version) -> StorageError {
-        let (id, version) = (self.id.clone(), version.clone());
-        StorageError::VersionNotFound { id, version }
+        why_not_listed(&self.slot, version)
     }
 
     fn not_in_trash(&self, version: &Version) -> StorageError {

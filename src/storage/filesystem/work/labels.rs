@@ -16,10 +16,7 @@ impl ChangeOf<'_> {
             author,
         } = request;
         if !self.slot.entry.has(version) {
-            return Err(StorageError::VersionNotFound {
-                id: self.id.clone(),
-                version: version.clone(),
-            });
+            return Err(self.no_version(version));
         }
         // Held against the file, not the catalog: a person may have edited it a moment ago.
         let mut manifest = self.manifest()?;

@@ -15,10 +15,7 @@ impl ChangeOf<'_> {
     pub(super) fn seal(&mut self, accepted: Option<&Version>) -> Result<WriteDone, StorageError> {
         let entry = Arc::clone(&self.slot.entry);
         let versions = match accepted {
-            Some(version) if !entry.has(version) => {
-                let (id, version) = (self.id.clone(), version.clone());
-                return Err(StorageError::VersionNotFound { id, version });
-            }
+            Some(version) if !entry.has(version) => return Err(self.no_version(version)),
             Some(version) => vec![version.clone()],
             None => entry.versions.clone(),
         };
