@@ -37,8 +37,8 @@ impl Budget {
     };
     /// For the many pairs of operations, whose parts the others try in full.
     pub(crate) const FULL_PAIRS: Self = Self {
-        per_instant: 48,
-        second_every: 80,
+        per_instant: 32,
+        second_every: 120,
         per_second: 8,
     };
 }
