@@ -33,6 +33,9 @@ pub async fn settle(client: &Client, store: &Path, log: &mut PromptLog, everythi
             may_be.contains(&place),
             "{name}@{version} is {place:?} and must be {may_be:?}"
         );
+        if place == Place::Trashed && may_be.contains(&Place::Gone) {
+            evidence::settle_forgetting(store, name, version, &mut kept.executions);
+        }
         kept.may_be = BTreeSet::from([place]);
     }
     let mut strange = trashed

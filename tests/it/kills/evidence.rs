@@ -2,10 +2,11 @@
 //! or nothing.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use promptd::client::Client;
 use promptd::evidence::{Batch, lines};
-use promptd::model::{Version, VersionSelector};
+use promptd::model::{ShardDepth, Version, VersionSelector};
 use serde_json::json;
 
 use super::log::{Kept, Outcome, PromptLog, outcome};
@@ -76,4 +77,14 @@ pub async fn settle(client: &Client, name: &str, version: &Version, kept: &mut K
         kept.executions
     );
     kept.executions = there;
+}
+
+/// Looks what became of the results of a version that is still in the trash, though somebody asked without an answer to
+/// forget it: they go first, and all of them at once.
+pub fn settle_forgetting(store: &Path, name: &str, version: &Version, executions: &mut BTreeSet<String>) {
+    let shard = ShardDepth::DEFAULT.shard_of(&id(name));
+    let file = format!("{}/{name}/.evidence-{version}.jsonl", shard.as_str());
+    if !store.join(file).exists() {
+        executions.clear();
+    }
 }

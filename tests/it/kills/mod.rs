@@ -30,8 +30,8 @@ const SCRIBES: usize = 12;
 const LONGEST_LIFE: Duration = Duration::from_millis(900);
 /// Every client has noticed by then that the daemon is dead.
 const MOURNING: Duration = Duration::from_secs(30);
-/// After every so many rounds everything is read: that takes longer the more there is.
-const ROUNDS_PER_VERIFY: usize = 4;
+/// After every so many rounds everything is looked at: that takes longer the more there is.
+const ROUNDS_PER_WHOLE: usize = 4;
 /// A start is cut off within this time.
 const EARLIEST: Duration = Duration::from_millis(50);
 
@@ -124,11 +124,11 @@ impl World {
         if everything {
             self.shared.seen.clear();
         }
-        self.covered.compared += self.shared.settle(client).await;
     }
 
-    /// Lets the daemon read everything it has.
-    fn verify(&self) {
+    /// Compares what all share, and lets the daemon read everything it has.
+    async fn check_whole(&mut self, client: &Client) {
+        self.covered.compared += self.shared.settle(client).await;
         let prompts = self.scribes.iter().flat_map(|scribe| &scribe.prompts);
         let purged = prompts.filter(|log| log.was_purged).map(|log| log.name.as_str());
         let problems = unexplained_problems(&self.host, &purged.collect());
@@ -204,15 +204,15 @@ async fn nothing_acknowledged_is_lost_however_often_the_daemon_is_killed() {
         world.live_and_die(daemon).await;
         daemon = world.start().await;
         world.check(&daemon.client(), false).await;
-        if world.covered.rounds.is_multiple_of(ROUNDS_PER_VERIFY) {
-            world.verify();
+        if world.covered.rounds.is_multiple_of(ROUNDS_PER_WHOLE) {
+            world.check_whole(&daemon.client()).await;
         }
         world.covered.rounds += 1;
     }
     assert!(daemon.stop().success());
     daemon = world.host.start().await;
     world.check(&daemon.client(), true).await;
-    world.verify();
+    world.check_whole(&daemon.client()).await;
     assert!(daemon.stop().success());
     let restored = world.check_backup().await;
     let acknowledged = world.acknowledged();

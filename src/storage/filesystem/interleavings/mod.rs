@@ -196,7 +196,7 @@ fn check(name: &str, schedules: usize, model: impl AsyncFn() + Send + Sync + Cop
         return shuttle::replay_from_file(run, path);
     }
     let full = std::env::var("PROMPTD_FAULTS").is_ok_and(|size| size == "full");
-    let schedules = if full { schedules * 5 } else { schedules };
+    let schedules = if full { schedules * 4 } else { schedules };
     let done =
         explore(RandomScheduler::new(schedules / 2), run) + explore(PctScheduler::new(4, schedules / 2), run);
     eprintln!("covered: interleavings of {name}: {done} schedules");
