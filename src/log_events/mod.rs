@@ -335,9 +335,7 @@ impl LogEvent {
     pub fn message_id(self) -> &'static str {
         self.row().2
     }
-}
 
-impl LogEvent {
     fn row(self) -> (Self, &'static str, &'static str) {
         let found = TABLE.iter().find(|(event, _, _)| *event == self);
         found.copied().unwrap_or((self, "", ""))

@@ -175,6 +175,14 @@ impl PromptEntry {
     pub fn note_used(&mut self, version: &Version) {
         self.highest_used.note(version);
     }
+
+    /// Keeps the numbers used that another state of the prompt had: the directory does not remember those whose files were
+    /// removed.
+    pub fn keep_used(&mut self, before: &Self) {
+        let is_gone = |version: &&Version| !self.has(version) && !self.has_trashed(version);
+        let gone: Vec<&Version> = before.used().filter(is_gone).collect();
+        self.highest_used.note_all(gone);
+    }
 }
 
 #[cfg(test)]

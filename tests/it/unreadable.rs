@@ -4,11 +4,10 @@ use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use promptd::model::ShardDepth;
 use promptd::versions::NewVersion;
 use serde_json::Value;
 
-use crate::harness::{Daemon, Host, id};
+use crate::harness::{Daemon, Host, id, prompt_dir};
 
 /// Prompts in shards of their own: one for each kind of damage, and one that has none.
 const PROMPTS: [&str; 6] = ["version", "manifest", "trash", "prompt", "shard", "sound"];
@@ -36,10 +35,7 @@ async fn plant() -> Option<(Host, Daemon)> {
 
 /// What becomes unreadable, relative to the store.
 fn places() -> Vec<PathBuf> {
-    let dir = |prompt: &str| {
-        let shard = ShardDepth::DEFAULT.shard_of(&id(prompt));
-        Path::new(shard.as_str()).join(prompt)
-    };
+    let dir = prompt_dir;
     let shard_of = |prompt: &str| dir(prompt).parent().unwrap().to_owned();
     vec![
         dir("version").join("1.0.0.json"),

@@ -190,12 +190,7 @@ impl ShardCatalog {
         let mut slots = self.slots.write().unwrap_or_else(PoisonError::into_inner);
         for (id, before) in slots.iter() {
             let slot = found.entry(id.clone()).or_insert_with(|| Slot::empty(id.clone()));
-            let entry = &slot.entry;
-            let is_gone = |version: &&Version| !entry.has(version) && !entry.has_trashed(version);
-            let gone: Vec<Version> = before.entry.used().filter(is_gone).cloned().collect();
-            if !gone.is_empty() {
-                Arc::make_mut(&mut slot.entry).highest_used.note_all(&gone);
-            }
+            Arc::make_mut(&mut slot.entry).keep_used(&before.entry);
         }
         found.retain(|_, slot| !slot.is_nothing());
         let mut told = Vec::new();

@@ -85,11 +85,7 @@ impl Host {
 
     /// Returns the file of a version in the default layout.
     pub fn version_file(&self, id: &str, version: &str) -> PathBuf {
-        let shard = ShardDepth::DEFAULT.shard_of(&PromptId::new(id).unwrap());
-        self.store()
-            .join(shard.as_str())
-            .join(id)
-            .join(format!("{version}.json"))
+        self.store().join(prompt_dir(id)).join(format!("{version}.json"))
     }
 
     /// Returns a command for the daemon in a clean environment.
@@ -263,6 +259,11 @@ pub async fn eventually(what: &str, holds: impl AsyncFn() -> bool) {
         tokio::time::timeout(PATIENCE, waiting).await.is_ok(),
         "never: {what}"
     );
+}
+
+/// Returns the directory of a prompt in the default layout, relative to the store.
+pub fn prompt_dir(prompt: &str) -> PathBuf {
+    Path::new(ShardDepth::DEFAULT.shard_of(&id(prompt)).as_str()).join(prompt)
 }
 
 pub fn id(text: &str) -> PromptId {

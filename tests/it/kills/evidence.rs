@@ -6,11 +6,11 @@ use std::path::Path;
 
 use promptd::client::Client;
 use promptd::evidence::{Batch, lines};
-use promptd::model::{ShardDepth, Version, VersionSelector};
+use promptd::model::{Version, VersionSelector};
 use serde_json::json;
 
 use super::log::{Kept, Outcome, PromptLog, outcome};
-use crate::harness::id;
+use crate::harness::{id, prompt_dir};
 
 /// More than any version gets.
 const PAGE: usize = 1000;
@@ -82,8 +82,7 @@ pub async fn settle(client: &Client, name: &str, version: &Version, kept: &mut K
 /// Looks what became of the results of a version that is still in the trash, though somebody asked without an answer to
 /// forget it: they go first, and all of them at once.
 pub fn settle_forgetting(store: &Path, name: &str, version: &Version, executions: &mut BTreeSet<String>) {
-    let shard = ShardDepth::DEFAULT.shard_of(&id(name));
-    let file = format!("{}/{name}/.evidence-{version}.jsonl", shard.as_str());
+    let file = prompt_dir(name).join(format!(".evidence-{version}.jsonl"));
     if !store.join(file).exists() {
         executions.clear();
     }

@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use promptd::client::Client;
-use promptd::model::{Bump, Integrity, ShardDepth, Version};
+use promptd::model::{Bump, Integrity, Version};
 use promptd::versions::NewVersion;
 
 use super::log::{Floating, Outcome, Place, PromptLog, outcome};
-use crate::harness::{Dice, by_hand, id};
+use crate::harness::{Dice, by_hand, id, prompt_dir};
 
 /// Changes files by hand, in prompts that nobody else changes; and through the daemon as well.
 pub struct Other {
@@ -57,8 +57,7 @@ impl Other {
     }
 
     fn dir(&self, prompt: &PromptLog) -> PathBuf {
-        let shard = ShardDepth::DEFAULT.shard_of(&id(&prompt.name));
-        self.store.join(shard.as_str()).join(&prompt.name)
+        self.store.join(prompt_dir(&prompt.name))
     }
 
     async fn create(&mut self, client: &Client, prompt: &mut PromptLog) {

@@ -12,7 +12,7 @@ use serde_json::Value;
 use tokio::task::JoinHandle;
 
 use super::disk::{scan, serves};
-use crate::harness::{Daemon, Host, by_hand, id};
+use crate::harness::{Daemon, Host, by_hand, id, prompt_dir};
 
 /// Clients that write meanwhile.
 const WRITERS: usize = 8;
@@ -89,11 +89,7 @@ impl World {
 
     /// Returns the directory of a prompt.
     pub fn dir(&self, prompt: &str) -> PathBuf {
-        self.host
-            .version_file(prompt, "1.0.0")
-            .parent()
-            .unwrap()
-            .to_owned()
+        self.store().join(prompt_dir(prompt))
     }
 
     /// Returns the directory of the shard of a prompt.

@@ -5,8 +5,6 @@ use std::collections::BTreeMap;
 
 use rustix::io::Errno;
 
-use crate::model::TestStatus;
-
 use super::faulty_disk::{Call, Failure, Fault, FaultyDisk};
 use super::*;
 
@@ -80,9 +78,8 @@ async fn add_evidence(
     number: &str,
     execution: &str,
 ) -> Result<(), StorageError> {
-    let result = crate::model::test_result::tests::result(execution, TestStatus::Success, 1.0);
     storage
-        .add_evidence(&id("p"), &version(number), &[result])
+        .add_evidence(&id("p"), &version(number), &measured(execution))
         .await
         .map(drop)
 }

@@ -4,7 +4,6 @@ use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 
 use super::*;
-use crate::model::TestStatus;
 use crate::storage::{Mend, Progress, VerifyReport, VerifyScope, plan_repair};
 
 async fn verify(storage: &FileSystemStorage) -> VerifyReport {
@@ -385,11 +384,6 @@ async fn who_changes_a_damaged_version_is_told_of_the_damage_and_nothing_is_writ
     let (id, damaged, author) = (id("p"), version("1.0.0"), Author::daemon());
     std::fs::write(store.path("p", "1.0.0.json"), "{").unwrap();
     storage.rebuild_index(&Progress::default()).await.unwrap();
-    let results = [crate::model::test_result::tests::result(
-        "a",
-        TestStatus::Success,
-        1.0,
-    )];
     let label = SetLabel {
         label: Label::new("production").unwrap(),
         version: damaged.clone(),
@@ -398,7 +392,10 @@ async fn who_changes_a_damaged_version_is_told_of_the_damage_and_nothing_is_writ
     };
     let refused = [
         storage.evidence(&id, &damaged).await.map(drop),
-        storage.add_evidence(&id, &damaged, &results).await.map(drop),
+        storage
+            .add_evidence(&id, &damaged, &measured("a"))
+            .await
+            .map(drop),
         storage.set_label(&id, label).await.map(drop),
         storage
             .delete(&id, std::slice::from_ref(&damaged), true, &author)
@@ -425,15 +422,8 @@ async fn damaged_test_results_are_told_left_alone_and_stop_nothing_else() {
         put(&storage, "p", text).await.unwrap();
     }
     let (id, one, two) = (id("p"), version("1.0.0"), version("1.0.1"));
-    let result = |name: &str| {
-        [crate::model::test_result::tests::result(
-            name,
-            TestStatus::Success,
-            1.0,
-        )]
-    };
     for number in [&one, &two] {
-        storage.add_evidence(&id, number, &result("a")).await.unwrap();
+        storage.add_evidence(&id, number, &measured("a")).await.unwrap();
     }
     assert_eq!(verify(&storage).await.problems, []);
     let file = |number: &str| store.path("p", &format!(".evidence-{number}.jsonl"));
@@ -451,7 +441,7 @@ async fn damaged_test_results_are_told_left_alone_and_stop_nothing_else() {
     assert_eq!(found, expected);
     for error in [
         storage.evidence(&id, &one).await.unwrap_err(),
-        storage.add_evidence(&id, &one, &result("b")).await.unwrap_err(),
+        storage.add_evidence(&id, &one, &measured("b")).await.unwrap_err(),
     ] {
         assert_eq!(error.code(), "corrupt-evidence", "{error}");
     }
@@ -462,7 +452,11 @@ async fn damaged_test_results_are_told_left_alone_and_stop_nothing_else() {
     // Put right, it is read and added to at once.
     std::fs::write(file("1.0.0"), good).unwrap();
     assert_eq!(
-        storage.add_evidence(&id, &one, &result("b")).await.unwrap().total,
+        storage
+            .add_evidence(&id, &one, &measured("b"))
+            .await
+            .unwrap()
+            .total,
         2
     );
 }
@@ -475,11 +469,7 @@ async fn test_results_stay_with_the_number_until_it_is_forgotten() {
         put(&storage, "p", text).await.unwrap();
     }
     let (id, one, author) = (id("p"), version("1.0.0"), Author::daemon());
-    let result = [crate::model::test_result::tests::result(
-        "a",
-        TestStatus::Success,
-        1.0,
-    )];
+    let result = measured("a");
     storage.add_evidence(&id, &one, &result).await.unwrap();
     let file = store.path("p", ".evidence-1.0.0.jsonl");
     storage

@@ -330,13 +330,7 @@ pub(super) fn read_again(
         entry.description.clone_from(&before.entry.description);
         entry.tags.clone_from(&before.entry.tags);
     }
-    // What was removed stays used.
-    let gone: Vec<&Version> = before
-        .entry
-        .used()
-        .filter(|version| !entry.has(version) && !entry.has_trashed(version))
-        .collect();
-    entry.highest_used.note_all(gone);
+    entry.keep_used(&before.entry);
     if let Some((version, fingerprint)) = &before.entry.latest_fingerprint
         && entry.latest() == Some(version)
         && !has_lost_fingerprint(context, before, version)
