@@ -11,6 +11,7 @@ pub mod logging;
 mod manager;
 mod metrics;
 mod patience;
+mod predecessor;
 mod reload;
 mod retention;
 mod run;

@@ -25,6 +25,7 @@ use crate::versions::VersionManager;
 use super::activation::{PassedSocket, PassedSockets};
 use super::manager::StatusLine;
 use super::metrics::ConfiguredLimits;
+use super::predecessor;
 use super::storage::Opened;
 use super::tcp::TcpError;
 use super::watchdog::{Patients, Watchdog};
@@ -129,7 +130,7 @@ impl Daemon {
                 return Err(error);
             }
         };
-        let (listener, socket) = match listen(config, paths, passed, group) {
+        let (listener, socket) = match listen(config, paths, passed, group).await {
             Ok(bound) => bound,
             Err(error) => {
                 jobs.close().await;
@@ -338,14 +339,17 @@ async fn note(audit: Option<&AuditLog>, action: Action, detail: String) {
 }
 
 /// Takes the socket that was passed, or makes one.
-fn listen(
+async fn listen(
     config: &Config,
     paths: &Paths,
     passed: Option<PassedSocket>,
     group: Option<u32>,
 ) -> Result<(UnixListener, Socket), BindError> {
     let Some(PassedSocket { listener, path }) = passed else {
-        let (listener, file) = bind(&paths.socket, config.daemon.socket_mode.bits(), group)?;
+        let mode = config.daemon.socket_mode.bits();
+        let attempt = async || bind(&paths.socket, mode, group);
+        let is_held = |error: &BindError| matches!(error, BindError::InUse(_));
+        let (listener, file) = predecessor::outlast(attempt, is_held).await?;
         let path = file.path().to_owned();
         let _file = Some(file);
         return Ok((listener, Socket { path, _file }));

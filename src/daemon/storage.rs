@@ -21,6 +21,7 @@ use crate::storage::memory::MemoryStorage;
 use crate::storage::{EvidenceLimits, VersionStorage};
 
 use super::metrics::Gathered;
+use super::predecessor;
 
 /// A storage, and where the jobs that work on it are written down.
 pub(super) struct Opened {
@@ -65,13 +66,18 @@ async fn open_files(
     audit: &AuditConfig,
     progress: &watch::Sender<Recovery>,
 ) -> Result<Opened, OpenError> {
-    let (path, depth) = (store.to_owned(), options.shard_depth);
     let failed = |source| OpenError::Directory {
         path: store.to_owned(),
         source,
     };
-    let opened = tokio::task::spawn_blocking(move || open_store(&path, depth)).await;
-    let opened = opened.map_err(|error| failed(std::io::Error::other(error)))??;
+    let depth = options.shard_depth;
+    let attempt = async || {
+        let path = store.to_owned();
+        let opened = tokio::task::spawn_blocking(move || open_store(&path, depth)).await;
+        opened.map_err(|error| failed(std::io::Error::other(error)))?
+    };
+    let is_held = |error: &OpenError| matches!(error, OpenError::Locked { .. });
+    let opened = predecessor::outlast(attempt, is_held).await?;
     let mut metrics = Gathered::default();
     let syncs = DiskMetrics::default();
     syncs.register(&mut metrics.registry);

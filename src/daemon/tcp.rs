@@ -9,7 +9,7 @@ use crate::credential::CredentialSource;
 use crate::http::tcp::{Class, TcpDoor, TcpGate, TcpOptions, Token};
 use crate::log_events::LogEvent;
 
-use super::service_dirs;
+use super::{predecessor, service_dirs};
 
 /// Why nothing can be served over TCP.
 #[derive(Debug, thiserror::Error)]
@@ -48,7 +48,12 @@ pub(super) async fn open(
             }
             passed
         }
-        (None, Some(address)) => TcpListener::bind(address).map_err(|source| failed(&address, source))?,
+        (None, Some(address)) => {
+            let attempt = async || TcpListener::bind(address);
+            let is_held = |error: &io::Error| error.kind() == io::ErrorKind::AddrInUse;
+            let bound = predecessor::outlast(attempt, is_held).await;
+            bound.map_err(|source| failed(&address, source))?
+        }
         (None, None) => return Ok(None),
     };
     let address = listener

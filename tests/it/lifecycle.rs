@@ -4,6 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use promptd::model::VersionSelector;
 use promptd::versions::NewVersion;
+use rustix::fs::FlockOperation;
 
 use crate::harness::{Host, eventually, id, version};
 
@@ -33,6 +34,22 @@ async fn an_acknowledged_version_survives_kill_nine() {
         10
     );
     assert_eq!(text_of(&again.client(), "greet", "1.0.9").await, "Greeting 9.");
+}
+
+#[tokio::test]
+async fn a_store_that_a_dying_process_still_holds_is_opened_when_it_lets_go() {
+    let host = Host::new();
+    std::fs::create_dir(host.store()).unwrap();
+    let held = std::fs::File::open(host.store()).unwrap();
+    rustix::fs::flock(&held, FlockOperation::LockExclusive).unwrap();
+    let daemon = host.spawn();
+    eventually("it waits for the store", async || {
+        daemon.read_log().contains("about to end")
+    })
+    .await;
+    drop(held);
+    daemon.ready().await;
+    assert!(daemon.stop().success());
 }
 
 #[tokio::test]
