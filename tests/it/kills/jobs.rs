@@ -80,10 +80,10 @@ impl Submitter {
         };
         // One backup after the other, so that the last one is the newest.
         let may_back_up = self.accepted.values().all(|job| job.told.is_none());
-        let (kind, params) = match self.dice.below(6) {
+        let (kind, params) = match self.dice.below(12) {
             0 => ("verify", json!({})),
             1 => ("rebuild_index", json!({})),
-            2 if may_back_up => {
+            2 | 3 if may_back_up => {
                 accepted.told = Some(self.told.lock().unwrap().len());
                 ("backup", json!({"target": TARGET}))
             }
