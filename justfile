@@ -23,7 +23,7 @@ test FILTER="":
 ci:
     .ci/run
 
-# The order of events around shards, tried under a scheduler; SIZE full tries ten times as many.
+# The order of events around shards, tried under a scheduler; SIZE full tries four times as many.
 interleavings SIZE="short":
     PROMPTD_FAULTS={{SIZE}} cargo test --lib --features interleavings interleavings:: -- --nocapture
 
