@@ -17,9 +17,9 @@ const PAUSE: Duration = Duration::from_millis(20);
 ///
 /// # Errors
 /// What the last attempt said; at once when `is_held` says that it is of another kind.
-pub(super) async fn outlast<T, E: Display>(
-    mut attempt: impl AsyncFnMut() -> Result<T, E>,
-    is_held: impl Fn(&E) -> bool,
+pub(super) async fn outlast<T, E: Display, F: Future<Output = Result<T, E>>>(
+    mut attempt: impl FnMut() -> F,
+    is_held: fn(&E) -> bool,
 ) -> Result<T, E> {
     let deadline = Instant::now() + PATIENCE;
     let mut has_told = false;
@@ -38,14 +38,16 @@ pub(super) async fn outlast<T, E: Display>(
 
 #[cfg(test)]
 mod tests {
+    use std::future::ready;
+
     use super::*;
 
     /// Attempts what is held for so many attempts. Returns how it ended and how many attempts were made.
     async fn attempt_what_is_held(times: usize) -> (Result<(), &'static str>, usize) {
         let mut attempts = 0;
-        let attempt = async || {
+        let attempt = || {
             attempts += 1;
-            if attempts > times { Ok(()) } else { Err("held") }
+            ready(if attempts > times { Ok(()) } else { Err("held") })
         };
         let ended = outlast(attempt, |error| *error == "held").await;
         (ended, attempts)
@@ -69,9 +71,9 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn another_error_is_told_at_once() {
         let mut attempts = 0;
-        let attempt = async || {
+        let attempt = || {
             attempts += 1;
-            Err::<(), _>("broken")
+            ready(Err::<(), _>("broken"))
         };
         assert_eq!(outlast(attempt, |error| *error == "held").await, Err("broken"));
         assert_eq!(attempts, 1);

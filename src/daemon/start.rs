@@ -1,5 +1,6 @@
 //! The running daemon: what it is made of, and the order in which that starts and stops.
 
+use std::future::ready;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -347,7 +348,7 @@ async fn listen(
 ) -> Result<(UnixListener, Socket), BindError> {
     let Some(PassedSocket { listener, path }) = passed else {
         let mode = config.daemon.socket_mode.bits();
-        let attempt = async || bind(&paths.socket, mode, group);
+        let attempt = || ready(bind(&paths.socket, mode, group));
         let is_held = |error: &BindError| matches!(error, BindError::InUse(_));
         let (listener, file) = predecessor::outlast(attempt, is_held).await?;
         let path = file.path().to_owned();

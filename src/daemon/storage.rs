@@ -71,10 +71,14 @@ async fn open_files(
         source,
     };
     let depth = options.shard_depth;
-    let attempt = async || {
+    let attempt = || {
         let path = store.to_owned();
-        let opened = tokio::task::spawn_blocking(move || open_store(&path, depth)).await;
-        opened.map_err(|error| failed(std::io::Error::other(error)))?
+        let opening = tokio::task::spawn_blocking(move || open_store(&path, depth));
+        async move {
+            opening
+                .await
+                .map_err(|error| failed(std::io::Error::other(error)))?
+        }
     };
     let is_held = |error: &OpenError| matches!(error, OpenError::Locked { .. });
     let opened = predecessor::outlast(attempt, is_held).await?;

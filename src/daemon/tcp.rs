@@ -1,5 +1,6 @@
 //! The listener on the loopback: whether there is one, on which socket, with which token.
 
+use std::future::ready;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -49,7 +50,7 @@ pub(super) async fn open(
             passed
         }
         (None, Some(address)) => {
-            let attempt = async || TcpListener::bind(address);
+            let attempt = || ready(TcpListener::bind(address));
             let is_held = |error: &io::Error| error.kind() == io::ErrorKind::AddrInUse;
             let bound = predecessor::outlast(attempt, is_held).await;
             bound.map_err(|source| failed(&address, source))?
