@@ -1,4 +1,4 @@
-//! Waiting for a promptd that is about to end. Pure of what is waited for: the attempt is an argument.
+//! Waiting for a promptd that is about to end.
 //!
 //! A process that was killed holds its locks and sockets for an instant longer than `kill` takes: a start right after it,
 //! by a script or by hand, would find everything in use. systemd waits for the end of the old process by itself.
