@@ -28,7 +28,7 @@ interleavings SIZE="short":
     PROMPTD_FAULTS={{SIZE}} cargo test --lib --features interleavings interleavings:: -- --nocapture
 
 # The promises of docs/durability.md: power failures, failing calls, kills, damage, changes by others, hostile input, orders
-# of events. SIZE is full (about 17 minutes) or short; PARTS picks some of them.
+# of events. SIZE is full (about 14 minutes) or short; PARTS picks some of them.
 crash SIZE="full" *PARTS:
     tests/faults/run.sh {{SIZE}} {{PARTS}}
 

@@ -13,7 +13,7 @@ use hyper::client::conn::http1;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use tokio::net::UnixStream;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use super::answer::Answer;
 use super::call::Call;
@@ -21,10 +21,15 @@ use super::call::Call;
 /// How long to wait before a full backlog is tried again.
 const BACKLOG_PAUSE: Duration = Duration::from_millis(5);
 
+/// How long after an answer a change may still be sent over the same connection. A daemon that stops closes those that were
+/// silent for longer than twice this time, and what is sent meanwhile is lost.
+const FRESH_FOR: Duration = Duration::from_millis(250);
+
 /// A connection, driven by whoever waits for an answer on it: a round trip needs no second task.
 pub(super) struct Connection {
     sender: http1::SendRequest<Full<Bytes>>,
     driver: Driver,
+    answered_at: Instant,
 }
 
 /// The part that reads and writes; `None` once it has ended. It is dropped then: only that tells whoever waits for a place
@@ -60,7 +65,16 @@ impl Connection {
             .await
             .map_err(io::Error::other)?;
         let driver = Driver(Some(Box::pin(connection)));
-        Ok(Self { sender, driver })
+        Ok(Self {
+            sender,
+            driver,
+            answered_at: Instant::now(),
+        })
+    }
+
+    /// Tells whether nobody can have closed it for its silence.
+    pub(super) fn is_fresh(&self) -> bool {
+        self.answered_at.elapsed() < FRESH_FOR
     }
 
     /// Tells whether the connection is known to be of no more use.
@@ -79,6 +93,7 @@ impl Connection {
                 Lost::WhileWaiting(error.to_string())
             }
         })?;
+        self.answered_at = Instant::now();
         Ok(Answer {
             status: head.status,
             headers: head.headers,

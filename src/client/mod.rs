@@ -142,7 +142,10 @@ impl Client {
 
     async fn exchange_over(&self, kept: &mut Option<Connection>, call: Call) -> Result<Answer, ClientError> {
         // The connection is taken out, so that an exchange that is cut off never leaves half an answer behind.
-        let reused = kept.take().filter(|connection| !connection.is_closed());
+        let is_safe = call.method == Method::GET;
+        let reused = kept
+            .take()
+            .filter(|connection| !connection.is_closed() && (is_safe || connection.is_fresh()));
         if let Some(mut connection) = reused {
             match self.try_exchange(&mut connection, &call).await {
                 Ok(answer) => {
@@ -150,7 +153,7 @@ impl Client {
                     return Ok(answer);
                 }
                 Err(Lost::BeforeSending) => {}
-                Err(Lost::WhileWaiting(_)) if call.method == Method::GET => {}
+                Err(Lost::WhileWaiting(_)) if is_safe => {}
                 Err(lost) => return Err(self.lost(&call, lost)),
             }
         }
@@ -224,6 +227,23 @@ mod tests {
             client.status_json().await.unwrap();
         }
         assert_eq!(stub.connections(), 3);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_change_is_not_sent_over_a_connection_that_the_daemon_may_be_closing() {
+        let stub = Stub::start(|_| Reply::json(200, "{}")).await;
+        let client = Client::new(stub.socket());
+        let (id, version) = ("greet".parse().unwrap(), "1.0.0".parse().unwrap());
+        let change = || async { client.forget(&id, &version).await.unwrap() };
+        client.status_json().await.unwrap();
+        change().await;
+        assert_eq!(stub.connections(), 1, "it was answered a moment ago");
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        client.status_json().await.unwrap();
+        assert_eq!(stub.connections(), 1, "a question can be asked again");
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        change().await;
+        assert_eq!(stub.connections(), 2, "it was silent for long");
     }
 
     #[tokio::test]

@@ -21,9 +21,18 @@ use crate::metrics::{Limit, Rejections};
 
 use super::stream::Cut;
 
-/// The turn of a connection, shared by its stream and its service: a number that only grows, three to a request.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Turn(Arc<AtomicU64>, Cut);
+/// The turn of a connection, shared by its stream and its service.
+#[derive(Debug, Clone)]
+pub(super) struct Turn(Arc<Turns>, Cut);
+
+#[derive(Debug)]
+struct Turns {
+    /// A number that only grows, three to a request.
+    count: AtomicU64,
+    opened_at: Instant,
+    /// When the last answer was handed over, in milliseconds after the opening.
+    answered_after_ms: AtomicU64,
+}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
@@ -34,9 +43,20 @@ enum Phase {
 
 const PHASES: u64 = 3;
 
+impl Default for Turn {
+    fn default() -> Self {
+        let turns = Turns {
+            count: AtomicU64::new(0),
+            opened_at: Instant::now(),
+            answered_after_ms: AtomicU64::new(0),
+        };
+        Self(Arc::new(turns), Cut::default())
+    }
+}
+
 impl Turn {
     fn now(&self) -> (u64, Phase) {
-        let count = self.0.load(Ordering::Acquire);
+        let count = self.0.count.load(Ordering::Acquire);
         let phase = match count % PHASES {
             0 => Phase::Waiting,
             1 => Phase::Head,
@@ -53,7 +73,7 @@ impl Turn {
             Phase::Head => round + 1,
             Phase::Busy => round + 2,
         };
-        self.0.store(next, Ordering::Release);
+        self.0.count.store(next, Ordering::Release);
     }
 
     /// Returns what cuts off this connection when its client takes nothing of an answer.
@@ -61,9 +81,17 @@ impl Turn {
         self.1.clone()
     }
 
-    /// Tells whether somebody serves this connection and nothing has come on it yet.
-    pub(super) fn is_new(&self) -> bool {
-        self.now().0 == 0 && Arc::strong_count(&self.0) > 1
+    /// Tells whether a request may be on its way: the connection was opened or answered less than `grace` ago, or the head
+    /// of a request has come in part.
+    pub(super) fn expects_request(&self, grace: Duration) -> bool {
+        match self.now().1 {
+            Phase::Waiting => {
+                let answered_after = Duration::from_millis(self.0.answered_after_ms.load(Ordering::Acquire));
+                self.0.opened_at.elapsed() < answered_after + grace
+            }
+            Phase::Head => true,
+            Phase::Busy => false,
+        }
     }
 
     /// Says that a request has arrived. The turn ends when the returned guard is dropped.
@@ -79,6 +107,9 @@ pub(super) struct BusyTurn(Turn);
 
 impl Drop for BusyTurn {
     fn drop(&mut self) {
+        let turns = &self.0.0;
+        let answered_after = u64::try_from(turns.opened_at.elapsed().as_millis()).unwrap_or(u64::MAX);
+        turns.answered_after_ms.store(answered_after, Ordering::Release);
         self.0.go_to(Phase::Waiting);
     }
 }
@@ -319,6 +350,23 @@ mod tests {
         drop(busy);
         let (waited, read) = seconds(stream.read_u8()).await;
         assert_eq!((waited, read.is_err()), (60, true));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_is_expected_for_a_while_after_the_opening_and_after_each_answer() {
+        const GRACE: Duration = Duration::from_secs(1);
+        let (mut client, turn, mut stream) = pair();
+        for _ in 0..2 {
+            assert!(turn.expects_request(GRACE));
+            tokio::time::advance(GRACE).await;
+            assert!(!turn.expects_request(GRACE), "it was silent for so long");
+            client.write_u8(b'x').await.unwrap();
+            stream.read_u8().await.unwrap();
+            assert!(turn.expects_request(GRACE), "its head has begun");
+            let busy = turn.begin();
+            assert!(!turn.expects_request(GRACE), "it has come");
+            drop(busy);
+        }
     }
 
     #[tokio::test(start_paused = true)]

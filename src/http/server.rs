@@ -1,5 +1,6 @@
 //! The accept loop: connections, their limits, and their end.
 
+use std::collections::HashMap;
 use std::convert::Infallible;
 use std::pin::pin;
 use std::sync::Arc;
@@ -18,7 +19,8 @@ use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::UnixListener;
 use tokio::sync::OwnedSemaphorePermit;
-use tokio::task::JoinSet;
+use tokio::task::{self, JoinSet};
+use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use crate::admission::{Claimant, Place};
@@ -39,11 +41,11 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// How long a refused client may take to send the request that is answered with `busy`.
 const REFUSAL_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// How long a client that was let in just before a stop may take to begin its request.
-const NEWCOMER_GRACE: Duration = Duration::from_millis(500);
+/// How long a client that was let in or answered just before a stop may take to send its request.
+const SPEAKER_GRACE: Duration = Duration::from_millis(500);
 
 /// How often is looked whether it has.
-const NEWCOMER_LOOK: Duration = Duration::from_millis(5);
+const SPEAKER_LOOK: Duration = Duration::from_millis(5);
 
 /// How many clients are being refused at once; more are closed without a word.
 const MAX_REFUSALS: usize = 256;
@@ -77,12 +79,15 @@ async fn serve_on<L: Listener>(state: AppState, listener: L, shutdown: impl Futu
     let graceful = GracefulShutdown::new();
     let mut connections = JoinSet::new();
     let mut refusals = JoinSet::new();
-    let mut newcomers: Vec<Turn> = Vec::new();
+    let mut turns: HashMap<task::Id, Turn> = HashMap::new();
     let mut shutdown = pin!(shutdown);
     loop {
         let stream = tokio::select! {
             () = &mut shutdown => break,
-            Some(_) = connections.join_next() => continue,
+            Some(ended) = connections.join_next_with_id() => {
+                turns.remove(&ended.map_or_else(|error| error.id(), |(id, ())| id));
+                continue;
+            }
             Some(_) = refusals.join_next() => continue,
             accepted = listener.accept() => match accepted {
                 Ok(stream) => stream,
@@ -98,17 +103,16 @@ async fn serve_on<L: Listener>(state: AppState, listener: L, shutdown: impl Futu
             Ok(places) => {
                 state.metrics().connections.inc();
                 let turn = Turn::default();
-                newcomers.retain(Turn::is_new);
-                newcomers.push(turn.clone());
                 let connection = Connection::<L> {
-                    turn,
+                    turn: turn.clone(),
                     state: state.clone(),
                     router: router.clone(),
                     stream,
                     gate: gate.cloned(),
                     places,
                 };
-                connections.spawn(connection.converse(graceful.watcher()));
+                let task = connections.spawn(connection.converse(graceful.watcher()));
+                turns.insert(task.id(), turn);
             }
             Err(problem) => {
                 if let Some(limit) = problem.limit {
@@ -124,7 +128,7 @@ async fn serve_on<L: Listener>(state: AppState, listener: L, shutdown: impl Futu
     drop(listener);
     state.stopping().cancel();
     let patience = state.limits().drain_timeout();
-    await_newcomers(&newcomers, patience.min(NEWCOMER_GRACE)).await;
+    await_speakers(&mut connections, turns, patience.min(SPEAKER_GRACE)).await;
     if !drain(graceful, connections, patience).await {
         state.metrics().rejections.note(Limit::DrainTimeout);
     }
@@ -155,16 +159,26 @@ fn enter(state: &AppState, claimant: Claimant, gate: Option<&TcpGate>) -> Result
     })
 }
 
-/// Waits for the first requests of those who were let in a moment ago: they could not know, and whoever comes now is kept
-/// for the next daemon when the socket was passed.
-async fn await_newcomers(newcomers: &[Turn], patience: Duration) {
-    let all_have_begun = async {
-        while newcomers.iter().any(Turn::is_new) {
-            tokio::time::sleep(NEWCOMER_LOOK).await;
+/// Waits for the requests of those who were let in or answered a moment ago: they could not know, and what they send to a
+/// connection that closes is lost. Whoever connects now is kept for the next daemon when the socket was passed.
+async fn await_speakers(
+    connections: &mut JoinSet<()>,
+    mut turns: HashMap<task::Id, Turn>,
+    patience: Duration,
+) {
+    let all_have_spoken = async {
+        loop {
+            while let Some(ended) = connections.try_join_next_with_id() {
+                turns.remove(&ended.map_or_else(|error| error.id(), |(id, ())| id));
+            }
+            if !turns.values().any(|turn| turn.expects_request(SPEAKER_GRACE)) {
+                return;
+            }
+            tokio::time::sleep(SPEAKER_LOOK).await;
         }
     };
     // Who says nothing for so long has not begun a request that could be lost.
-    let _silent = tokio::time::timeout(patience, all_have_begun).await.is_err();
+    let _silent = tokio::time::timeout(patience, all_have_spoken).await.is_err();
 }
 
 /// Returns whether every connection ended by itself.
@@ -214,7 +228,8 @@ impl<L: Listener> Connection<L> {
         let stream = PatientStream::new(stream, turn.clone(), header, idle);
         let io = TokioIo::new(stream.counting(state.metrics().rejections.clone()));
         let service = service_fn(move |request: Request<Incoming>| {
-            answer(router.clone(), peer.clone(), gate.clone(), turn.clone(), request)
+            let answering = answer(router.clone(), peer.clone(), gate.clone(), turn.clone(), request);
+            closing_at_stop(answering, state.stopping().clone())
         });
         let connection = http().serve_connection(io, service);
         if let Err(error) = watcher.watch(connection).await {
@@ -243,6 +258,20 @@ async fn answer(
     request.extensions_mut().insert(turn.cut());
     let response = router.oneshot(request).await?;
     Ok(response.map(|body| AnswerBody::new(body, busy)))
+}
+
+/// Ends a connection with its answer once the daemon stops, and says so in the answer (RFC 9112, section 9.6): the client
+/// sends its next request where it is answered.
+async fn closing_at_stop(
+    answering: impl Future<Output = Result<Response<AnswerBody>, Infallible>>,
+    stopping: CancellationToken,
+) -> Result<Response<AnswerBody>, Infallible> {
+    let mut response = answering.await?;
+    if stopping.is_cancelled() {
+        let close = HeaderValue::from_static("close");
+        response.headers_mut().insert(header::CONNECTION, close);
+    }
+    Ok(response)
 }
 
 /// Answers a request that does not pass the gate. It says nothing of the store, and its connection ends.

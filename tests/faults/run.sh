@@ -3,7 +3,7 @@
 # failing calls, kills of the daemon and of its actors, damage of every kind, changes by other programs, hostile paths and
 # bytes, and orders of events.
 #
-#   tests/faults/run.sh              the long form, about 17 minutes on 2 cores once it is compiled
+#   tests/faults/run.sh              the long form, about 14 minutes on 2 cores once it is compiled
 #   tests/faults/run.sh short        the form that the gate runs
 #   tests/faults/run.sh SIZE PART... only these parts, for example: tests/faults/run.sh full power kills
 #

@@ -17,7 +17,7 @@ done
 # A volume that stays frozen would outlive everything else.
 trap thaw EXIT TERM
 wanted=("$@")
-failed=0 skipped=0 told=0 journal_from=0
+failed=0 skipped=0 told=0 journal_from=0 failures=()
 install_promptd
 for file in "$here"/stories/*.sh; do
     while read -r story; do
@@ -40,6 +40,7 @@ for file in "$here"/stories/*.sh; do
         else
             failed=$((failed + 1))
             printf 'FAILED  %s (%d s)\n' "$story" "$((SECONDS - began))"
+            failures+=("$story: $(grep '^never: \|^failed in line' /tmp/story.log | head -n 2 | paste -sd ' ')")
             sed 's/^/    /' /tmp/story.log
             journalctl --no-pager -o cat -n 40 --since "@$journal_from" -u promptd.service -u promptd.socket | sed 's/^/    journal: /'
         fi
@@ -49,5 +50,7 @@ done
     printf 'there is no such story\n'
     exit 2
 }
+# Once more at the end, where nobody has to search for it.
+((failed == 0)) || printf 'failed: %s\n' "${failures[@]}"
 printf '%d stories, %d failed, %d skipped\n' "$told" "$failed" "$skipped"
 ((failed == 0))

@@ -49,8 +49,32 @@ async fn a_client_that_was_let_in_just_before_the_stop_is_answered() {
     server.task.await.unwrap();
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_client_between_two_requests_is_answered_and_told_that_it_was_the_last_one() {
+    let server = Server::start().await;
+    let mut stream = UnixStream::connect(&server.path).await.unwrap();
+    let request = b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n";
+    stream.write_all(request).await.unwrap();
+    let mut first = Vec::new();
+    while !first.ends_with(b"}") {
+        first.push(stream.read_u8().await.unwrap());
+    }
+    let first = String::from_utf8(first).unwrap();
+    assert!(!first.contains("connection: close"), "{first}");
+    server.stop.send(()).unwrap();
+    server.state.stopping().cancelled().await;
+    // The clock goes on when everybody waits: a connection of which nothing is expected is closed by then.
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    stream.write_all(request).await.unwrap();
+    let mut second = String::new();
+    stream.read_to_string(&mut second).await.unwrap();
+    assert!(second.starts_with("HTTP/1.1 200"), "{second}");
+    assert!(second.contains("connection: close"), "{second}");
+    server.task.await.unwrap();
+}
+
 #[tokio::test]
-async fn idle_connections_are_closed_at_once() {
+async fn idle_connections_do_not_hold_up_the_stop() {
     let server = Server::start().await;
     let mut idle = UnixStream::connect(&server.path).await.unwrap();
     idle.write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n")
