@@ -101,6 +101,15 @@ impl ImportResult {
     }
 }
 
+impl SkippedPlace {
+    /// Returns it as one line behind the name of its file: `a.yml:7: /app/mode is not known`.
+    pub fn in_file(&self, file: impl std::fmt::Display) -> String {
+        let line = self.line.map(|line| format!(":{line}")).unwrap_or_default();
+        let space = if self.pointer.is_empty() { "" } else { " " };
+        format!("{file}{line}: {}{space}{}", self.pointer, self.message)
+    }
+}
+
 impl From<dify::Diagnostic> for SkippedPlace {
     fn from(diagnostic: dify::Diagnostic) -> Self {
         Self {
@@ -108,5 +117,26 @@ impl From<dify::Diagnostic> for SkippedPlace {
             line: diagnostic.line.map(|line| line as u64),
             message: diagnostic.message,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_told_with_what_is_known_of_it() {
+        let told = |pointer: &str, line| {
+            let (pointer, message) = (pointer.to_owned(), "nothing here".to_owned());
+            SkippedPlace {
+                pointer,
+                line,
+                message,
+            }
+            .in_file("a.yml")
+        };
+        assert_eq!(told("/app", Some(7)), "a.yml:7: /app nothing here");
+        assert_eq!(told("", Some(7)), "a.yml:7: nothing here");
+        assert_eq!(told("", None), "a.yml: nothing here");
     }
 }

@@ -19,6 +19,7 @@ use crate::cli::visible::visible_line;
 use crate::client::Client;
 use crate::dify::{self, ExtractOptions};
 use crate::http::wire::{JobState, JobView};
+use crate::jobs::SkippedPlace;
 use names::Names;
 
 const EXAMPLES: &str = "\
@@ -67,16 +68,7 @@ struct Imported {
     created: u64,
     unchanged: u64,
     empty: u64,
-    skipped: Vec<Skipped>,
-}
-
-/// Something odd in a file that did not stop the import.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
-#[serde(default)]
-struct Skipped {
-    pointer: String,
-    line: Option<u64>,
-    message: String,
+    skipped: Vec<SkippedPlace>,
 }
 
 /// Imports them.
@@ -224,13 +216,7 @@ fn warn_of_skipped(session: &mut Session, file: &Path, outcome: &Result<Value, C
         return;
     };
     for skipped in &done.skipped {
-        let line = skipped.line.map(|line| format!(":{line}")).unwrap_or_default();
-        session.console.warn(format_args!(
-            "{}{line}: {} {}",
-            shown(file),
-            skipped.pointer,
-            skipped.message
-        ));
+        session.console.warn(skipped.in_file(file.display()));
     }
 }
 
@@ -293,14 +279,9 @@ fn list(args: &DslArgs, session: &mut Session) -> Result<Exit, CliError> {
                 Cell::of(&prompt.pointer),
             ]);
         }
-        for odd in &extraction.diagnostics {
-            let line = odd.line.map(|line| format!(":{line}")).unwrap_or_default();
-            session.console.warn(format_args!(
-                "{}{line}: {} {}",
-                shown(file),
-                odd.pointer,
-                odd.message
-            ));
+        for odd in extraction.diagnostics {
+            let odd = SkippedPlace::from(odd);
+            session.console.warn(odd.in_file(file.display()));
         }
     }
     if !table.is_empty() {

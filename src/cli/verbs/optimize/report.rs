@@ -94,11 +94,7 @@ impl Report {
             }
         };
         for odd in &done.result.skipped {
-            let line = odd.line.map(|line| format!(":{line}")).unwrap_or_default();
-            let (pointer, message) = (&odd.pointer, &odd.message);
-            session
-                .console
-                .warn(format_args!("{}{line}: {pointer} {message}", file.display()));
+            session.console.warn(odd.in_file(file.display()));
         }
         self.shown
             .push_str(&shown::file(file, &done, session.console.palette));
