@@ -119,6 +119,7 @@ const USES: [(&str, &[&str]); 18] = [
             "jobs::CandidateReport",
             "jobs::OptimizeResult",
             "jobs::OptimizedPrompt",
+            "jobs::SkippedPlace",
             "model",
             "optimizer",
             "storage",
