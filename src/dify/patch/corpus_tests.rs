@@ -5,7 +5,7 @@ use super::{PromptReplacement, Refusal, ScalarStyle, patch_prompts};
 use crate::dify::corpus_tests::{as_json, collection};
 use crate::dify::{ExtractOptions, Extraction, Limits, extract, parse_document, prompt_ids};
 
-const OURS: [(&str, &str); 3] = [
+const OURS: [(&str, &str); 5] = [
     (
         "hostile.yml",
         include_str!("../../../tests/fixtures/dify/hostile.yml"),
@@ -17,6 +17,14 @@ const OURS: [(&str, &str); 3] = [
     (
         "secrets.yml",
         include_str!("../../../tests/fixtures/dify/secrets.yml"),
+    ),
+    (
+        "wrapped.yml",
+        include_str!("../../../tests/fixtures/dify/wrapped.yml"),
+    ),
+    (
+        "wrapped_ascii.yml",
+        include_str!("../../../tests/fixtures/dify/wrapped_ascii.yml"),
     ),
 ];
 
@@ -220,5 +228,28 @@ fn exports_of_dify_keep_the_style_of_their_scalars() {
             };
             assert_eq!(done.place.new_style, expected, "{name} {}", done.place.pointer);
         }
+    });
+}
+
+/// Documents that no exporter wrote as they are.
+const BY_HAND: [&str; 3] = [
+    "hostile.yml",
+    "sample_support_bot.yml",
+    "11_structured_output_v050.yml",
+];
+
+#[test]
+fn a_text_that_is_put_back_stands_as_the_exporter_wrote_it() {
+    for_each_document(|name, document, found| {
+        if BY_HAND.iter().any(|by_hand| name.ends_with(by_hand)) {
+            return;
+        }
+        let longer = |at: usize| Some(format!("{}More.", found.prompts[at].text));
+        let (patched, _) = replaced(name, document, found, longer);
+        let between = extract(&patched, &ExtractOptions::default()).unwrap();
+        let patched = String::from_utf8(patched).unwrap();
+        let old = |at: usize| Some(found.prompts[at].text.clone());
+        let (back, _) = replaced(name, &patched, &between, old);
+        assert!(back == document.as_bytes(), "{name}");
     });
 }

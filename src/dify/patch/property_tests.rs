@@ -65,6 +65,7 @@ pub(super) fn text() -> impl Strategy<Value = String> {
     prop_oneof![
         8 => prop::collection::vec(piece, 0..6).prop_map(|pieces| pieces.concat()),
         1 => "[a-z \n]{1,20}".prop_map(|text| text.repeat(200)),
+        1 => "[a-z]{1,9}( {1,2}[a-z'\"\n:#-]{1,9}){9,40}",
     ]
 }
 

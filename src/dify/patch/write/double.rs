@@ -1,32 +1,67 @@
 //! Double quotes: every text can stand in them.
 
-use std::fmt::Write as _;
+use std::borrow::Cow;
 
+use super::lines::{Layout, Lines};
 use crate::dify::patch::characters::is_plain_sight;
 
-/// Returns a text in double quotes, on one line, with escapes that YAML and JSON both know.
+/// Returns a text in double quotes, with escapes that YAML and JSON both know.
+///
+/// Where lines are broken, they are where PyYAML breaks them, so that what Dify exports again is the same: before a space or
+/// beside an escape, once the line is full.
 ///
 /// Characters beyond U+FFFF stand as they are: as a pair of escapes a YAML loader would take them for two characters.
-pub(super) fn quoted(text: &str) -> String {
-    let mut quoted = String::with_capacity(text.len() + 2);
-    quoted.push('"');
-    for c in text.chars() {
-        match c {
-            '"' => quoted.push_str("\\\""),
-            '\\' => quoted.push_str("\\\\"),
-            '\n' => quoted.push_str("\\n"),
-            '\t' => quoted.push_str("\\t"),
-            '\r' => quoted.push_str("\\r"),
-            // A no-break space is easily lost in an editor.
-            '\u{a0}' => quoted.push_str("\\u00A0"),
-            c if is_plain_sight(c) => quoted.push(c),
-            c => {
-                let _infallible = write!(quoted, "\\u{:04X}", u32::from(c));
+pub(super) fn quoted(text: &str, layout: Layout<'_>) -> String {
+    let mut lines = Lines::new(layout);
+    lines.push("\"");
+    let last = text.chars().count().saturating_sub(1);
+    let mut follows_escape = false;
+    for (at, c) in text.chars().enumerate() {
+        let is_inner = at > 0 && at < last;
+        let escape = escape(c, layout.is_ascii);
+        if let Some(escape) = &escape {
+            lines.push(escape);
+            // PyYAML does not count the last character of an escape here.
+            if is_inner && lines.is_full(1) {
+                break_line(&mut lines);
             }
+        } else {
+            if is_inner && (c == ' ' || follows_escape) && lines.is_full(0) {
+                break_line(&mut lines);
+            }
+            if c == ' ' && lines.is_indented() {
+                // Readers strip bare spaces there.
+                lines.push("\\");
+            }
+            lines.push(c.encode_utf8(&mut [0; 4]));
         }
+        follows_escape = escape.is_some();
     }
-    quoted.push('"');
-    quoted
+    lines.push("\"");
+    lines.finish()
+}
+
+/// Breaks a line without a trace in the text.
+fn break_line(lines: &mut Lines<'_>) {
+    lines.push("\\");
+    lines.end_line();
+    lines.indent();
+}
+
+/// Returns what stands for a character that does not stand for itself.
+fn escape(c: char, is_ascii: bool) -> Option<Cow<'static, str>> {
+    let is_wide = is_ascii && matches!(c, '\u{80}'..='\u{ffff}');
+    Some(match c {
+        '"' => "\\\"".into(),
+        '\\' => "\\\\".into(),
+        '\n' => "\\n".into(),
+        '\t' => "\\t".into(),
+        '\r' => "\\r".into(),
+        // A no-break space is easily lost in an editor.
+        '\u{a0}' => "\\u00A0".into(),
+        c if is_plain_sight(c) && !is_wide => return None,
+        c => format!("\\u{:04X}", u32::from(c)).into(),
+    })
 }
 
 #[cfg(test)]
@@ -49,8 +84,44 @@ mod tests {
             ),
             ("é日\u{fffd}\u{1f600}", "\"é日\u{fffd}\u{1f600}\""),
         ] {
-            assert_eq!(quoted(text), expected);
+            assert_eq!(quoted(text, Layout::UNBROKEN), expected);
             assert_eq!(serde_json::from_str::<String>(expected).unwrap(), text);
         }
+    }
+
+    #[test]
+    fn a_full_line_is_broken_before_a_space_or_behind_an_escape() {
+        let layout = Layout {
+            column: 76,
+            is_wrapped: true,
+            ..Layout::UNBROKEN
+        };
+        let check = |text: &str, expected: &str| assert_eq!(quoted(text, layout), expected, "{text:?}");
+        check("abc d", "\"abc d\"");
+        check("abcd ef g", "\"abcd\\\n  \\ ef g\"");
+        check("abcd  ef", "\"abcd\\\n  \\  ef\"");
+        check("ab\nef", "\"ab\\n\\\n  ef\"");
+        check("ab\n  ef", "\"ab\\n\\\n  \\  ef\"");
+        check("ab\n\nef", "\"ab\\n\\n\\\n  ef\"");
+        check("abc\n\nef", "\"abc\\n\\\n  \\nef\"");
+        // Nothing to gain at either end.
+        check("abcdef\n", "\"abcdef\\n\"");
+        check("abcdef ", "\"abcdef \"");
+        check("日本語日本語", "\"日本語日本語\"");
+    }
+
+    #[test]
+    fn a_scalar_in_ascii_stays_in_ascii() {
+        let layout = Layout {
+            is_ascii: true,
+            ..Layout::UNBROKEN
+        };
+        assert_eq!(quoted("é日\u{1f600}", layout), "\"\\u00E9\\u65E5\u{1f600}\"");
+    }
+
+    #[test]
+    fn a_text_on_one_line_stays_on_it() {
+        let text = "a b\n".repeat(99);
+        assert!(!quoted(&text, Layout::UNBROKEN).contains('\n'));
     }
 }

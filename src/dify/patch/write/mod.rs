@@ -2,13 +2,15 @@
 
 mod block;
 mod double;
+mod lines;
 mod plain;
 mod single;
 
 use super::Styles;
-use super::block::{Block, line_break};
+use super::block::Block;
 use super::scalar::{Scalar, ScalarStyle};
 use super::splice::Edit;
+use lines::Layout;
 
 /// A scalar written anew.
 pub(super) struct Written {
@@ -31,10 +33,10 @@ pub(super) fn write(source: &str, scalar: &Scalar, text: &str, styles: Styles) -
             style: scalar.style,
         };
     }
-    let quoted = double::quoted(text);
+    let layout = Layout::of(source, scalar);
     let edits = match &block {
-        Some(block) => block::replaced(block, quoted),
-        None => whole(scalar, quoted),
+        Some(block) => block::replaced(block, double::quoted(text, layout.unbroken())),
+        None => whole(scalar, double::quoted(text, layout)),
     };
     Written {
         edits,
@@ -43,19 +45,15 @@ pub(super) fn write(source: &str, scalar: &Scalar, text: &str, styles: Styles) -
 }
 
 fn in_style(source: &str, scalar: &Scalar, block: Option<&Block>, text: &str) -> Option<Vec<Edit>> {
-    let line_break = line_break(source, scalar.span.start);
+    let layout = Layout::of(source, scalar);
     match scalar.style {
         ScalarStyle::Plain => {
-            plain::is_safe(text, scalar.surroundings.in_flow).then(|| whole(scalar, text.to_owned()))
+            plain::written(text, scalar.surroundings.in_flow, layout).map(|written| whole(scalar, written))
         }
-        ScalarStyle::SingleQuoted => {
-            let indent = single::indent_of(source.get(scalar.span.clone())?)
-                .unwrap_or(scalar.surroundings.further_lines);
-            Some(whole(scalar, single::quoted(text, indent, line_break)?))
-        }
-        ScalarStyle::DoubleQuoted => Some(whole(scalar, double::quoted(text))),
-        ScalarStyle::Literal => block::written(block?, text, line_break, &block::Literal),
-        ScalarStyle::Folded => block::written(block?, text, line_break, &block::Folded),
+        ScalarStyle::SingleQuoted => single::quoted(text, layout).map(|written| whole(scalar, written)),
+        ScalarStyle::DoubleQuoted => Some(whole(scalar, double::quoted(text, layout))),
+        ScalarStyle::Literal => block::written(block?, text, layout.line_break, &block::Literal),
+        ScalarStyle::Folded => block::written(block?, text, layout.line_break, &block::Folded),
     }
 }
 

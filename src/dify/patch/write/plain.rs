@@ -1,5 +1,6 @@
 //! No quotes: for texts that no loader takes for anything else.
 
+use super::lines::{Layout, Lines, push_folded};
 use crate::dify::patch::characters::{is_blank, is_plain_sight};
 use crate::dify::scalar::{Resolved, resolve};
 
@@ -9,8 +10,19 @@ const WORDS: [&str; 19] = [
     "nan", "inf", "none", "<<",
 ];
 
+/// Returns a text without quotes; `None` when some loader of YAML 1.1 or 1.2 could take it for anything else, or when it has
+/// several lines.
+pub(super) fn written(text: &str, in_flow: bool, layout: Layout<'_>) -> Option<String> {
+    if !is_safe(text, in_flow) {
+        return None;
+    }
+    let mut lines = Lines::new(layout);
+    push_folded(&mut lines, text, |_| None);
+    Some(lines.finish())
+}
+
 /// Tells whether a text can stand without quotes, on one line, for loaders of YAML 1.1 and 1.2.
-pub(super) fn is_safe(text: &str, in_flow: bool) -> bool {
+fn is_safe(text: &str, in_flow: bool) -> bool {
     let Some(first) = text.chars().next() else {
         return false;
     };

@@ -1,42 +1,35 @@
 //! Single quotes: line breaks are doubled, and blanks beside them cannot be said.
 
+use super::lines::{Layout, Lines, push_folded};
 use crate::dify::patch::characters::{is_blank, is_lines};
 
-/// Returns a text in single quotes, its further lines indented; `None` when it cannot be said so.
-pub(super) fn quoted(text: &str, indent: usize, line_break: &str) -> Option<String> {
-    let lines: Vec<&str> = text.split('\n').collect();
-    let last = lines.len() - 1;
+/// Returns a text in single quotes; `None` when it cannot be said so.
+pub(super) fn quoted(text: &str, layout: Layout<'_>) -> Option<String> {
+    let text_lines: Vec<&str> = text.split('\n').collect();
+    let last = text_lines.len() - 1;
     let is_lost = |(at, line): (usize, &&str)| {
         (at > 0 && line.starts_with(is_blank)) || (at < last && line.ends_with(is_blank))
     };
-    if !is_lines(text) || lines.iter().enumerate().any(is_lost) {
+    if !is_lines(text) || text_lines.iter().enumerate().any(is_lost) {
         return None;
     }
-    let mut quoted = String::with_capacity(text.len() + 2);
-    quoted.push('\'');
+    let mut lines = Lines::new(layout);
+    lines.push("'");
     let mut is_run = false;
-    for (at, line) in lines.iter().enumerate() {
+    for (at, line) in text_lines.iter().enumerate() {
         if at > 0 {
             // The first line break of a run folds into nothing.
             let breaks = if is_run { 1 } else { 2 };
-            (0..breaks).for_each(|_| quoted.push_str(line_break));
+            (0..breaks).for_each(|_| lines.end_line());
             is_run = line.is_empty();
             if !line.is_empty() || at == last {
-                quoted.extend(std::iter::repeat_n(' ', indent));
+                lines.indent();
             }
         }
-        quoted.push_str(&line.replace('\'', "''"));
+        push_folded(&mut lines, line, |c| (c == '\'').then_some("''"));
     }
-    quoted.push('\'');
-    Some(quoted)
-}
-
-/// Returns how far the second line of a scalar that is written on several lines is indented.
-pub(super) fn indent_of(written: &str) -> Option<usize> {
-    let mut further = written.split(['\n', '\r']).skip(1);
-    let line = further.find(|line| !line.trim().is_empty())?;
-    let indent = line.len() - line.trim_start_matches(' ').len();
-    (indent > 0).then_some(indent)
+    lines.push("'");
+    Some(lines.finish())
 }
 
 #[cfg(test)]
@@ -44,7 +37,7 @@ mod tests {
     use super::*;
 
     fn check(text: &str, expected: Option<&str>) {
-        assert_eq!(quoted(text, 2, "\n").as_deref(), expected, "{text:?}");
+        assert_eq!(quoted(text, Layout::UNBROKEN).as_deref(), expected, "{text:?}");
     }
 
     #[test]
@@ -57,7 +50,12 @@ mod tests {
         check("\na\n", Some("'\n\n  a\n\n  '"));
         check("\n", Some("'\n\n  '"));
         check("\n\n", Some("'\n\n\n  '"));
-        assert_eq!(quoted("a\nb", 1, "\r\n").as_deref(), Some("'a\r\n\r\n b'"));
+        let layout = Layout {
+            indent: 1,
+            line_break: "\r\n",
+            ..Layout::UNBROKEN
+        };
+        assert_eq!(quoted("a\nb", layout).as_deref(), Some("'a\r\n\r\n b'"));
     }
 
     #[test]
@@ -70,10 +68,21 @@ mod tests {
     }
 
     #[test]
-    fn the_indentation_of_further_lines_is_kept() {
-        assert_eq!(indent_of("'a'"), None);
-        assert_eq!(indent_of("'a\n\n     b\n  c'"), Some(5));
-        assert_eq!(indent_of("'a\r\n\r\n   b'"), Some(3));
-        assert_eq!(indent_of("'a\nb'"), None);
+    fn a_full_line_is_broken_at_a_lone_space() {
+        let layout = Layout {
+            column: 76,
+            is_wrapped: true,
+            ..Layout::UNBROKEN
+        };
+        let check = |text: &str, expected: &str| {
+            assert_eq!(quoted(text, layout).as_deref(), Some(expected), "{text:?}");
+        };
+        check("abc d", "'abc d'");
+        check("it's so", "'it''s\n  so'");
+        check("that's so", "'that''s\n  so'");
+        check("abcd  ef gh", "'abcd  ef\n  gh'");
+        check("abcd \tef", "'abcd \tef'");
+        check("abcde\nfg h", "'abcde\n\n  fg h'");
+        check("abcdef ", "'abcdef '");
     }
 }
