@@ -173,13 +173,12 @@ impl<'p> Walk<'p> {
     }
 
     fn located(&self, text: &str, style: ScalarStyle, span: Span) -> Scalar {
-        let is_block = matches!(style, ScalarStyle::Literal | ScalarStyle::Folded);
         Scalar {
             text: text.to_owned(),
             style,
             span: span.start.byte_offset().unwrap_or_default()..span.end.byte_offset().unwrap_or_default(),
             line: span.start.line(),
-            content_indent: span.indent.filter(|_| is_block),
+            content_indent: span.indent.filter(|_| style.is_block()),
             has_open_tag: false,
             previous_end: self.previous_end,
             surroundings: self.surroundings(span),

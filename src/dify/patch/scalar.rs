@@ -76,6 +76,11 @@ impl ScalarStyle {
         }
     }
 
+    /// Tells whether it is one of the two styles of a block.
+    pub(super) const fn is_block(self) -> bool {
+        matches!(self, Self::Literal | Self::Folded)
+    }
+
     /// Returns the name of the style.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

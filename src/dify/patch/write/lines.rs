@@ -16,7 +16,7 @@ pub(super) struct Layout<'a> {
     pub(super) indent: usize,
     /// What ends a line.
     pub(super) line_break: &'a str,
-    /// Whether long lines are broken: they are where the scalar stood on several lines before.
+    /// Whether long lines are broken: they are where the scalar stood on several lines before and was no block.
     pub(super) is_wrapped: bool,
     /// Whether what is not ASCII is escaped in double quotes: it is where it was before.
     pub(super) is_ascii: bool,
@@ -34,16 +34,9 @@ impl Layout<'_> {
                 .and_then(indent_of)
                 .unwrap_or(scalar.surroundings.further_lines),
             line_break: line_break(source, start),
-            is_wrapped: written.is_some_and(|written| written.contains(['\n', '\r'])),
+            is_wrapped: !scalar.style.is_block()
+                && written.is_some_and(|written| written.contains(['\n', '\r'])),
             is_ascii: !scalar.text.is_ascii() && written.is_some_and(str::is_ascii),
-        }
-    }
-
-    /// Returns the layout of a scalar that takes the place of a block: it stays on one line.
-    pub(super) const fn unbroken(self) -> Self {
-        Self {
-            is_wrapped: false,
-            ..self
         }
     }
 }

@@ -23,8 +23,9 @@ pub(super) struct Written {
 /// Writes a text in place of a scalar: in its style where the style can say it exactly, else in double quotes.
 pub(super) fn write(source: &str, scalar: &Scalar, text: &str, styles: Styles) -> Written {
     let block = Block::of(source, scalar);
+    let layout = Layout::of(source, scalar);
     let kept = match styles {
-        Styles::Kept => in_style(source, scalar, block.as_ref(), text),
+        Styles::Kept => in_style(scalar, block.as_ref(), text, layout),
         Styles::DoubleQuoted => None,
     };
     if let Some(edits) = kept {
@@ -33,10 +34,10 @@ pub(super) fn write(source: &str, scalar: &Scalar, text: &str, styles: Styles) -
             style: scalar.style,
         };
     }
-    let layout = Layout::of(source, scalar);
+    let quoted = double::quoted(text, layout);
     let edits = match &block {
-        Some(block) => block::replaced(block, double::quoted(text, layout.unbroken())),
-        None => whole(scalar, double::quoted(text, layout)),
+        Some(block) => block::replaced(block, quoted),
+        None => whole(scalar, quoted),
     };
     Written {
         edits,
@@ -44,8 +45,7 @@ pub(super) fn write(source: &str, scalar: &Scalar, text: &str, styles: Styles) -
     }
 }
 
-fn in_style(source: &str, scalar: &Scalar, block: Option<&Block>, text: &str) -> Option<Vec<Edit>> {
-    let layout = Layout::of(source, scalar);
+fn in_style(scalar: &Scalar, block: Option<&Block>, text: &str, layout: Layout<'_>) -> Option<Vec<Edit>> {
     match scalar.style {
         ScalarStyle::Plain => {
             plain::written(text, scalar.surroundings.in_flow, layout).map(|written| whole(scalar, written))
