@@ -117,6 +117,7 @@ const USES: [(&str, &[&str]); 18] = [
             "evidence",
             "http::wire",
             "jobs::CandidateReport",
+            "jobs::ImportResult",
             "jobs::OptimizeResult",
             "jobs::OptimizedPrompt",
             "jobs::SkippedPlace",

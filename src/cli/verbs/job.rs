@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand, ValueEnum};
 use serde::de::DeserializeOwned;
-use serde_json::Map;
+use serde_json::{Map, Value};
 
 use crate::cli::exit::{CliError, Exit};
 use crate::cli::progress::Progress;
@@ -170,10 +170,14 @@ pub(super) fn result_of<T: DeserializeOwned>(job: &JobView, what: &str) -> Resul
         let message = format!("the {what} {}: {reason}", state_word(job.state));
         return Err(CliError::failure(message));
     }
-    let result = job.result.clone().unwrap_or_default();
-    serde_json::from_value(result).map_err(|error| {
+    understood(job.result.as_ref().unwrap_or(&Value::Null), "report")
+}
+
+/// Reads what a job says of itself; `what` names it.
+pub(super) fn understood<T: DeserializeOwned>(said: &Value, what: &str) -> Result<T, CliError> {
+    T::deserialize(said).map_err(|error| {
         CliError::failure(format!(
-            "the report is not understood ({error}): are promptctl and promptd of one version?"
+            "the {what} is not understood ({error}): are promptctl and promptd of one version?"
         ))
     })
 }

@@ -5,7 +5,6 @@ mod names;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::job;
@@ -19,6 +18,7 @@ use crate::cli::visible::visible_line;
 use crate::client::Client;
 use crate::dify::{self, ExtractOptions};
 use crate::http::wire::{JobState, JobView};
+use crate::jobs::ImportResult;
 use crate::jobs::SkippedPlace;
 use names::Names;
 
@@ -57,18 +57,6 @@ pub(crate) struct DslArgs {
     /// Print one JSON object per file; with --dry-run per prompt
     #[arg(long)]
     json: bool,
-}
-
-/// What came of importing a file, as the job says it.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
-#[serde(default)]
-struct Imported {
-    workflow: String,
-    prompts: u64,
-    created: u64,
-    unchanged: u64,
-    empty: u64,
-    skipped: Vec<SkippedPlace>,
 }
 
 /// Imports them.
@@ -174,7 +162,7 @@ fn add_row(table: &mut Table, file: &Path, outcome: &Result<Value, CliError>) ->
     let name = Cell::of(shown(file));
     match outcome {
         Ok(result) => {
-            let done = imported(result)?;
+            let done: ImportResult = job::understood(result, "result")?;
             let counts = [done.prompts, done.created, done.unchanged, done.empty].map(Cell::of);
             let [prompts, created, unchanged, empty] = counts;
             table.row([
@@ -203,16 +191,11 @@ fn add_row(table: &mut Table, file: &Path, outcome: &Result<Value, CliError>) ->
     Ok(())
 }
 
-fn imported(result: &Value) -> Result<Imported, CliError> {
-    Imported::deserialize(result).map_err(|error| {
-        CliError::failure(format!(
-            "the result is not understood ({error}): are promptctl and promptd of one version?"
-        ))
-    })
-}
-
 fn warn_of_skipped(session: &mut Session, file: &Path, outcome: &Result<Value, CliError>) {
-    let Some(done) = outcome.as_ref().ok().and_then(|result| imported(result).ok()) else {
+    let Ok(result) = outcome else {
+        return;
+    };
+    let Ok(done) = job::understood::<ImportResult>(result, "result") else {
         return;
     };
     for skipped in &done.skipped {
@@ -315,7 +298,7 @@ mod tests {
             "ERROR",
         ]);
         let result = json!({"workflow": "bot", "prompts": 3, "created": 1, "unchanged": 2, "empty": 0, "skipped": [],
-            "versions": []});
+            "versions": [], "failed": []});
         add_row(&mut table, Path::new("bot.yml"), &Ok(result)).unwrap();
         add_row(
             &mut table,

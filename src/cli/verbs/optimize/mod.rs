@@ -9,7 +9,6 @@ mod shown;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::job;
@@ -227,11 +226,7 @@ async fn optimize(
         let ended = format!("the job {} {}", job.job_id, job::state_word(job.state));
         return Err(CliError::failure(job.error.unwrap_or(ended)));
     };
-    let result = OptimizeResult::deserialize(result).map_err(|error| {
-        CliError::failure(format!(
-            "the result is not understood ({error}): are promptctl and promptd of one version?"
-        ))
-    })?;
+    let result: OptimizeResult = job::understood(result, "result")?;
     budget.spend_model(&result);
     let document = document.into_bytes();
     let applied = match args.apply {
